@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: UNLICENSED */
+#ifndef ML_DISPATCH_H
+#define ML_DISPATCH_H
+
+/*
+ * dispatch: the one way out to a HubSpot portal. Jobs are claimed from the
+ * store in small numbers; each is a little state machine that says what it
+ * needs next; equal needs of different jobs meet in a lane (verb x object) and
+ * leave together as one batch when the budget has a token and the lane is full
+ * or its oldest need has waited long enough. Outcomes of one answer are stored
+ * in one transaction before any following step of those jobs.
+ */
+#include "ml/base.h"
+#include "ml/hubspot.h"
+#include "ml/loop.h"
+#include "ml/policy.h"
+#include "ml/store.h"
+
+struct dispatch; /* one per portal */
+
+struct dispatch_config {
+    const char *portal; /* the key of its lease */
+    const char *worker;
+    unsigned limit;     /* requests per window */
+    int64_t window_ms, linger_ms, linger_busy_ms, cutoff_ms;
+    unsigned pace_percent, depth;
+    int64_t retry_base_ms, retry_cap_ms;
+    unsigned retry_attempts;
+    unsigned jobs_max;  /* in memory */
+};
+struct dispatch_events {
+    /* A record's parent is not known: fetch it ("customer", "1008"). */
+    void (*want)(void *arg, int64_t tenant, const char *kind, const char *id);
+    /* 401: the tenant's token is refused. */
+    void (*halted)(void *arg, int64_t tenant, enum err err,
+                   const struct fault *f);
+    /* Another worker holds the portal: stop. */
+    void (*lease_lost)(void *arg);
+    void *arg;
+};
+/* Borrows loop and store; config is copied. */
+struct dispatch *dispatch_new(struct loop *l, struct store *s,
+                              const struct dispatch_config *c,
+                              const struct dispatch_events *e);
+/* Cancels silently; requests in flight are abandoned (their writes stay open in
+ * the store and are unknown to the next owner). Use dispatch_drain first. */
+void dispatch_free(struct dispatch *d);
+
+/* A lease was taken or renewed: may send until `until_us` (monotonic). term 0:
+ * stop sending. On the first call `hold` tokens are held for hold_ms. */
+void dispatch_lease(struct dispatch *d, int64_t term, int64_t until_us,
+                    unsigned hold, int64_t hold_ms);
+
+/* A tenant of this portal; hubspot is borrowed until dispatch_remove(). It is
+ * provisioned (properties, associations) before its first write, unless
+ * `provisioned`: then DISPATCH_PROVISIONED stood in what was learned. */
+#define DISPATCH_PROVISIONED "provisioned"
+void dispatch_add(struct dispatch *d, int64_t tenant, const char *name,
+                  struct hubspot *h, const char *api_version,
+                  bool provisioned);
+/* Its requests in flight are given up (unknown), its jobs go back to the store;
+ * the hubspot is not used any more when this returns. */
+void dispatch_remove(struct dispatch *d, int64_t tenant);
+void dispatch_poke(struct dispatch *d, int64_t tenant); /* jobs may be there */
+
+/* No more claims; lanes leave as they are; `drained` runs once, when nothing
+ * is in flight and every outcome is stored. Jobs in memory go back. */
+void dispatch_drain(struct dispatch *d, loop_fn *drained, void *arg);
+/* Whether nothing is in memory, in flight or claimable at once. */
+bool dispatch_is_idle(const struct dispatch *d);
+/* While true no job is taken up: what is being read now may still change it
+ * (run --once reads everything first). */
+void dispatch_hold(struct dispatch *d, bool hold);
+
+struct dispatch_status {
+    uint64_t requests, inputs, written, rejected, throttled;
+    size_t jobs, in_flight;
+    unsigned tokens_out, limit;
+    int64_t next_due_ms; /* earliest retry known; -1 none */
+    int64_t daily_remaining; /* -1 not told */
+};
+struct dispatch_status dispatch_status(const struct dispatch *d);
+/* For a clean release of the lease. */
+unsigned dispatch_tokens_out(const struct dispatch *d, int64_t *back_ms);
+
+/* Runs a single call or a provisioning under the same budget, for ping and
+ * provision. */
+typedef void dispatch_provision_fn(void *arg, enum err err,
+                                   const struct hubspot_provision_report *r,
+                                   const struct fault *f);
+MUST_USE enum err dispatch_provision(struct dispatch *d, int64_t tenant,
+                                     bool dry_run, dispatch_provision_fn *done,
+                                     void *arg);
+MUST_USE enum err dispatch_call(struct dispatch *d, int64_t tenant,
+                                const struct hubspot_call *call,
+                                hubspot_call_fn *done, void *arg);
+
+#endif

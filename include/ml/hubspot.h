@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: UNLICENSED */
+#ifndef ML_HUBSPOT_H
+#define ML_HUBSPOT_H
+
+/*
+ * hubspot: the HubSpot REST API for one token. Builds requests, sends them
+ * through http, and turns each answer into one outcome per input. It neither
+ * paces nor retries: that is dispatch's.
+ */
+#include "ml/base.h"
+#include "ml/http.h"
+#include "ml/map.h"
+
+struct hubspot;
+struct hubspot_op;
+
+struct hubspot_config {
+    const char *base_url;    /* https://api.hubapi.com, no slash at the end */
+    const char *api_version; /* 2026-03, 2026-09 or v3 */
+    const struct secret *token; /* duplicated */
+    int64_t timeout_ms;
+    const char *tenant; /* for logs */
+};
+/* Config is copied; http is borrowed. */
+struct hubspot *hubspot_new(struct loop *l, struct http *h,
+                            const struct hubspot_config *c);
+/* Cancels silently; wipes the token. Before http is closed. */
+void hubspot_free(struct hubspot *h);
+
+/* ---- what every answer says about itself ----------------------------------- */
+
+struct hubspot_meta {
+    int status;        /* 0: no answer */
+    struct fault fault; /* err OK for any 2xx; code = category or policyName */
+    bool maybe_done;   /* no usable answer, but the request may have worked */
+    int64_t sent_us, answered_us; /* monotonic */
+    int64_t arrived_us; /* proven upper bound of the arrival at the server:
+                           answered - (completedAt - startedAt) when sane, else
+                           answered (limits.md 8.1) */
+    int remaining, max; /* X-HubSpot-RateLimit-*; -1: not told */
+    int64_t interval_us; /* 0: not told */
+    int64_t daily_remaining; /* -1: not told */
+    int64_t retry_after_us; /* -1: not told */
+    bool daily;        /* a 429 of the DAILY policy */
+};
+/* Errors by status: 401 CREDENTIALS, 403 FORBIDDEN, 404 MISSING, 409 CONFLICT,
+ * 400/413/414/415/422 REFUSED, 423 LOCKED, 429 THROTTLED or QUOTA (DAILY),
+ * 477 MAINTENANCE (with retry_after), 5xx UNAVAILABLE; 504/524 and broken
+ * connections UNKNOWN when maybe_done; a 2xx that is not the JSON promised
+ * UNKNOWN (writes) or SYNTAX/PROMISE (reads). */
+
+/* ---- batches ------------------------------------------------------------- */
+
+enum hubspot_verb {
+    HUBSPOT_UPSERT,    /* by our unique property; 100 inputs */
+    HUBSPOT_UPDATE,    /* by HubSpot id; 100 */
+    HUBSPOT_READ,      /* by `id_property` or HubSpot id; 100 */
+    HUBSPOT_ARCHIVE,   /* by HubSpot id; 100 */
+    HUBSPOT_ASSOCIATE, /* object -> to with the types of the table; 2000 */
+    HUBSPOT_DISSOCIATE, /* object -> to, all labels of the pair; 100 */
+    HUBSPOT_VERBS
+};
+const char *hubspot_verb_name(enum hubspot_verb v);
+size_t hubspot_batch_max(enum hubspot_verb v);
+
+struct hubspot_input {
+    const char *id; /* UPSERT: our key; READ: key or id; else HubSpot id (from) */
+    const char *to; /* associations: HubSpot id */
+    const char *properties; /* UPSERT, UPDATE: JSON object text */
+};
+struct hubspot_batch {
+    enum hubspot_verb verb;
+    enum map_object object;
+    enum map_object to;      /* associations */
+    const char *id_property; /* READ: NULL = HubSpot ids. UPSERT: always the
+                                object's own key */
+    const char *const *read; /* READ: property names, NULL-terminated */
+    const struct hubspot_input *inputs;
+    size_t n;
+    const char *trace; /* UPSERT, UPDATE: input i is sent with the trace id
+                          <trace>-<i>; at most 32 characters, not used before;
+                          NULL: made up */
+};
+
+enum hubspot_outcome {
+    HUBSPOT_WRITTEN,  /* or found, for READ */
+    HUBSPOT_ABSENT,   /* READ: no such record; ARCHIVE/UPDATE: gone */
+    HUBSPOT_REJECTED, /* fault says why */
+    HUBSPOT_RETRY,    /* certainly not done; may be sent again */
+    HUBSPOT_UNKNOWN   /* may have been done */
+};
+struct hubspot_result {
+    enum hubspot_outcome outcome;
+    const char *id;        /* HubSpot id when written or found; else NULL */
+    bool created;
+    json_t *properties;    /* borrowed; READ; else NULL */
+    struct fault fault;    /* rejected, retry, unknown */
+    const char *existing_id; /* CONFLICT: who holds the value; NULL unknown */
+};
+struct hubspot_reply {
+    struct hubspot_meta meta;
+    size_t n;
+    const struct hubspot_result *results; /* one per input, input order */
+    bool split; /* the whole batch was refused and the body does not name the
+                   culprits: results are RETRY; send halves */
+};
+/* Once, on a later turn, never after cancel. err is meta.fault.err; results are
+ * always there, n of them. Matching is by objectWriteTraceId, else by key,
+ * never by position. An input found in neither results nor errors of a 2xx is
+ * UNKNOWN (upsert read back by the caller), for idempotent verbs too. */
+typedef void hubspot_batch_fn(void *arg, const struct hubspot_reply *r);
+/* Inputs are copied into the request. Distinct keys are the caller's duty. */
+MUST_USE enum err hubspot_send(struct hubspot *h, const struct hubspot_batch *b,
+                               hubspot_batch_fn *done, void *arg,
+                               struct hubspot_op **op);
+void hubspot_cancel(struct hubspot_op *op);
+
+/* ---- single calls ----------------------------------------------------------*/
+
+struct hubspot_call {
+    const char *operation; /* metric label: "account.details" */
+    const char *method;
+    const char *path;      /* "/account-info/v3/details" */
+    const char *body;      /* NULL: none */
+};
+typedef void hubspot_call_fn(void *arg, const struct hubspot_meta *m,
+                             const json_t *body); /* NULL unless JSON */
+MUST_USE enum err hubspot_call_send(struct hubspot *h,
+                                    const struct hubspot_call *c,
+                                    hubspot_call_fn *done, void *arg,
+                                    struct hubspot_op **op);
+
+/* ---- provisioning: what a tenant needs before its first write --------------*/
+
+/*
+ * A little machine without I/O: ask for the next call, feed its answer, until
+ * next gives false. Properties of the five objects are read; the group and
+ * missing properties are created in one batch per object; then read once more
+ * (only objects that were changed) until they are there; association labels of
+ * each pair of the table are compared.
+ */
+struct hubspot_provision;
+struct hubspot_provision *hubspot_provision_new(const char *api_version,
+                                                bool dry_run);
+void hubspot_provision_free(struct hubspot_provision *p);
+/* The next call to make; false when finished (or failed). wait_ms: do not send
+ * before that long has passed (a new property needs a moment). The call is
+ * borrowed until the next call of a function of p. */
+bool hubspot_provision_next(struct hubspot_provision *p,
+                            struct hubspot_call *call, int64_t *wait_ms);
+/* ERR_OK: go on with next. A throttled or failed call may simply be fed again
+ * after a repeat: next gives the same call until it was answered well. Errors
+ * that end it: FORBIDDEN (names the scope), CONFIG (an association type id
+ * differs from the table, a property of another type stands in the way). */
+MUST_USE enum err hubspot_provision_feed(struct hubspot_provision *p,
+                                         const struct hubspot_meta *m,
+                                         const json_t *body, struct fault *f);
+struct hubspot_provision_report {
+    size_t existed, created, missing; /* properties; missing: dry run */
+    const char *text; /* one line per object and finding, for people */
+    const json_t *lines; /* the same, array of objects, for --json */
+};
+const struct hubspot_provision_report *
+hubspot_provision_report(const struct hubspot_provision *p);
+
+#endif

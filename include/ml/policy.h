@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: UNLICENSED */
+#ifndef ML_POLICY_H
+#define ML_POLICY_H
+
+/*
+ * policy: decisions as arithmetic. No clock, no I/O, no randomness of its own:
+ * `now_us` (monotonic microseconds) and random numbers are arguments.
+ */
+#include "ml/base.h"
+
+/* ---- permits: the request budget of one portal -------------------------- */
+
+/*
+ * A token bucket whose tokens come back when the server has certainly
+ * forgotten the request: `window` after the proven upper bound of its arrival,
+ * plus 2 ms. Between sending and settling a token is out without limit. Gentle
+ * pacing (GCRA) on top. What headers and 429s say only ever shrinks it.
+ *
+ *     free --take--> in flight --settle--> returning --window later--> free
+ */
+struct permits_spec {
+    unsigned limit;    /* requests per window, 1 to 10000 */
+    int64_t window_us; /* HubSpot: 10 s */
+    unsigned depth;    /* burst the pacing allows, default 20 */
+    unsigned pace_percent; /* pace as percent of limit per window, default 200;
+                              0: no pacing */
+    unsigned foreign_margin; /* kept free once foreign use was seen, 15 */
+};
+struct permits {
+    struct permits_spec spec;
+    int64_t *returns; /* ring of return times, sorted, `limit` entries */
+    size_t head;      /* where in the ring the earliest one is */
+    size_t returning;
+    unsigned in_flight;
+    int64_t tat_us;         /* GCRA's theoretical arrival time */
+    int64_t blocked_until_us; /* 429 */
+    int64_t shrunk_until_us;  /* 0.95 x limit after a 429, for 60 s */
+    int64_t foreign_until_us; /* when `foreign` becomes foreign_before */
+    unsigned foreign;         /* largest deficit seen in this window */
+    unsigned foreign_before;  /* and in the window before */
+    unsigned last_deficit;    /* of the answer before */
+    unsigned header_limit;   /* X-HubSpot-RateLimit-Max when smaller; 0 none */
+    unsigned throttles;      /* 429s in a row, for the doubling */
+};
+void permits_init(struct permits *p, const struct permits_spec *spec);
+void permits_fini(struct permits *p);
+/* 0: a request may be sent now. Else how long until one may be, as far as is
+ * known; INT64_MAX while only a settle can free one. */
+int64_t permits_wait_us(struct permits *p, int64_t now_us);
+/* Takes a token; only when permits_wait_us() was 0. Gives the number of
+ * requests the server should have left after this one (for observe). */
+unsigned permits_take(struct permits *p, int64_t now_us);
+/* The request's latest possible arrival at the server is known. */
+void permits_settle(struct permits *p, int64_t now_us, int64_t arrived_us);
+/* X-HubSpot-RateLimit-Remaining of the answer to the request whose take gave
+ * `predicted`. Fewer than predicted, twice in a row and by more than our own
+ * requests in flight explain: somebody else uses the quota, and the largest
+ * deficit and the margin are left to them for a window or two. */
+void permits_observe(struct permits *p, int64_t now_us, unsigned predicted,
+                     unsigned remaining);
+/* X-HubSpot-RateLimit-Max and -Interval-Milliseconds. A larger limit than the
+ * spec's is ignored; the window is taken over as it is (100 ms to 1 h). 0 for
+ * what the answer does not tell. */
+void permits_server_limit(struct permits *p, unsigned max, int64_t window_us);
+/* A 429 of the burst policy: everything waits `retry_after_us`, or when < 0
+ * one second doubling with jitter (`random` in [0,1)). */
+void permits_throttled(struct permits *p, int64_t now_us,
+                       int64_t retry_after_us, double random);
+void permits_answered(struct permits *p); /* not a 429: ends the doubling */
+/* Holds n tokens until then: cold start, take-over. */
+void permits_hold(struct permits *p, unsigned n, int64_t until_us);
+/* Tokens not free, and when the last known one returns; for a clean release. */
+unsigned permits_out(const struct permits *p, int64_t now_us,
+                     int64_t *last_return_us);
+
+/* ---- backoff ------------------------------------------------------------ */
+
+/* Exponential with full jitter: random x min(cap, base x 2^attempt), attempt
+ * from 0; at least base / 2 so that it never is "at once". */
+int64_t backoff_ms(unsigned attempt, int64_t base_ms, int64_t cap_ms,
+                   double random);
+
+/* ---- weighted fair shares ----------------------------------------------- */
+
+/* Who goes next among classes that have work, by guaranteed weight; an unused
+ * share flows to the others. Stride scheduling: idling saves up nothing. */
+enum { SHARE_MAX = 8 };
+struct share {
+    unsigned weight[SHARE_MAX]; /* 0: only when no other has work */
+    uint64_t pass[SHARE_MAX];
+    uint64_t now; /* the pass of the last pick */
+    unsigned n;
+};
+void share_init(struct share *s, const unsigned *weights, unsigned n);
+/* `has_work`: bit i set when class i has work. -1 when none. */
+int share_pick(struct share *s, unsigned has_work);
+void share_charge(struct share *s, unsigned i, unsigned cost);
+
+#endif

@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: UNLICENSED */
+#ifndef ML_STORE_H
+#define ML_STORE_H
+
+/*
+ * store: all SQL. Migrations, one .sql file per statement, one typed function
+ * each. Rows travel in bulk: one statement, one JSON array parameter. Every
+ * function is one transaction; `done` runs once, on a later turn, and what it
+ * gets is borrowed until it returns.
+ */
+#include "ml/base.h"
+#include "ml/loop.h"
+#include "ml/pg.h"
+
+struct store;
+struct store_op;
+
+/* Borrows both. */
+struct store *store_new(struct loop *l, struct pg *p);
+void store_free(struct store *s); /* cancels silently what is under way */
+void store_cancel(struct store_op *op); /* NULL does nothing; silences done */
+bool store_is_up(const struct store *s);
+
+/* For calls that give no rows. */
+typedef void store_done_fn(void *arg, enum err err, const struct fault *f);
+/* For calls that give a JSON document (array or object). */
+typedef void store_json_fn(void *arg, enum err err, const char *json,
+                           const struct fault *f);
+
+/* ---- schema ---------------------------------------------------------------- */
+
+int store_schema_version(void); /* what this program was built for */
+/* Creates or upgrades; safe at once from two places. json: {"from":0,"to":1,
+ * "applied":["0001_..."],"role_sql":"..." (when the dashboard role could not be
+ * made; else absent)}. SCHEMA_NEW when the database is ahead and incompatible. */
+MUST_USE enum err store_migrate(struct store *s, store_json_fn *done, void *arg,
+                                struct store_op **op);
+/* OK, SCHEMA_OLD (also: no schema at all), SCHEMA_NEW, DB_*. */
+MUST_USE enum err store_check(struct store *s, store_done_fn *done, void *arg,
+                              struct store_op **op);
+/* Creates audit partitions ahead (3 months), drops those past retention,
+ * releases waiting jobs whose parents are there. Cheap; every minute. */
+MUST_USE enum err store_upkeep(struct store *s, int64_t retention_ms,
+                               store_done_fn *done, void *arg,
+                               struct store_op **op);
+
+/* ---- tenants ---------------------------------------------------------------- */
+
+struct store_tenant {
+    int64_t id;
+    const char *name;
+    const char *state;    /* active paused held halted removed */
+    const char *reason;   /* of the state, or NULL */
+    const char *portal;   /* HubSpot portal id; NULL: not known yet */
+    const char *settings; /* JSON object: the flags of `tenant add` without
+                             dashes: {"fusion_url":"...","interval_invoices":
+                             "15m","business_unit":["..."],...} */
+    const char *sealed;   /* JSON object field -> sealed text:
+                             fusion_client_secret fusion_password
+                             fusion_private_key hubspot_token */
+    const char *learned;  /* JSON object: what was found out about pod and
+                             portal (calibration, time zone, strategy) */
+    int64_t revision;     /* grows with every change of settings or secrets */
+};
+typedef void store_tenants_fn(void *arg, enum err err,
+                              const struct store_tenant *rows, size_t n,
+                              const struct fault *f);
+/* name NULL: all that are not removed. */
+MUST_USE enum err store_tenants(struct store *s, const char *name,
+                                store_tenants_fn *done, void *arg,
+                                struct store_op **op);
+/* ERR_EXISTS when the name is taken. */
+MUST_USE enum err store_tenant_add(struct store *s, const char *name,
+                                   const char *settings, const char *sealed,
+                                   store_done_fn *done, void *arg,
+                                   struct store_op **op);
+/* Merges settings and secrets (null removes a setting). ERR_NOT_FOUND. */
+MUST_USE enum err store_tenant_set(struct store *s, const char *name,
+                                   const char *settings, const char *sealed,
+                                   store_done_fn *done, void *arg,
+                                   struct store_op **op);
+/* ERR_NOT_FOUND. `actor` is the worker or "operator"; audited. `from` NULL or
+ * the state it must be in (else nothing changes). */
+MUST_USE enum err store_tenant_state(struct store *s, const char *name,
+                                     const char *from, const char *to,
+                                     const char *reason, const char *actor,
+                                     store_done_fn *done, void *arg,
+                                     struct store_op **op);
+/* portal NULL: unchanged. learned: merged. */
+MUST_USE enum err store_tenant_learn(struct store *s, int64_t tenant,
+                                     const char *portal, const char *learned,
+                                     store_done_fn *done, void *arg,
+                                     struct store_op **op);
+/* Every sealed secret, for `keys rotate`; each replaced only if unchanged.
+ * json of secrets: [{"tenant":id,"name":"...","field":"...","sealed":"..."}] */
+MUST_USE enum err store_secrets(struct store *s, store_json_fn *done, void *arg,
+                                struct store_op **op);
+/* [{"tenant":id,"field":..,"old":..,"new":..}]; json: {"replaced":n} */
+MUST_USE enum err store_secrets_replace(struct store *s, const char *changes,
+                                        store_json_fn *done, void *arg,
+                                        struct store_op **op);
+
+/* ---- leases of portals -------------------------------------------------------*/
+
+struct store_lease {
+    bool held;        /* by us, now */
+    int64_t term;     /* grows with every new holder */
+    int64_t ttl_ms;   /* left, by the database's clock at the answer */
+    unsigned hold;    /* tokens the predecessor left out; UINT_MAX: all */
+    int64_t hold_ms;  /* until when, from now */
+    const char *holder; /* who holds it when not us */
+};
+typedef void store_lease_fn(void *arg, enum err err,
+                            const struct store_lease *lease,
+                            const struct fault *f);
+/* Takes a free or expired lease, or renews ours (term unchanged): the one this
+ * store took, a mere equal worker name is a stranger. An unclean
+ * predecessor gives hold UINT_MAX until its expiry + 11 s. On taking over,
+ * jobs in_flight become queued, or unknown when a write of theirs is open.
+ * Portal key: HubSpot's portal id, or "tenant:<id>" until it is known. */
+MUST_USE enum err store_lease_take(struct store *s, const char *portal,
+                                   const char *worker, int64_t ttl_ms,
+                                   store_lease_fn *done, void *arg,
+                                   struct store_op **op);
+/* Clean release: `out` tokens return within back_ms. Also puts jobs still
+ * in_flight of these tenants back to queued. */
+MUST_USE enum err store_lease_release(struct store *s, const char *portal,
+                                      const char *worker, int64_t term,
+                                      unsigned out, int64_t back_ms,
+                                      store_done_fn *done, void *arg,
+                                      struct store_op **op);
+
+/* ---- feeds: cursors, intake ------------------------------------------------- */
+
+/* A cursor per (tenant, feed, stream): the last (stamp, id) pair committed. A
+ * stream is a resource: "receivablesInvoices", "hubPersons"... */
+struct store_cursor {
+    const char *stream;
+    int64_t stamp_us; /* 0: never */
+    const char *id;   /* "" : none */
+};
+typedef void store_cursors_fn(void *arg, enum err err,
+                              const struct store_cursor *rows, size_t n,
+                              const struct fault *f);
+MUST_USE enum err store_cursors(struct store *s, int64_t tenant,
+                                const char *feed, store_cursors_fn *done,
+                                void *arg, struct store_op **op);
+
+/* One page. Everything commits together. */
+struct store_intake {
+    int64_t tenant;
+    const char *feed;    /* customers invoices payments */
+    const char *worker;
+    const char *poll;    /* id of the poll (random_id) */
+    const char *klass;   /* fresh backfill reconcile */
+    int64_t read_us;     /* the pod's Date when the read began: the second half
+                            of the version */
+    const char *records; /* JSON array of map_record_json() */
+    const char *accounts; /* JSON array [{"number","account_id","party","name",
+                             "href","stamp_us"}] to remember, or NULL */
+    struct store_cursor cursor; /* stream NULL: does not move */
+    size_t read, filtered, invalid; /* rows of the page, counted in records:
+                                       read = records + filtered + invalid */
+    const char *notes;   /* JSON array [{"event","kind","id","message"}] of
+                            rows that made no record, to audit; or NULL */
+};
+/*
+ * What became of the records: unchanged (same hash), superseded (an older
+ * version than known, or twice in the page), opened (a job was opened or
+ * replaced). The JSON arrays name what these records need and nobody has:
+ * unknown_customers ["1008",..] (no record of the account), stale_customers
+ * (the newest invoice now says other things of the customer than when it was
+ * last composed), unknown_invoices ["3001..",..], touched_invoices (payments:
+ * invoices whose payments changed, known here, to be re-read).
+ */
+struct store_intake_result {
+    size_t unchanged, superseded, opened;
+    const char *unknown_customers, *stale_customers;
+    const char *unknown_invoices, *touched_invoices;
+};
+typedef void store_intake_fn(void *arg, enum err err,
+                             const struct store_intake_result *r,
+                             const struct fault *f);
+MUST_USE enum err store_intake(struct store *s, const struct store_intake *in,
+                               store_intake_fn *done, void *arg,
+                               struct store_op **op);
+
+/* Begin and end of a poll, for views feeds and conservation. outcome "" on
+ * begin. state: idle polling backoff maintenance. */
+struct store_poll {
+    int64_t tenant;
+    const char *feed, *poll, *worker;
+    const char *state;
+    const char *outcome; /* "" running, else ok or err_name() */
+    const char *message; /* of the failure, or NULL */
+    int64_t interval_ms;
+    size_t requests; /* since the poll began */
+};
+MUST_USE enum err store_poll_save(struct store *s, const struct store_poll *p,
+                                  store_done_fn *done, void *arg,
+                                  struct store_op **op);
+
+/* What is known of accounts, to compose customers and read applications:
+ * [{"number","account_id","party","name","href","bill_to_name",
+ *   "bill_to_contact","bill_to_party","bill_to_email"}], those known.
+ * by: "number" or "party"; keys: JSON array of texts. */
+MUST_USE enum err store_accounts(struct store *s, int64_t tenant,
+                                 const char *by, const char *keys,
+                                 store_json_fn *done, void *arg,
+                                 struct store_op **op);
+/* Customers or invoices that Fusion does not have: what waits for them goes on
+ * without (audited parent_missing). kind: customer invoice; ids: JSON array. */
+MUST_USE enum err store_missing(struct store *s, int64_t tenant,
+                                const char *kind, const char *ids,
+                                store_done_fn *done, void *arg,
+                                struct store_op **op);
+/* Ids of invoices known to be open, least recently read first: ["3001..",..] */
+MUST_USE enum err store_open_invoices(struct store *s, int64_t tenant,
+                                      unsigned limit, store_json_fn *done,
+                                      void *arg, struct store_op **op);
+
+/* ---- jobs -------------------------------------------------------------------- */
+
+/*
+ * A claimed job with all its dispatcher needs. Texts are JSON:
+ *   desired  as in map.h
+ *   links    [{"object","key","id","hash" (hex),"assoc":["177:<id>",..],
+ *              "properties":{..} as last written}]
+ *   parents  {"customer":{"id":"1008","state":"current|pending|parked|gone|
+ *              missing|none","company":"<HubSpot id>","contact":"<id>",
+ *              "email":".."},
+ *             "invoice":{"id":"..","state":"..","hubspot":"<id>"}}
+ *            without the ones the record does not have
+ *   email_holder  for customers: the account number that holds the wanted
+ *            e-mail ("" : this one)
+ */
+struct store_job {
+    int64_t id;
+    int64_t revision; /* grows when a newer version replaces the content */
+    const char *kind, *fusion_id, *number;
+    const char *klass; /* fresh retry replay backfill reconcile */
+    bool verify;       /* was unknown: read back first */
+    unsigned attempts;
+    int64_t seen_us;   /* wall clock when this content was read from Fusion */
+    int64_t sent_us;   /* verify: wall clock when the request of unknown outcome
+                          was opened; 0: not known */
+    const char *desired, *links, *parents, *email_holder;
+    const char *amount, *currency;
+};
+struct store_claim {
+    const struct store_job *jobs;
+    size_t n;
+    int64_t next_due_ms; /* earliest retry, from now; -1: none */
+    bool lease_lost;     /* term is no longer ours: nothing was claimed */
+};
+typedef void store_claim_fn(void *arg, enum err err,
+                            const struct store_claim *c, const struct fault *f);
+/* Takes up to limit due jobs (queued, retry, unknown when due) of one tenant,
+ * most urgent class first, customers before invoices before payments, oldest
+ * first; they become in_flight. */
+MUST_USE enum err store_claim(struct store *s, int64_t tenant,
+                              const char *portal, int64_t term, unsigned limit,
+                              store_claim_fn *done, void *arg,
+                              struct store_op **op);
+/* {"queued":n,"in_flight":n,"waiting":n,"retry":n,"unknown":n,"parked":n,
+ *  "next_due_ms":n or -1}; first releases waiting jobs whose parents are there. */
+MUST_USE enum err store_job_counts(struct store *s, int64_t tenant,
+                                   store_json_fn *done, void *arg,
+                                   struct store_op **op);
+
+/* Before a request: what is about to be sent, so that a crash leaves "unknown"
+ * and not nothing. id is random_id. jobs: JSON array of job ids. LEASE_LOST
+ * when the term is not ours: do not send. */
+struct store_write {
+    const char *id;
+    int64_t tenant;
+    const char *portal, *worker;
+    int64_t term;
+    const char *operation; /* "invoices.upsert" */
+    size_t inputs;
+    const char *jobs;
+};
+MUST_USE enum err store_write_open(struct store *s, const struct store_write *w,
+                                   store_done_fn *done, void *arg,
+                                   struct store_op **op);
+
+/*
+ * What came of one request (or of thinking about jobs without one: write
+ * NULL). One transaction. `jobs`, `links`, `audit` are JSON arrays:
+ *
+ * links: [{"kind","fusion_id","object","key","id","hash","properties":{..},
+ *          "assoc":[..]}]  insert or replace; absent hash/properties/assoc keep
+ *        what is stored; "id":null removes the link.
+ * jobs:  [{"id","revision","state","attempts","due_ms","waiting_for",
+ *          "error_code","error","correlation","klass"}]
+ *        state: done queued retry waiting unknown parked in_flight. A job whose
+ *        revision has grown meanwhile becomes queued instead (but in_flight
+ *        stays in_flight until its last outcome, unknown stays unknown: it
+ *        must be read back all the same). done: the job is
+ *        deleted, its record current (or gone with "gone":true), written_at set,
+ *        sync latency given back; jobs waiting for this record are queued.
+ *        parked: record parked. waiting_for: "customer:1008".
+ * audit: [{"event","kind","fusion_id","hubspot_id","job","attempt","outcome",
+ *          "http_status","error_code","message","correlation","before":{..},
+ *          "after":{..},"duration_ms"}]
+ */
+struct store_outcome {
+    int64_t tenant;
+    const char *portal, *worker;
+    int64_t term;
+    const char *write; /* id of the write, or NULL */
+    int http_status;
+    const char *result; /* written rejected retry unknown: of the request */
+    int64_t duration_ms;
+    const char *links, *jobs, *audit; /* NULL: none */
+};
+typedef void store_outcome_fn(void *arg, enum err err, size_t released,
+                              const struct fault *f);
+/* released: jobs that were waiting and are queued now. LEASE_LOST when the term
+ * is not ours: nothing was stored. */
+MUST_USE enum err store_outcome(struct store *s, const struct store_outcome *o,
+                                store_outcome_fn *done, void *arg,
+                                struct store_op **op);
+/* Audit rows outside a write: tenant events, provisioning, polls. */
+MUST_USE enum err store_audit(struct store *s, int64_t tenant,
+                              const char *worker, const char *audit,
+                              store_done_fn *done, void *arg,
+                              struct store_op **op);
+
+/* ---- what people ask for ------------------------------------------------------*/
+
+enum store_report {
+    STORE_REPORT_TENANTS,     /* ml_dashboard.tenants; tenant NULL: all */
+    STORE_REPORT_FEEDS,       /* ml_dashboard.feeds */
+    STORE_REPORT_RECORDS,     /* one record: record = "invoice:3001" */
+    STORE_REPORT_AUDIT,       /* newest last, at most `limit` */
+    STORE_REPORT_REPLAY_QUEUE,
+    STORE_REPORT_UNFINISHED,  /* jobs not done: state, waiting_for, error */
+    STORE_REPORT_LEASES
+};
+struct store_report_spec {
+    enum store_report report;
+    const char *tenant; /* name, or NULL */
+    const char *record; /* "KIND:ID", or NULL */
+    int64_t since_us;   /* 0: from the beginning */
+    int64_t after;      /* audit: only events with a greater id; 0: all */
+    unsigned limit;     /* 0: 1000 */
+};
+/* json: array of objects with the view's columns. */
+MUST_USE enum err store_report(struct store *s,
+                               const struct store_report_spec *spec,
+                               store_json_fn *done, void *arg,
+                               struct store_op **op);
+
+#endif

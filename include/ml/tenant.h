@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: UNLICENSED */
+#ifndef ML_TENANT_H
+#define ML_TENANT_H
+
+/*
+ * tenant: the tenants this worker works for. Loads them, notices changes,
+ * takes the lease of each portal, and owns a portal's dispatcher and its
+ * tenants' feeds.
+ *
+ *     portal: WAITING --lease taken--> HELD --stop, lost--> RELEASING/WAITING
+ */
+#include "ml/base.h"
+#include "ml/conf.h"
+#include "ml/dispatch.h"
+#include "ml/feed.h"
+#include "ml/http.h"
+#include "ml/loop.h"
+#include "ml/store.h"
+#include "ml/vault.h"
+
+/* ---- settings of one tenant: the flags of `tenant add` -------------------- */
+
+struct tenant_settings {
+    const char *fusion_url, *fusion_auth, *fusion_token_url, *fusion_client_id;
+    const char *fusion_scope, *fusion_user, *fusion_key_id;
+    const char *hubspot_url, *hubspot_tier, *hubspot_api_version;
+    int64_t hubspot_limit; /* of the tier unless given */
+    int64_t hubspot_daily_limit; /* 0: of the tier */
+    int64_t interval_ms[FEED_KINDS];
+    int64_t since_us;      /* absolute; tenant add fixes "now minus 90 d" */
+    const char *key_prefix;
+    const char **business_units; /* NULL-terminated; NULL: all */
+    const char *mapping; /* content of the mapping file, or NULL */
+};
+/* Reads and checks settings as stored (JSON) plus which secrets are there
+ * (NULL: do not check). Everything lives in the arena. ERR_CONFIG names the
+ * flag and says what to do. Pure. */
+MUST_USE enum err tenant_settings_read(struct arena *a, const char *settings,
+                                       const char *const *secrets,
+                                       struct tenant_settings *out,
+                                       struct fault *f);
+MUST_USE enum err tenant_name_check(const char *name, struct fault *f);
+/* The clients of one tenant, as ping and provision use them too. The secrets of
+ * `row.sealed` are opened for it. Free with hubspot_free and fusion_free. */
+MUST_USE enum err tenant_hubspot(struct loop *l, struct http *h,
+                                 const struct vault *v, const struct conf *c,
+                                 const struct store_tenant *row,
+                                 struct hubspot **out, struct fault *f);
+MUST_USE enum err tenant_fusion(struct loop *l, struct http *h,
+                                const struct vault *v, const struct conf *c,
+                                const struct store_tenant *row,
+                                struct fusion **out, struct fault *f);
+/* The dispatcher's configuration from the settings. Texts are borrowed. */
+struct dispatch_config tenant_dispatch_config(const struct conf *c,
+                                              const struct tenant_settings *s,
+                                              const char *portal,
+                                              const char *worker);
+
+/* ---- all tenants of this worker ------------------------------------------- */
+
+struct tenants;
+struct tenants_config {
+    const struct conf *conf; /* borrowed */
+    const char *worker;
+    bool once; /* poll each feed once, write until nothing is due */
+};
+struct tenants_events {
+    void (*finished)(void *arg); /* once: nothing is left to do */
+    void *arg;
+};
+/* Borrows all. */
+struct tenants *tenants_new(struct loop *l, struct http *h, struct store *s,
+                            const struct vault *v,
+                            const struct tenants_config *c,
+                            const struct tenants_events *e);
+void tenants_start(struct tenants *t);
+/* No new polls; requests in flight end and are stored; leases are released;
+ * then stopped runs, once. */
+void tenants_stop(struct tenants *t, loop_fn *stopped, void *arg);
+void tenants_free(struct tenants *t); /* cancels silently */
+
+/* For metrics and status: how many tenants are in a state, and the names of
+ * those leased to others (text to free, "" when none). */
+size_t tenants_count(const struct tenants *t, const char *state);
+char *tenants_skipped(const struct tenants *t);
+void tenants_metrics(struct tenants *t); /* sets the gauges of stat */
+
+#endif

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * The worker: tenants, upkeep, the HTTP side, signals.
+ *
+ *     STARTING -> RUNNING --signal, finished--> STOPPING -> STOPPED
+ *
+ * Shutdown is one list, the reverse of opening: timers; tenants (no new polls,
+ * writes in flight end and are stored, leases are given back) until the
+ * deadline; then the HTTP side. A second signal skips the wait.
+ */
+#include "ml/app.h"
+#include "ml/jsonx.h"
+#include "ml/log.h"
+#include "ml/ops.h"
+#include "ml/stat.h"
+#include "ml/tenant.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { WORKER_MAGIC = 0x574f524b, UPKEEP_MS = 60000, METRICS_MS = 5000 };
+
+struct worker {
+    unsigned magic;
+    struct app *app;
+    struct tenants *tenants;
+    struct ops *ops;
+    struct store_op *upkeep_op;
+    struct loop_timer upkeep, deadline, metrics;
+    bool once, stopping, finished, ended;
+    int signum;
+};
+
+static struct worker *
+worker_from(void *arg)
+{
+    struct worker *w = arg;
+
+    ML_ASSERT(w->magic == WORKER_MAGIC);
+    return w;
+}
+
+/* ---- stopping ------------------------------------------------------------------*/
+
+static void
+on_ops_closed(void *arg)
+{
+    struct worker *w = worker_from(arg);
+
+    w->ended = true;
+    loop_stop(w->app->loop);
+}
+
+static void
+on_stopped(void *arg)
+{
+    struct worker *w = worker_from(arg);
+
+    loop_timer_stop(&w->deadline);
+    if (w->ops == NULL) {
+        on_ops_closed(w);
+        return;
+    }
+    ops_close(w->ops, on_ops_closed, w);
+    w->ops = NULL;
+}
+
+static void
+on_deadline(void *arg)
+{
+    struct worker *w = worker_from(arg);
+
+    LOG_WARN(NULL, "worker.deadline", "left=unfinished");
+    on_stopped(w);
+}
+
+static void
+worker_stop(struct worker *w, const char *reason)
+{
+    if (w->stopping) {
+        return;
+    }
+    w->stopping = true;
+    LOG_INFO(NULL, "worker.stop", "reason=%s", reason);
+    loop_timer_stop(&w->upkeep);
+    loop_timer_stop(&w->metrics);
+    store_cancel(w->upkeep_op);
+    w->upkeep_op = NULL;
+    loop_timer_start(w->app->loop, &w->deadline, w->app->conf.shutdown_timeout,
+                     on_deadline, w);
+    tenants_stop(w->tenants, on_stopped, w);
+}
+
+static void
+on_signal(void *arg, int signum)
+{
+    struct worker *w = worker_from(arg);
+
+    if (w->stopping) {
+        if (loop_timer_armed(&w->deadline)) {
+            on_deadline(w); /* a second signal skips the wait */
+        }
+        return;
+    }
+    w->signum = signum;
+    worker_stop(w, "signal");
+}
+
+static void
+on_finished(void *arg)
+{
+    struct worker *w = worker_from(arg);
+
+    w->finished = true;
+    worker_stop(w, "finished");
+}
+
+/* ---- upkeep --------------------------------------------------------------------*/
+
+static void on_upkeep(void *arg);
+
+static void
+on_upkept(void *arg, enum err err, const struct fault *f)
+{
+    struct worker *w = worker_from(arg);
+    char safe[LOG_TEXT_MAX];
+
+    w->upkeep_op = NULL;
+    if (err != ERR_OK) {
+        LOG_WARN(NULL, "worker.upkeep", "error=%s message=\"%s\"",
+                 err_name(err), log_safe(safe, f->message));
+    }
+    loop_timer_start(w->app->loop, &w->upkeep, UPKEEP_MS, on_upkeep, w);
+}
+
+static void
+on_upkeep(void *arg)
+{
+    struct worker *w = worker_from(arg);
+
+    if (store_upkeep(w->app->store, w->app->conf.audit_retention, on_upkept, w,
+                     &w->upkeep_op) != ERR_OK) {
+        w->upkeep_op = NULL;
+        loop_timer_start(w->app->loop, &w->upkeep, UPKEEP_MS, on_upkeep, w);
+    }
+}
+
+static void
+on_metrics(void *arg)
+{
+    struct worker *w = worker_from(arg);
+
+    tenants_metrics(w->tenants);
+    loop_timer_start(w->app->loop, &w->metrics, METRICS_MS, on_metrics, w);
+}
+
+/* ---- what is left after --once ---------------------------------------------- */
+
+static const char *
+field(const json_t *o, const char *key, const char *otherwise)
+{
+    const char *text = jsonx_text(o, key);
+
+    return text != NULL ? text : otherwise;
+}
+
+/* One line of what a report row says is not done; NULL when nothing is. */
+static char *
+line_of(enum store_report report, const json_t *row)
+{
+    const char *tenant = field(row, "tenant", "?");
+    const char *state = field(row, "state", "");
+    const char *outcome = field(row, "last_outcome", "ok");
+    bool waits = strcmp(state, "waiting") == 0;
+
+    if (report == STORE_REPORT_TENANTS) {
+        return strcmp(state, "halted") != 0 ?
+            NULL :
+            mem_printf("tenant %s is halted: %s", tenant,
+                       field(row, "reason", "see its audit"));
+    }
+    if (report == STORE_REPORT_FEEDS) {
+        return strcmp(outcome, "ok") == 0 ?
+            NULL :
+            mem_printf("tenant %s feed %s failed: %s %s", tenant,
+                       field(row, "feed", "?"), outcome,
+                       field(row, "last_error", ""));
+    }
+    return mem_printf("%s %s:%s is %s%s%s: %s %s", tenant,
+                      field(row, "kind", "?"), field(row, "fusion_id", "?"),
+                      state, waits ? " for " : "",
+                      waits ? field(row, "waiting_for", "?") : "",
+                      field(row, "error_code", ""), field(row, "error", ""));
+}
+
+static size_t
+report_rows(struct app *a, enum store_report report, app_report_fn *tell,
+            void *arg)
+{
+    struct store_report_spec spec = {.report = report, .limit = 1000};
+    struct store_op *op;
+    json_t *rows = NULL, *row;
+    struct fault f;
+    size_t i, n = 0;
+
+    if (app_wait(a, store_report(a->store, &spec, app_on_json, a, &op)) !=
+            ERR_OK ||
+        jsonx_parse(a->json, strlen(a->json), &rows, &f) != ERR_OK) {
+        tell(arg, a->fault.message);
+        return 1;
+    }
+    json_array_foreach(rows, i, row) {
+        char *line = line_of(report, row);
+
+        if (line != NULL) {
+            tell(arg, line);
+            n++;
+        }
+        mem_free(line);
+    }
+    json_decref(rows);
+    return n;
+}
+
+static int
+report_left(struct worker *w, const char *skipped, app_report_fn *tell,
+            void *arg)
+{
+    size_t left = report_rows(w->app, STORE_REPORT_TENANTS, tell, arg);
+
+    left += report_rows(w->app, STORE_REPORT_FEEDS, tell, arg);
+    left += report_rows(w->app, STORE_REPORT_UNFINISHED, tell, arg);
+    if (skipped[0] != '\0') {
+        char *line =
+            mem_printf("skipped, leased to another worker: %s", skipped);
+
+        tell(arg, line);
+        mem_free(line);
+        left++;
+    }
+    return left == 0 ? APP_DONE : APP_FAILED;
+}
+
+/* ---- the whole of it ------------------------------------------------------------*/
+
+static enum err
+worker_open(struct worker *w, struct fault *f)
+{
+    struct app *a = w->app;
+    struct tenants_config config = {
+        .conf = &a->conf, .worker = a->worker, .once = w->once};
+    struct tenants_events events = {.finished = on_finished, .arg = w};
+    struct ops_config ops = {.listen = w->once ? "off" : a->conf.listen,
+                             .admin_token = a->conf.admin_token};
+    enum err err = ERR_OK;
+
+    w->tenants =
+        tenants_new(a->loop, a->http, a->store, a->vault, &config, &events);
+    err = ops_open(a->loop, a->store, w->tenants, &ops, &w->ops, f);
+    if (err != ERR_OK) {
+        return err;
+    }
+    loop_on_signal(a->loop, on_signal, w);
+    on_upkeep(w);
+    on_metrics(w);
+    tenants_start(w->tenants);
+    LOG_INFO(NULL, "worker.start", "version=%s listen=%s port=%d", ML_VERSION,
+             ops.listen, w->ops != NULL ? ops_port(w->ops) : 0);
+    return ERR_OK;
+}
+
+int
+app_run(struct app *a, bool once, app_report_fn *report, void *arg)
+{
+    struct worker w = {.magic = WORKER_MAGIC, .app = a, .once = once};
+    struct fault f;
+    char *skipped;
+    int status = APP_DONE;
+    enum err err;
+
+    fault_clear(&f);
+    err = worker_open(&w, &f);
+    if (err != ERR_OK) {
+        report(arg, f.message);
+        tenants_free(w.tenants);
+        return app_status(err);
+    }
+    while (!w.ended) {
+        loop_run(a->loop);
+    }
+    skipped = tenants_skipped(w.tenants);
+    tenants_free(w.tenants);
+    loop_timer_stop(&w.deadline);
+    if (once && w.finished) {
+        status = report_left(&w, skipped, report, arg);
+    } else if (once) {
+        status = APP_FAILED;
+    }
+    mem_free(skipped);
+    loop_on_signal(a->loop, NULL, NULL);
+    return status;
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * ping: one line for each thing that must be right on both sides, with what to
+ * do where it is not. Reads only.
+ */
+#include "cli_priv.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CLOCK_SKEW_MAX_S = 300 };
+
+struct ping {
+    struct cli *cli;
+    struct session s;
+    json_t *lines;
+    bool failed;
+    struct fusion_page page; /* the last one read */
+    bool queryable;
+};
+
+/* state: ok, note (works without), failed. */
+static void
+line(struct ping *p, const char *side, const char *check, const char *state,
+     const char *text)
+{
+    json_t *o = json_object();
+
+    json_object_set_new(o, "side", json_string(side));
+    json_object_set_new(o, "check", json_string(check));
+    json_object_set_new(o, "state", json_string(state));
+    json_object_set_new(o, "message", json_string(text));
+    json_array_append_new(p->lines, o);
+    p->failed = p->failed || strcmp(state, "failed") == 0;
+    if (!p->cli->json) {
+        (void)printf("%-8s %-14s %-7s %s\n", side, check, state, text);
+        (void)fflush(stdout);
+    }
+}
+
+/* ---- Fusion ----------------------------------------------------------------- */
+
+static void
+on_token(void *arg, enum err err, const struct fault *f)
+{
+    app_on_done(&((struct ping *)arg)->cli->app, err, f);
+}
+
+static void
+on_row(void *arg, const json_t *row)
+{
+    (void)arg;
+    (void)row;
+}
+
+static void
+on_page(void *arg, enum err err, const struct fusion_page *page)
+{
+    struct ping *p = arg;
+
+    p->page = *page;
+    app_on_done(&p->cli->app, err, &page->fault);
+}
+
+static void
+on_describe(void *arg, enum err err, bool queryable, const struct fault *f)
+{
+    struct ping *p = arg;
+
+    p->queryable = queryable;
+    app_on_done(&p->cli->app, err, f);
+}
+
+static const char *
+advice(enum err err)
+{
+    switch (err_class(err)) {
+    case ERR_CLASS_AUTH:
+        return "check client id, secret and scope";
+    case ERR_CLASS_LATER:
+    case ERR_CLASS_AGAIN:
+        return "try again later; check the address if it stays so";
+    case ERR_CLASS_NONE:
+    case ERR_CLASS_REJECT:
+    case ERR_CLASS_HALT:
+    case ERR_CLASS_BUG:
+        break;
+    }
+    if (err == ERR_FORBIDDEN) {
+        return "give the integration user the role for it";
+    }
+    return err == ERR_TLS ? "set ML_CA_FILE if the peer has a CA of its own" :
+                            "check the tenant's settings";
+}
+
+static void
+fault_line(struct ping *p, const char *side, const char *check,
+           const char *state, const struct fault *f)
+{
+    char *text = mem_printf(
+        "%s; %s", f->message[0] != '\0' ? f->message : err_text(f->err),
+        advice(f->err));
+
+    line(p, side, check, state, text);
+    mem_free(text);
+}
+
+static bool
+read_one(struct ping *p, const struct fusion_query *q, const char *check,
+         bool needed, const char *good)
+{
+    struct app *a = &p->cli->app;
+    struct fusion_op *op;
+    enum err err =
+        app_wait(a, fusion_read(p->s.fusion, q, on_row, on_page, p, &op));
+
+    if (err != ERR_OK) {
+        fault_line(p, "fusion", check, needed ? "failed" : "note", &a->fault);
+        return false;
+    }
+    if (p->page.count == 0 && needed) {
+        line(p, "fusion", check, "note",
+             "answers, but shows no row: check the user's business units if "
+             "there should be some");
+        return true;
+    }
+    line(p, "fusion", check, "ok", good);
+    return true;
+}
+
+static void
+check_pod_clock(struct ping *p)
+{
+    int64_t skew_s = (p->page.pod_us - clock_wall_us()) / 1000000;
+    char *text;
+
+    if (p->page.pod_us == 0) {
+        line(p, "fusion", "clock", "note", "the pod sends no Date header");
+        return;
+    }
+    text = mem_printf("the pod's clock is %" PRId64 " s from ours; cursors go "
+                      "by the pod's",
+                      skew_s);
+    line(p, "fusion", "clock",
+         llabs((long long)skew_s) > CLOCK_SKEW_MAX_S ? "note" : "ok", text);
+    mem_free(text);
+}
+
+static void
+check_receipts(struct ping *p)
+{
+    struct app *a = &p->cli->app;
+    struct fusion_op *op;
+    enum err err =
+        app_wait(a, fusion_describe(p->s.fusion, "standardReceipts",
+                                    "LastUpdateDate", on_describe, p, &op));
+
+    if (err != ERR_OK) {
+        fault_line(p, "fusion", "strategy", "note", &a->fault);
+        return;
+    }
+    line(p, "fusion", "strategy", "ok",
+         p->queryable ? "receipts are polled by LastUpdateDate (A)" :
+                        "LastUpdateDate of receipts cannot be queried: newest "
+                        "first until known ones appear (B)");
+}
+
+static void
+ping_fusion(struct ping *p)
+{
+    static const struct fusion_query invoices = {
+        .resource = "receivablesInvoices",
+        .order_by = "LastUpdateDate:desc",
+        .limit = 1};
+    static const struct fusion_query receipts = {.resource = "standardReceipts",
+                                                 .limit = 1};
+    static const struct fusion_query accounts = {
+        .resource = "receivablesCustomerAccountActivities", .limit = 1};
+    static const struct fusion_query parties = {
+        .resource = "hubOrganizations", .crm = true, .limit = 1};
+    struct app *a = &p->cli->app;
+    struct fusion_op *op;
+    enum err err = app_wait(a, fusion_token(p->s.fusion, on_token, p, &op));
+
+    if (err != ERR_OK) {
+        fault_line(p, "fusion", "token", "failed", &a->fault);
+        return;
+    }
+    line(p, "fusion", "token", "ok", "the credentials are accepted");
+    if (read_one(p, &invoices, "invoices", true, "invoices can be read")) {
+        check_pod_clock(p);
+    }
+    if (read_one(p, &receipts, "receipts", true, "receipts can be read")) {
+        check_receipts(p);
+    }
+    (void)read_one(p, &accounts, "accounts", true,
+                   "customer accounts can be read");
+    (void)read_one(p, &parties, "organizations", false,
+                   "organisations enrich customers");
+}
+
+/* ---- HubSpot ----------------------------------------------------------------- */
+
+static void
+check_account(struct ping *p)
+{
+    static const struct hubspot_call details = {.operation = "account.details",
+                                                .method = "GET",
+                                                .path =
+                                                    "/account-info/v3/details"};
+    struct hubspot_meta meta;
+    json_t *body = NULL;
+    const char *currency;
+    char *text;
+
+    if (session_call(&p->s, &details, &meta, &body) != ERR_OK) {
+        fault_line(p, "hubspot", "account", "failed", &meta.fault);
+        json_decref(body);
+        return;
+    }
+    currency = jsonx_text(body, "companyCurrency");
+    text = mem_printf(
+        "portal %s, time zone %s, currency %s and %zu more", p->s.row.portal,
+        jsonx_text(body, "timeZone") != NULL ? jsonx_text(body, "timeZone") :
+                                               "?",
+        currency != NULL ? currency : "?",
+        json_array_size(json_object_get(body, "additionalCurrencies")));
+    line(p, "hubspot", "account", "ok", text);
+    mem_free(text);
+    if (meta.max > 0 && meta.max < p->s.settings.hubspot_limit) {
+        text = mem_printf("HubSpot allows %d requests per %" PRId64
+                          " s, fewer than the %" PRId64 " set here",
+                          meta.max, meta.interval_us / 1000000,
+                          p->s.settings.hubspot_limit);
+        line(p, "hubspot", "limit", "note", text);
+        mem_free(text);
+    }
+    json_decref(body);
+}
+
+static void
+check_properties(struct ping *p)
+{
+    json_t *lines = NULL;
+    char *text = NULL;
+    struct fault f;
+    enum err err = session_provision(&p->s, true, &lines, &text, &f);
+
+    if (err != ERR_OK) {
+        fault_line(p, "hubspot", "properties", "failed", &f);
+    } else {
+        line(p, "hubspot", "properties", "ok",
+             "properties and association types can be read; what is missing is "
+             "created before the first write (see `provision --dry-run`)");
+    }
+    json_decref(lines);
+    mem_free(text);
+}
+
+static void
+ping_hubspot(struct ping *p)
+{
+    struct fault f;
+
+    fault_clear(&f);
+    if (session_lease(&p->s, &f) != ERR_OK) {
+        fault_line(p, "hubspot", "account",
+                   f.err == ERR_LEASE_LOST ? "note" : "failed", &f);
+        return;
+    }
+    check_account(p);
+    check_properties(p);
+}
+
+int
+cmd_ping(struct cli *c)
+{
+    struct ping p = {.cli = c, .lines = json_array()};
+    struct fault f;
+    int status = APP_DONE;
+
+    fault_clear(&f);
+    if (session_open(&p.s, c, c->argv[0], &f) != ERR_OK) {
+        status = cli_fail(&f);
+    } else {
+        ping_fusion(&p);
+        ping_hubspot(&p);
+        if (c->json) {
+            cli_print_json(p.lines);
+        }
+        status = p.failed ? APP_FAILED : APP_DONE;
+    }
+    session_close(&p.s);
+    json_decref(p.lines);
+    return status;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * One request of one lane.
+ *
+ *     taken --write row stored--> sent --answer--> outcomes into a save
+ *       |                          |
+ *       +--> back into its lane    +--> the write row stays open when the
+ *            (row not stored)           process dies: "unknown" afterwards
+ *
+ * Reads need no row. The token was taken before; it is settled on every way out.
+ */
+#include "dispatch_priv.h"
+
+#include <inttypes.h>
+
+struct batch *
+batch_new(struct dtenant *t, unsigned lane, size_t n)
+{
+    struct batch *b = MEM_NEW(struct batch);
+
+    b->magic = BATCH_MAGIC;
+    b->tenant = t;
+    b->lane = lane;
+    b->n = n;
+    b->needs = mem_array(n, sizeof(struct need *));
+    list_init(&b->link);
+    random_id(b->write);
+    return b;
+}
+
+void
+batch_free(struct batch *b)
+{
+    ML_ASSERT(b->magic == BATCH_MAGIC);
+    b->magic = 0;
+    store_cancel(b->opening);
+    hubspot_cancel(b->sending);
+    list_remove(&b->link);
+    mem_free(b->needs);
+    mem_free(b);
+}
+
+static struct batch *
+batch_from(void *arg)
+{
+    struct batch *b = arg;
+
+    ML_ASSERT(b->magic == BATCH_MAGIC);
+    return b;
+}
+
+/* Nothing was sent: the token comes back as soon as its time is over. */
+static void
+batch_put_back(struct batch *b)
+{
+    struct dtenant *t = b->tenant;
+    struct dispatch *d = t->d;
+    int64_t now_us = clock_mono_us();
+
+    permits_settle(&d->permits, now_us, now_us);
+    for (size_t i = b->n; i-- > 0;) {
+        lane_push_front(t, b->needs[i]);
+    }
+    t->lanes[b->lane].in_flight--;
+    t->busy--;
+    d->status.in_flight--;
+    batch_free(b);
+    dtenant_release(t);
+    dispatch_poke_run(d);
+}
+
+static void
+on_answer(void *arg, const struct hubspot_reply *r)
+{
+    struct batch *b = batch_from(arg);
+    struct dtenant *t = b->tenant;
+    struct dispatch *d = t->d;
+    struct save *s;
+
+    b->sending = NULL;
+    list_remove(&b->link);
+    budget_settle(d, b->predicted, &r->meta);
+    s = save_new(t, lane_verb(b->lane) == HUBSPOT_READ ? NULL : b->write);
+    s->http_status = r->meta.status;
+    s->duration_ms = (r->meta.answered_us - r->meta.sent_us) / 1000;
+    t->lanes[b->lane].in_flight--;
+    d->status.in_flight--;
+    LOG_DEBUG(&t->log, "dispatch.batch",
+              "operation=%s inputs=%zu status=%d ms=%" PRId64,
+              lane_name(b->lane), b->n, r->meta.status, s->duration_ms);
+    batch_results(b, r, s); /* frees b */
+    save_send(s);
+    t->busy--;
+    dtenant_release(t);
+    dispatch_poke_run(d);
+}
+
+static const char *const *
+read_list(unsigned lane)
+{
+    static const char *find[] = {"email", "fusion_account_number", NULL};
+    static const char *lists[MAP_OBJECTS][64];
+    enum map_object o = lane_object(lane);
+    const char *const *standard = map_standard_properties(o);
+    const struct map_property *own;
+    size_t n, at = 0;
+
+    if (lane == LANE_FIND) {
+        return find;
+    }
+    if (lists[o][0] != NULL) {
+        return lists[o];
+    }
+    own = map_properties(&n);
+    for (size_t i = 0; standard[i] != NULL && at < 60; i++) {
+        lists[o][at++] = standard[i];
+    }
+    for (size_t i = 0; i < n && at < 62; i++) {
+        if (own[i].object == o) {
+            lists[o][at++] = own[i].name;
+        }
+    }
+    if (o == MAP_INVOICES) {
+        lists[o][at++] = "hs_invoice_status";
+    }
+    return lists[o];
+}
+
+static void
+batch_start(struct batch *b)
+{
+    const struct map_association *a = lane_association(b->lane);
+    struct hubspot_input *inputs = mem_array(b->n, sizeof(*inputs));
+    struct hubspot_batch request = {.verb = lane_verb(b->lane),
+                                    .object = lane_object(b->lane),
+                                    .to = a != NULL ? a->to : MAP_COMPANIES,
+                                    .inputs = inputs,
+                                    .n = b->n};
+    enum err err;
+
+    for (size_t i = 0; i < b->n; i++) {
+        inputs[i].id = b->needs[i]->id;
+        inputs[i].to = b->needs[i]->to;
+        inputs[i].properties = b->needs[i]->properties;
+    }
+    if (request.verb == HUBSPOT_READ) {
+        request.id_property =
+            b->lane == LANE_FIND ? "email" : map_object_key(request.object);
+        request.read = read_list(b->lane);
+    }
+    b->sent = true;
+    err = hubspot_send(b->tenant->hubspot, &request, on_answer, b, &b->sending);
+    mem_free(inputs);
+    if (err != ERR_OK) {
+        batch_put_back(b);
+    }
+}
+
+static void
+on_opened(void *arg, enum err err, const struct fault *f)
+{
+    struct batch *b = batch_from(arg);
+    struct dispatch *d = b->tenant->d;
+    char safe[LOG_TEXT_MAX];
+
+    b->opening = NULL;
+    if (err == ERR_OK && dispatch_may_send(d)) {
+        batch_start(b);
+        return;
+    }
+    if (err != ERR_OK) {
+        LOG_WARN(&b->tenant->log, "dispatch.unsaved", "error=%s message=\"%s\"",
+                 err_name(err), log_safe(safe, f->message));
+        d->away_until_us = clock_mono_us() + STORE_RETRY_MS * 1000;
+    }
+    batch_put_back(b);
+    if (err == ERR_LEASE_LOST) {
+        dispatch_lost(d);
+    }
+}
+
+static void
+put_job_ids(const struct batch *b, struct buf *out)
+{
+    struct jsonx_writer w;
+    int64_t last = 0;
+
+    jsonx_begin(&w, out);
+    jsonx_open(&w, '[');
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->needs[i]->job->id != last) {
+            last = b->needs[i]->job->id;
+            jsonx_put_int(&w, last);
+        }
+    }
+    jsonx_close(&w, ']');
+}
+
+void
+batch_send(struct batch *b)
+{
+    struct dtenant *t = b->tenant;
+    struct dispatch *d = t->d;
+    struct store_write w = {.id = b->write,
+                            .tenant = t->id,
+                            .portal = d->portal,
+                            .worker = d->worker,
+                            .term = d->term,
+                            .operation = lane_name(b->lane),
+                            .inputs = b->n};
+    struct buf ids;
+    enum err err;
+
+    t->lanes[b->lane].in_flight++;
+    t->busy++;
+    d->status.in_flight++;
+    list_push(&d->flying, &b->link);
+    if (lane_verb(b->lane) == HUBSPOT_READ) {
+        batch_start(b);
+        return;
+    }
+    buf_init(&ids, OUTCOME_BYTES);
+    put_job_ids(b, &ids);
+    w.jobs = buf_text(&ids);
+    err = store_write_open(d->store, &w, on_opened, b, &b->opening);
+    buf_fini(&ids);
+    if (err != ERR_OK) {
+        d->away_until_us = clock_mono_us() + STORE_RETRY_MS * 1000;
+        batch_put_back(b);
+    }
+}

@@ -1,0 +1,693 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * One portal: its budget, its lease, its tenants, and what runs when.
+ *
+ * Everything that changes something asks for one pass (dispatch_poke_run); the
+ * pass claims jobs where there is room, and sends while there are tokens and
+ * batches that may leave. It ends by arming one timer for what comes next by
+ * time.
+ *
+ * Invariants: nothing is sent without a lease or while an outcome could not be
+ * stored; a job in memory is in_flight in the store and goes back on every
+ * orderly way out.
+ */
+#include "dispatch_priv.h"
+
+#include <inttypes.h>
+#include <limits.h>
+
+static struct dispatch *
+dispatch_from(void *arg)
+{
+    struct dispatch *d = arg;
+
+    ML_ASSERT(d->magic == DISPATCH_MAGIC);
+    return d;
+}
+
+static struct dtenant *
+tenant_from(void *arg)
+{
+    struct dtenant *t = arg;
+
+    ML_ASSERT(t->magic == TENANT_MAGIC);
+    return t;
+}
+
+/* ---- the budget ---------------------------------------------------------------*/
+
+void
+budget_settle(struct dispatch *d, unsigned predicted,
+              const struct hubspot_meta *m)
+{
+    int64_t now_us = clock_mono_us();
+    double random = (double)(random_u64() >> 11) * 0x1.0p-53;
+
+    permits_settle(&d->permits, now_us,
+                   m->arrived_us > 0 ? m->arrived_us : now_us);
+    if (m->max > 0 && m->interval_us > 0) {
+        permits_server_limit(&d->permits, (unsigned)m->max, m->interval_us);
+    }
+    if (m->remaining >= 0) {
+        permits_observe(&d->permits, now_us, predicted, (unsigned)m->remaining);
+    }
+    if (m->daily_remaining >= 0) {
+        d->status.daily_remaining = m->daily_remaining;
+    }
+    if (m->status != 429) {
+        permits_answered(&d->permits);
+        return;
+    }
+    d->status.throttled++;
+    stat_add(STAT_hubspot_throttled, m->fault.code, NULL, 1);
+    permits_throttled(&d->permits, now_us,
+                      m->daily && m->retry_after_us < 0 ? INT64_C(600000000) :
+                                                          m->retry_after_us,
+                      random);
+}
+
+bool
+dispatch_may_send(struct dispatch *d)
+{
+    int64_t now_us = clock_mono_us();
+
+    return d->term != 0 && !d->lost && !d->draining && d->failing == 0 &&
+           now_us < d->lease_until_us && now_us >= d->away_until_us;
+}
+
+static void
+on_lost(void *arg)
+{
+    struct dispatch *d = dispatch_from(arg);
+
+    if (d->events.lease_lost != NULL) {
+        d->events.lease_lost(d->events.arg);
+    }
+}
+
+void
+dispatch_lost(struct dispatch *d)
+{
+    if (!d->lost) {
+        d->lost = true;
+        loop_later(d->loop, &d->lost_call, on_lost, d);
+    }
+}
+
+static void
+on_tell_halt(void *arg)
+{
+    struct dtenant *t = tenant_from(arg);
+    struct dispatch *d = t->d;
+    struct fault f = t->halt_fault;
+
+    if (d->events.halted != NULL && !t->removed) {
+        d->events.halted(d->events.arg, t->id, f.err, &f);
+    }
+}
+
+void
+dtenant_halt(struct dtenant *t, const struct fault *f)
+{
+    if (!t->halted) {
+        t->halted = true;
+        t->halt_fault = *f;
+        loop_later(t->d->loop, &t->telling, on_tell_halt, t);
+    }
+}
+
+/* ---- claims ----------------------------------------------------------------*/
+
+struct save *
+dtenant_thoughts(struct dtenant *t)
+{
+    if (t->thoughts == NULL) {
+        t->thoughts = save_new(t, NULL);
+        dispatch_poke_run(t->d);
+    }
+    return t->thoughts;
+}
+
+static void
+flush_thoughts(struct dtenant *t)
+{
+    struct save *s = t->thoughts;
+
+    if (s == NULL) {
+        return;
+    }
+    t->thoughts = NULL;
+    if (s->n_jobs == 0 && s->n_links == 0 && s->n_audit == 0) {
+        save_free(s);
+    } else {
+        save_send(s);
+    }
+}
+
+static bool
+job_is_forbidden(const struct job *j)
+{
+    int64_t now_us = clock_mono_us();
+
+    for (size_t i = 0; i < j->n_wanted; i++) {
+        if (j->tenant->forbidden_until_us[j->parts[i].object] > now_us &&
+            !j->parts[i].current) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+want_parent(struct job *j)
+{
+    struct dispatch *d = j->tenant->d;
+    const struct link_ref *p =
+        j->customer.id != NULL && j->customer.company == NULL ? &j->customer :
+                                                                &j->invoice;
+
+    if (d->events.want != NULL && text_equal(p->state, "none")) {
+        d->events.want(d->events.arg, j->tenant->id,
+                       p == &j->customer ? "customer" : "invoice", p->id);
+    }
+}
+
+static void
+take_up(struct dtenant *t, const struct store_job *row)
+{
+    struct job *j = job_new(t, row);
+    struct save *s = dtenant_thoughts(t);
+    const char *waits;
+    struct fault f;
+
+    if (j->verdict != HUBSPOT_WRITTEN) {
+        job_settle(j, s);
+        return;
+    }
+    waits = job_waits_for(j);
+    if (waits != NULL) {
+        save_job_row(s, j, "waiting", 0, waits);
+        want_parent(j);
+        j->settled = true;
+        save_end(s, j);
+        return;
+    }
+    if (job_is_forbidden(j)) {
+        fault_clear(&f);
+        (void)fault_set(&f, ERR_FORBIDDEN,
+                        "a scope or feature is missing for this object type; "
+                        "tried again hourly");
+        job_worst(j, HUBSPOT_RETRY, &f, false, FORBIDDEN_MS);
+    }
+    job_settle(j, s);
+    if (!j->settled) {
+        job_start_planned(j);
+    }
+}
+
+static void
+on_due(void *arg)
+{
+    struct dtenant *t = tenant_from(arg);
+
+    t->want_claim = true;
+    dispatch_poke_run(t->d);
+}
+
+static void
+on_claimed(void *arg, enum err err, const struct store_claim *c,
+           const struct fault *f)
+{
+    struct dtenant *t = tenant_from(arg);
+    struct dispatch *d = t->d;
+    char safe[LOG_TEXT_MAX];
+
+    t->claiming = NULL;
+    dispatch_poke_run(d);
+    if (err != ERR_OK) {
+        LOG_WARN(&t->log, "dispatch.unclaimed", "error=%s message=\"%s\"",
+                 err_name(err), log_safe(safe, f->message));
+        loop_timer_start(d->loop, &t->due, STORE_RETRY_MS, on_due, t);
+        return;
+    }
+    if (c->lease_lost) {
+        dispatch_lost(d);
+        return;
+    }
+    for (size_t i = 0; i < c->n; i++) {
+        take_up(t, &c->jobs[i]);
+    }
+    if (c->n > 0) {
+        t->want_claim = true; /* there may be more */
+    }
+    t->next_due_us =
+        c->next_due_ms < 0 ? 0 : clock_mono_us() + c->next_due_ms * 1000;
+    if (c->n == 0 && c->next_due_ms >= 0) {
+        loop_timer_start(d->loop, &t->due, c->next_due_ms + 1, on_due, t);
+    }
+}
+
+static bool
+setup_allows(struct dtenant *t)
+{
+    if (t->setup == SETUP_WAITING && clock_mono_us() >= t->next_due_us) {
+        t->setup = SETUP_NONE;
+    }
+    return t->setup != SETUP_WAITING;
+}
+
+/* A claim takes a whole statement: worth it for many jobs, or for any when
+ * nothing else is going on. */
+static void
+claim(struct dtenant *t)
+{
+    struct dispatch *d = t->d;
+    size_t room =
+        d->n_jobs < d->config.jobs_max ? d->config.jobs_max - d->n_jobs : 0;
+
+    if (!t->want_claim || t->claiming != NULL || t->halted || t->removed ||
+        d->held || !dispatch_may_send(d) || !setup_allows(t) || room == 0 ||
+        (room < CLAIM_MAX / 5 && t->n_jobs > 0)) {
+        return;
+    }
+    t->want_claim = false;
+    if (store_claim(d->store, t->id, d->portal, d->term,
+                    room < CLAIM_MAX ? (unsigned)room : CLAIM_MAX, on_claimed,
+                    t, &t->claiming) != ERR_OK) {
+        loop_timer_start(d->loop, &t->due, STORE_RETRY_MS, on_due, t);
+    }
+}
+
+/* ---- going back ----------------------------------------------------------------*/
+
+static void
+give_back(struct dtenant *t)
+{
+    struct list *item, *next;
+
+    lanes_drop_halves(t);
+    LIST_EACH(&t->jobs, item, next)
+    {
+        struct job *j = CONTAINER_OF(item, struct job, link);
+
+        if (j->settled) {
+            continue;
+        }
+        lanes_drop_job(j);
+        if (j->verdict != HUBSPOT_WRITTEN) {
+            job_settle(j, dtenant_thoughts(t));
+            continue;
+        }
+        save_job_row(dtenant_thoughts(t), j, "queued", 0, NULL);
+        j->settled = true;
+        save_end(t->thoughts, j);
+    }
+}
+
+/* A tenant that is leaving: once nothing of it is under way, its jobs go back;
+ * once those are in, it is gone. */
+static void
+see_off(struct dtenant *t)
+{
+    if (t->busy == 0 && t->claiming == NULL && t->n_jobs > 0) {
+        give_back(t);
+    }
+}
+
+void
+dtenant_release(struct dtenant *t)
+{
+    if (!t->removed || t->busy > 0 || t->n_jobs > 0 || t->claiming != NULL) {
+        return;
+    }
+    t->magic = 0;
+    list_remove(&t->link);
+    loop_timer_stop(&t->due);
+    loop_call_cancel(&t->telling);
+    store_cancel(t->learning);
+    setups_free(t);
+    mem_free(t->name);
+    mem_free(t->api_version);
+    mem_free(t);
+}
+
+/* ---- the pass --------------------------------------------------------------*/
+
+static bool
+is_drained(const struct dispatch *d)
+{
+    struct list *item, *next;
+
+    if (d->n_jobs > 0 || !list_empty(&d->flying) || !list_empty(&d->saves)) {
+        return false;
+    }
+    LIST_EACH((struct list *)(uintptr_t)&d->tenants, item, next)
+    {
+        if (CONTAINER_OF(item, struct dtenant, link)->claiming != NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+on_drained(void *arg)
+{
+    struct dispatch *d = dispatch_from(arg);
+    loop_fn *fn = d->drained;
+
+    d->drained = NULL;
+    fn(d->drained_arg);
+}
+
+static void
+on_wake(void *arg)
+{
+    dispatch_poke_run(dispatch_from(arg));
+}
+
+static void
+tend_tenants(struct dispatch *d)
+{
+    struct list *item, *next;
+
+    LIST_EACH(&d->tenants, item, next)
+    {
+        struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
+
+        if (t->removed || (d->draining && !d->lost)) {
+            see_off(t);
+        } else {
+            claim(t);
+            if (t->setup == SETUP_NONE && t->n_jobs > 0 && !t->halted) {
+                setup_begin(t);
+            }
+        }
+        flush_thoughts(t);
+        dtenant_release(t);
+    }
+}
+
+/* Sends while there are tokens and something may leave. Gives how long until
+ * there may be more to send. */
+static int64_t
+send_all(struct dispatch *d)
+{
+    int64_t wait_us = INT64_MAX;
+
+    while (dispatch_may_send(d)) {
+        int64_t now_us = clock_mono_us();
+        int64_t token_us = permits_wait_us(&d->permits, now_us);
+        int64_t lane_us = INT64_MAX;
+        struct batch *b;
+
+        if (token_us > 0) {
+            return token_us;
+        }
+        wait_us = INT64_MAX;
+        if (setup_next(d, now_us, &wait_us)) {
+            continue;
+        }
+        b = lanes_next(d, now_us, &lane_us);
+        if (b == NULL) {
+            return lane_us < wait_us ? lane_us : wait_us;
+        }
+        b->taken_us = now_us;
+        b->predicted = permits_take(&d->permits, now_us);
+        batch_send(b);
+    }
+    return d->away_until_us > clock_mono_us() ?
+               d->away_until_us - clock_mono_us() :
+               INT64_MAX;
+}
+
+static void
+on_run(void *arg)
+{
+    struct dispatch *d = dispatch_from(arg);
+    int64_t wait_us;
+
+    tend_tenants(d);
+    wait_us = send_all(d);
+    if (wait_us != INT64_MAX) {
+        loop_timer_start(d->loop, &d->wake, wait_us / 1000 + 1, on_wake, d);
+    }
+    if (d->draining && d->drained != NULL && is_drained(d)) {
+        loop_later(d->loop, &d->drained_call, on_drained, d);
+    }
+}
+
+void
+dispatch_poke_run(struct dispatch *d)
+{
+    loop_later(d->loop, &d->run, on_run, d);
+}
+
+/* ---- public, in the header's order ----------------------------------------------*/
+
+struct dispatch *
+dispatch_new(struct loop *l, struct store *s, const struct dispatch_config *c,
+             const struct dispatch_events *e)
+{
+    struct dispatch *d = MEM_NEW(struct dispatch);
+    struct permits_spec spec = {.limit = c->limit,
+                                .window_us = c->window_ms * 1000,
+                                .depth = c->depth,
+                                .pace_percent = c->pace_percent,
+                                .foreign_margin = 15};
+
+    d->magic = DISPATCH_MAGIC;
+    d->loop = l;
+    d->store = s;
+    d->config = *c;
+    d->portal = mem_strdup(c->portal);
+    d->worker = mem_strdup(c->worker);
+    d->config.portal = d->portal;
+    d->config.worker = d->worker;
+    d->events = *e;
+    d->status.daily_remaining = -1;
+    list_init(&d->tenants);
+    list_init(&d->flying);
+    list_init(&d->saves);
+    permits_init(&d->permits, &spec);
+    return d;
+}
+
+static void
+free_tenant(struct dtenant *t)
+{
+    struct list *item;
+
+    store_cancel(t->claiming);
+    t->claiming = NULL;
+    lanes_drop_halves(t);
+    while ((item = list_first(&t->jobs)) != NULL) {
+        job_free(CONTAINER_OF(item, struct job, link));
+    }
+    t->removed = true;
+    t->busy = 0;
+    dtenant_release(t);
+}
+
+void
+dispatch_free(struct dispatch *d)
+{
+    struct list *item;
+
+    if (d == NULL) {
+        return;
+    }
+    while ((item = list_first(&d->flying)) != NULL) {
+        batch_free(CONTAINER_OF(item, struct batch, link));
+    }
+    while ((item = list_first(&d->saves)) != NULL) {
+        save_free(CONTAINER_OF(item, struct save, link));
+    }
+    while ((item = list_first(&d->tenants)) != NULL) {
+        free_tenant(CONTAINER_OF(item, struct dtenant, link));
+    }
+    loop_call_cancel(&d->run);
+    loop_call_cancel(&d->drained_call);
+    loop_call_cancel(&d->lost_call);
+    loop_timer_stop(&d->wake);
+    permits_fini(&d->permits);
+    mem_free(d->portal);
+    mem_free(d->worker);
+    d->magic = 0;
+    mem_free(d);
+}
+
+void
+dispatch_lease(struct dispatch *d, int64_t term, int64_t until_us,
+               unsigned hold, int64_t hold_ms)
+{
+    if (!d->leased_once && term != 0) {
+        d->leased_once = true;
+        if (hold_ms > 0) {
+            unsigned n = hold < d->config.limit ? hold : d->config.limit;
+
+            permits_hold(&d->permits, n, clock_mono_us() + hold_ms * 1000);
+        }
+    }
+    d->term = term;
+    d->lease_until_us = until_us;
+    dispatch_poke_run(d);
+}
+
+void
+dispatch_add(struct dispatch *d, int64_t tenant, const char *name,
+             struct hubspot *h, const char *api_version, bool provisioned)
+{
+    struct dtenant *t = MEM_NEW(struct dtenant);
+
+    t->magic = TENANT_MAGIC;
+    t->d = d;
+    t->id = tenant;
+    t->name = mem_strdup(name);
+    t->api_version = mem_strdup(api_version);
+    t->hubspot = h;
+    t->log.tenant = t->name;
+    t->setup = provisioned ? SETUP_DONE : SETUP_NONE;
+    t->want_claim = true;
+    lanes_init(t);
+    list_init(&t->jobs);
+    list_init(&t->setups);
+    list_push(&d->tenants, &t->link);
+    dispatch_poke_run(d);
+}
+
+/* A request given up: it may have been done. */
+static void
+abandon(struct batch *b)
+{
+    struct dtenant *t = b->tenant;
+    int64_t now_us = clock_mono_us();
+    bool unknown = b->sent && lane_verb(b->lane) == HUBSPOT_UPSERT;
+    struct fault f;
+
+    fault_clear(&f);
+    (void)fault_set(&f, ERR_CLOSED, "given up while the tenant was removed");
+    permits_settle(&t->d->permits, now_us, now_us);
+    for (size_t i = 0; i < b->n; i++) {
+        struct job *j = b->needs[i]->job;
+
+        j->pending--;
+        job_worst(j, unknown ? HUBSPOT_UNKNOWN : HUBSPOT_RETRY, &f, false, 0);
+    }
+    t->d->status.in_flight--;
+    t->busy--;
+    batch_free(b);
+}
+
+void
+dispatch_remove(struct dispatch *d, int64_t tenant)
+{
+    struct list *item, *next;
+
+    LIST_EACH(&d->flying, item, next)
+    {
+        struct batch *b = CONTAINER_OF(item, struct batch, link);
+
+        if (b->tenant->id == tenant) {
+            abandon(b);
+        }
+    }
+    LIST_EACH(&d->tenants, item, next)
+    {
+        struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
+
+        if (t->id == tenant && !t->removed) {
+            t->removed = true;
+            t->hubspot = NULL;
+            setups_free(t);
+        }
+    }
+    dispatch_poke_run(d);
+}
+
+void
+dispatch_poke(struct dispatch *d, int64_t tenant)
+{
+    struct list *item, *next;
+
+    LIST_EACH(&d->tenants, item, next)
+    {
+        struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
+
+        if (t->id == tenant) {
+            t->want_claim = true;
+        }
+    }
+    dispatch_poke_run(d);
+}
+
+void
+dispatch_drain(struct dispatch *d, loop_fn *drained, void *arg)
+{
+    d->draining = true;
+    d->drained = drained;
+    d->drained_arg = arg;
+    dispatch_poke_run(d);
+}
+
+bool
+dispatch_is_idle(const struct dispatch *d)
+{
+    struct list *item, *next;
+
+    if (d->n_jobs > 0 || !list_empty(&d->flying) || !list_empty(&d->saves) ||
+        d->n_setups > 0) {
+        return false;
+    }
+    LIST_EACH((struct list *)(uintptr_t)&d->tenants, item, next)
+    {
+        const struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
+
+        if (t->claiming != NULL || (t->want_claim && !t->halted)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void
+dispatch_hold(struct dispatch *d, bool hold)
+{
+    d->held = hold;
+    dispatch_poke_run(d);
+}
+
+struct dispatch_status
+dispatch_status(const struct dispatch *d)
+{
+    struct dispatch_status s = d->status;
+    int64_t now_us = clock_mono_us();
+    struct list *item, *next;
+    int64_t last;
+
+    s.jobs = d->n_jobs;
+    s.limit = d->permits.spec.limit;
+    s.tokens_out = permits_out(&d->permits, now_us, &last);
+    s.next_due_ms = -1;
+    LIST_EACH((struct list *)(uintptr_t)&d->tenants, item, next)
+    {
+        const struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
+        int64_t ms = (t->next_due_us - now_us) / 1000;
+
+        if (t->next_due_us > 0 && (s.next_due_ms < 0 || ms < s.next_due_ms)) {
+            s.next_due_ms = ms > 0 ? ms : 0;
+        }
+    }
+    return s;
+}
+
+unsigned
+dispatch_tokens_out(const struct dispatch *d, int64_t *back_ms)
+{
+    int64_t now_us = clock_mono_us();
+    int64_t last = 0;
+    unsigned n = permits_out(&d->permits, now_us, &last);
+
+    *back_ms = last > now_us ? (last - now_us) / 1000 + 1 : 0;
+    return n;
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: UNLICENSED */
+#ifndef ML_DISPATCH_PRIV_H
+#define ML_DISPATCH_PRIV_H
+
+/*
+ * The parts of dispatch:
+ *
+ *   dispatch.c   the portal: budget, lease, claims, what runs when
+ *   job.c        one job: what it holds and which step it needs next
+ *   lane.c       where equal needs meet; which batch leaves next
+ *   batch.c      one request: write row, send, answer, outcomes
+ *   save.c       outcomes on their way into the store, kept until they are in
+ *   setup.c      provisioning before a tenant's first write; single calls
+ */
+#include "ml/dispatch.h"
+#include "ml/jsonx.h"
+#include "ml/log.h"
+#include "ml/stat.h"
+
+enum {
+    DISPATCH_MAGIC = 0x44495350,
+    TENANT_MAGIC = 0x4454454e,
+    JOB_MAGIC = 0x444a4f42,
+    BATCH_MAGIC = 0x44424154,
+    SAVE_MAGIC = 0x44534156,
+    SETUP_MAGIC = 0x44534554,
+
+    CLAIM_MAX = 500,          /* jobs per claim: one statement stays short */
+    OUTCOME_BYTES = 16 << 20, /* ceiling of one outcome's JSON */
+    FORBIDDEN_MS = 3600000,   /* a missing scope is tried again hourly */
+    LOCKED_MS = 2500,     /* 423: locks last 2 s (HubSpot, error handling) */
+    STORE_RETRY_MS = 1000 /* database away: try the same again */
+};
+
+/* ---- lanes ------------------------------------------------------------------*/
+
+/* A lane is a verb, an object (and for associations a row of
+ * map_associations). Numbered so that a tenant's lanes are one array. */
+enum {
+    LANE_READ = 0,                         /* + object: by our key */
+    LANE_UPSERT = LANE_READ + MAP_OBJECTS, /* + object */
+    LANE_FIND = LANE_UPSERT + MAP_OBJECTS, /* contacts by e-mail */
+    LANE_ADOPT = LANE_FIND + 1,            /* contacts by HubSpot id */
+    LANE_ASSOCIATE = LANE_ADOPT + 1,       /* + row of the table */
+    LANE_STATUS = LANE_ASSOCIATE + 7,      /* invoices: hs_invoice_status */
+    LANE_DISSOCIATE = LANE_STATUS + 1,     /* + row of the table */
+    LANE_ARCHIVE = LANE_DISSOCIATE + 7,    /* + object */
+    LANES = LANE_ARCHIVE + MAP_OBJECTS
+};
+
+struct lane {
+    struct list needs; /* struct need, oldest first */
+    size_t count;
+    struct list halves; /* struct batch: parts of a refused batch, go first */
+    unsigned in_flight;
+};
+
+/* One thing a job needs done: one input of some batch. Lives in the job's
+ * arena; is in a lane, or in a batch, or nowhere once settled. */
+struct need {
+    struct list link;
+    struct job *job;
+    struct part *part; /* whose link remembers the result */
+    unsigned lane;
+    const char *id, *to;
+    const char *properties; /* what is sent; NULL: none */
+    int64_t since_us;
+};
+
+/* ---- jobs -------------------------------------------------------------------*/
+
+enum job_stage {
+    STAGE_VERIFY,    /* an unknown outcome: read back first */
+    STAGE_OBJECTS,   /* upsert what differs from what was last written */
+    STAGE_ASSOCIATE, /* needs the ids of the stage before */
+    STAGE_STATUS,    /* invoices: only when everything else is confirmed */
+    STAGE_CLEAN,     /* archive lines that vanished, old associations */
+    STAGE_END
+};
+
+/* One HubSpot object of a job. */
+struct part {
+    enum map_object object;
+    const char *key;        /* our unique value */
+    const char *properties; /* wanted: JSON text; NULL: only to be archived */
+    struct hash hash;
+    const char *before;   /* properties as last written; NULL: never */
+    const char *id;       /* HubSpot id; NULL: none known */
+    const char *status;   /* invoices: hs_invoice_status as last confirmed */
+    bool current;         /* what HubSpot has is what is wanted */
+    bool absent;          /* verified not to be there */
+    bool adopting;        /* contacts: taking over an existing one */
+    const char *existing; /* contacts: id the conflict named */
+    const char **assoc;   /* confirmed: "177:<id>" */
+    size_t assoc_count;
+};
+
+struct link_ref { /* parents */
+    const char *id, *state, *company, *contact, *email, *hubspot;
+};
+
+struct job {
+    unsigned magic;
+    struct list link; /* in its tenant's jobs */
+    struct arena arena;
+    struct dtenant *tenant;
+    int64_t id, revision, seen_us;
+    enum map_kind kind;
+    const char *fusion_id, *number, *klass, *amount, *currency;
+    unsigned attempts;
+    bool gone;               /* desired: archive */
+    const char *status;      /* target, or NULL */
+    const char *status_held; /* reason, or NULL */
+    const char *email_holder;
+    struct link_ref customer, invoice; /* id NULL: has none */
+    struct part *parts; /* wanted objects first, then vanished ones */
+    size_t n_parts, n_wanted;
+    enum job_stage stage;
+    struct list planned; /* needs of the next stage, until it may begin */
+    size_t n_planned;
+    size_t pending; /* needs in lanes or batches */
+    size_t unsaved; /* saves under way that carry results of it */
+    bool settled;   /* its last row is on its way into the store */
+    /* the worst that happened, and what follows from it */
+    enum hubspot_outcome verdict;
+    struct fault fault;
+    bool counts;     /* an attempt is counted */
+    int64_t wait_ms; /* -1: backoff */
+};
+
+/* ---- batches, saves ---------------------------------------------------------*/
+
+struct batch {
+    unsigned magic;
+    struct list link; /* in lane halves, or in the dispatcher's flying */
+    struct dtenant *tenant;
+    unsigned lane;
+    struct need **needs;
+    size_t n;
+    char write[RANDOM_ID_MAX];
+    unsigned predicted;
+    int64_t taken_us;
+    bool sent;
+    struct store_op *opening;
+    struct hubspot_op *sending;
+};
+
+/* An outcome on its way into the store; kept and repeated until it is in. */
+struct save {
+    unsigned magic;
+    struct list link; /* in the dispatcher's saves */
+    struct dtenant *tenant;
+    char write[RANDOM_ID_MAX]; /* "" : none */
+    int http_status;
+    const char *result; /* static */
+    int64_t duration_ms;
+    struct buf links, jobs, audit; /* JSON arrays in the making */
+    struct jsonx_writer wl, wj, wa;
+    size_t n_links, n_jobs, n_audit;
+    struct job **carried; /* jobs whose unsaved counts this */
+    size_t n_carried, cap_carried;
+    struct job **ended; /* freed when it is in */
+    size_t n_ended, cap_ended;
+    struct store_op *op;
+    struct loop_timer again;
+    bool failing;
+};
+
+/* ---- tenants, the portal -----------------------------------------------------*/
+
+enum setup_state { SETUP_NONE, SETUP_RUNNING, SETUP_DONE, SETUP_WAITING };
+
+struct dtenant {
+    unsigned magic;
+    struct list link; /* in the dispatcher's tenants */
+    struct dispatch *d;
+    int64_t id;
+    char *name, *api_version;
+    struct hubspot *hubspot; /* borrowed */
+    struct log_ctx log;
+    struct lane lanes[LANES];
+    struct list jobs;
+    size_t n_jobs;
+    struct store_op *claiming, *learning;
+    bool want_claim; /* there may be claimable jobs */
+    bool halted;
+    struct fault halt_fault;  /* why, until it is told on the next turn */
+    struct loop_call telling;
+    bool removed; /* freed when nothing refers to it */
+    size_t busy;  /* batches and saves under way */
+    int64_t next_due_us;
+    struct loop_timer due;
+    int64_t forbidden_until_us[MAP_OBJECTS];
+    enum setup_state setup;
+    struct list setups;    /* struct setup, oldest first */
+    struct save *thoughts; /* settled without a request; saved with poke */
+};
+
+struct dispatch {
+    unsigned magic;
+    struct loop *loop;
+    struct store *store;
+    struct dispatch_config config;
+    char *portal, *worker;
+    struct dispatch_events events;
+    struct permits permits;
+    int64_t term, lease_until_us;
+    bool leased_once, lost, draining, held;
+    struct list tenants, flying, saves;
+    size_t n_jobs, n_setups;
+    size_t failing;        /* saves that the database did not take yet */
+    int64_t away_until_us; /* the database did not take a write row */
+    struct loop_call run;
+    struct loop_timer wake;
+    struct loop_call drained_call, lost_call;
+    loop_fn *drained;
+    void *drained_arg;
+    struct dispatch_status status;
+    struct hubspot_op *calling;
+};
+
+/* dispatch.c */
+void dispatch_poke_run(struct dispatch *d); /* schedules one pass */
+bool dispatch_may_send(struct dispatch *d);
+void dispatch_lost(struct dispatch *d);
+void dtenant_halt(struct dtenant *t, const struct fault *f); /* tells, later */
+void dtenant_release(struct dtenant *t); /* frees a removed, unused tenant */
+struct save *dtenant_thoughts(struct dtenant *t);
+
+/* job.c */
+struct job *job_new(struct dtenant *t, const struct store_job *s);
+void job_free(struct job *j);
+const char *job_waits_for(const struct job *j); /* "customer:1008", or NULL;
+                                                   in the job's arena */
+/* Plans the next stage that has needs into j->planned; STAGE_END when none. */
+void job_plan(struct job *j, struct save *s);
+void job_start_planned(struct job *j); /* into the lanes */
+void job_need(struct job *j, struct part *p, unsigned lane, const char *id,
+              const char *to, const char *properties);
+void job_worst(struct job *j, enum hubspot_outcome outcome,
+               const struct fault *f, bool counts, int64_t wait_ms);
+/* Nothing is pending any more: the job's row goes into s, or the next stage
+ * is planned. */
+void job_settle(struct job *j, struct save *s);
+bool part_has_assoc(const struct part *p, const char *entry);
+void part_add_assoc(struct job *j, struct part *p, unsigned type,
+                    const char *id);
+void part_drop_assoc(struct part *p, unsigned type, const char *id);
+void part_drop_email(struct job *j, struct part *p);
+
+/* lane.c */
+void lanes_init(struct dtenant *t);
+void lane_push(struct dtenant *t, struct need *n);
+void lane_push_front(struct dtenant *t, struct need *n);
+const struct map_association *lane_association(unsigned lane);
+enum map_object lane_object(unsigned lane);
+enum hubspot_verb lane_verb(unsigned lane);
+const char *lane_name(unsigned lane); /* "invoices.upsert"; static */
+/* The batch that should leave next, taken out of its lane; NULL when none may
+ * leave now; *wait_us then says when one may (INT64_MAX: not by time). */
+struct batch *lanes_next(struct dispatch *d, int64_t now_us, int64_t *wait_us);
+void lane_put_halves(struct batch *b);     /* b is freed */
+void lanes_drop_job(struct job *j);        /* its needs leave the lanes */
+void lanes_drop_halves(struct dtenant *t); /* their needs are forgotten */
+
+/* batch.c */
+struct batch *batch_new(struct dtenant *t, unsigned lane, size_t n);
+void batch_free(struct batch *b);
+void batch_send(struct batch *b); /* token is taken */
+void batch_results(struct batch *b, const struct hubspot_reply *r,
+                   struct save *s); /* result.c */
+
+/* save.c */
+struct save *save_new(struct dtenant *t, const char *write);
+void save_link(struct save *s, const struct job *j, const struct part *p,
+               bool properties);
+void save_unlink(struct save *s, const struct job *j, const struct part *p);
+void save_job_row(struct save *s, struct job *j, const char *state,
+                  int64_t due_ms, const char *waiting_for);
+void save_carry(struct save *s, struct job *j);
+void save_end(struct save *s, struct job *j); /* freed when s is in */
+struct save_note {
+    const char *event, *hubspot_id, *outcome, *message;
+    const struct fault *fault;  /* NULL: none */
+    const char *before, *after; /* JSON objects, or NULL */
+    int64_t duration_ms;
+};
+void save_audit(struct save *s, const struct job *j, const struct save_note *n);
+void save_send(struct save *s); /* takes s */
+void save_free(struct save *s);
+
+/* setup.c */
+struct setup;
+void setup_begin(struct dtenant *t); /* provisioning before a write */
+bool setup_next(struct dispatch *d, int64_t now_us, int64_t *wait_us); /* sends
+                                       one call if any is due; token taken */
+void setups_free(struct dtenant *t);
+bool setup_is_idle(const struct dtenant *t);
+
+/* The budget around one answer. */
+void budget_settle(struct dispatch *d, unsigned predicted,
+                   const struct hubspot_meta *m);
+
+#endif

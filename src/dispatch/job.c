@@ -1,0 +1,692 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * One job in memory: the record's wanted objects, what its links know, and the
+ * step it needs next.
+ *
+ *     VERIFY -> OBJECTS -> ASSOCIATE -> STATUS -> CLEAN -> END
+ *
+ * Stages only go forward. A stage begins when every result of the one before is
+ * stored. A need whose result is known from the links is never planned, so a
+ * job taken up again after a crash does only what is left.
+ */
+#include "dispatch_priv.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char *
+copy(struct job *j, const json_t *o, const char *key)
+{
+    return arena_strdup(&j->arena, jsonx_text(o, key));
+}
+
+/* ---- taking a job apart -------------------------------------------------- */
+
+static const char *
+dump(struct job *j, const json_t *o)
+{
+    struct jsonx_writer w;
+    const char *kept;
+    struct buf b;
+
+    if (o == NULL) {
+        return NULL;
+    }
+    buf_init(&b, OUTCOME_BYTES);
+    jsonx_begin(&w, &b);
+    jsonx_put_json(&w, o);
+    kept = arena_strdup(&j->arena, buf_text(&b));
+    buf_fini(&b);
+    return kept;
+}
+
+static void
+read_wanted(struct job *j, const json_t *objects)
+{
+    for (size_t i = 0; i < json_array_size(objects); i++) {
+        const json_t *o = json_array_get(objects, i);
+        struct part *p = &j->parts[j->n_parts];
+        const char *name = jsonx_text(o, "object");
+
+        if (name == NULL || !map_object_parse(name, &p->object)) {
+            continue;
+        }
+        p->key = copy(j, o, "key");
+        p->properties = dump(j, json_object_get(o, "properties"));
+        p->hash = map_properties_hash(p->properties);
+        j->n_parts++;
+    }
+    j->n_wanted = j->n_parts;
+}
+
+static struct part *
+find_part(struct job *j, enum map_object object, const char *key)
+{
+    for (size_t i = 0; i < j->n_wanted; i++) {
+        if (j->parts[i].object == object && text_equal(j->parts[i].key, key)) {
+            return &j->parts[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+read_link(struct job *j, const json_t *link)
+{
+    const json_t *properties = json_object_get(link, "properties");
+    const json_t *assoc = json_object_get(link, "assoc");
+    const char *key = jsonx_text(link, "key");
+    const char *name = jsonx_text(link, "object");
+    const char *hash = jsonx_text(link, "hash");
+    char text[HASH_TEXT_MAX];
+    enum map_object object;
+    struct part *p;
+
+    if (name == NULL || !map_object_parse(name, &object)) {
+        return;
+    }
+    p = find_part(j, object, key);
+    if (p == NULL) { /* vanished from the record */
+        p = &j->parts[j->n_parts++];
+        p->object = object;
+        p->key = arena_strdup(&j->arena, key);
+    }
+    p->id = copy(j, link, "id");
+    p->before = json_object_size(properties) > 0 ? dump(j, properties) : NULL;
+    p->status = copy(j, properties, "hs_invoice_status");
+    p->current = p->id != NULL && p->properties != NULL && hash != NULL &&
+                 text_equal(hash, hash_text(&p->hash, text));
+    p->assoc =
+        arena_array(&j->arena, json_array_size(assoc) + 8, sizeof(*p->assoc));
+    for (size_t i = 0; i < json_array_size(assoc); i++) {
+        const char *entry = json_string_value(json_array_get(assoc, i));
+
+        p->assoc[p->assoc_count++] = arena_strdup(&j->arena, entry);
+    }
+}
+
+static void
+read_parent(struct job *j, const json_t *parents, const char *name,
+            struct link_ref *ref)
+{
+    const json_t *o = json_object_get(parents, name);
+
+    ref->id = copy(j, o, "id");
+    ref->state = copy(j, o, "state");
+    ref->company = copy(j, o, "company");
+    ref->contact = copy(j, o, "contact");
+    ref->email = copy(j, o, "email");
+    ref->hubspot = copy(j, o, "hubspot");
+}
+
+static void
+set_property(struct job *j, struct part *p, const char *name, const char *value)
+{
+    json_t *o = json_loads(p->properties, 0, NULL);
+
+    if (value != NULL) {
+        json_object_set_new(o, name, json_string(value));
+    } else {
+        json_object_del(o, name);
+    }
+    p->properties = dump(j, o);
+    p->hash = map_properties_hash(p->properties);
+    json_decref(o);
+}
+
+/* What the record itself cannot know: who holds the e-mail, what the payer's
+ * is. Before the links are compared, since it is part of what is wanted. */
+static void
+complete_wanted(struct job *j)
+{
+    for (size_t i = 0; i < j->n_wanted; i++) {
+        struct part *p = &j->parts[i];
+
+        if (p->object == MAP_CONTACTS && j->email_holder != NULL &&
+            j->email_holder[0] != '\0') {
+            set_property(j, p, "email", NULL);
+        }
+        if (p->object == MAP_PAYMENTS && j->customer.email != NULL) {
+            set_property(j, p, "hs_customer_email", j->customer.email);
+        }
+    }
+}
+
+static void
+read_job(struct job *j, const struct store_job *s, const json_t *desired,
+         const json_t *links, const json_t *parents)
+{
+    const json_t *objects = json_object_get(desired, "objects");
+    bool has = false;
+    struct fault ignored;
+
+    j->parts = arena_array(
+        &j->arena, json_array_size(objects) + json_array_size(links) + 1,
+        sizeof(*j->parts));
+    if (jsonx_get_bool(desired, "gone", &has, &j->gone, &ignored) != ERR_OK) {
+        j->gone = false;
+    }
+    j->status = copy(j, desired, "status");
+    j->status_held = copy(j, desired, "status_held");
+    read_parent(j, parents, "customer", &j->customer);
+    read_parent(j, parents, "invoice", &j->invoice);
+    if (!j->gone) {
+        read_wanted(j, objects);
+        complete_wanted(j);
+    }
+    for (size_t i = 0; i < json_array_size(links); i++) {
+        read_link(j, json_array_get(links, i));
+    }
+    for (size_t i = 0; i < j->n_parts; i++) {
+        if (j->parts[i].assoc == NULL) {
+            j->parts[i].assoc = arena_array(&j->arena, 8, sizeof(char *));
+        }
+    }
+    j->stage = s->verify ? STAGE_VERIFY : STAGE_OBJECTS;
+}
+
+/* What the store gives is our own writing; a row spoilt by hand parks. */
+struct job *
+job_new(struct dtenant *t, const struct store_job *s)
+{
+    struct job *j = MEM_NEW(struct job);
+    json_t *desired = NULL, *links = NULL, *parents = NULL;
+    struct fault f;
+
+    j->magic = JOB_MAGIC;
+    j->tenant = t;
+    arena_init(&j->arena);
+    list_init(&j->planned);
+    j->id = s->id;
+    j->revision = s->revision;
+    j->seen_us = s->seen_us;
+    j->attempts = s->attempts;
+    j->fusion_id = arena_strdup(&j->arena, s->fusion_id);
+    j->number = arena_strdup(&j->arena, s->number);
+    j->klass = arena_strdup(&j->arena, s->klass);
+    j->email_holder = arena_strdup(&j->arena, s->email_holder);
+    j->wait_ms = -1;
+    list_push(&t->jobs, &j->link);
+    t->n_jobs++;
+    t->d->n_jobs++;
+    fault_clear(&f);
+    if (map_kind_parse(s->kind, &j->kind) &&
+        jsonx_parse(s->desired, strlen(s->desired), &desired, &f) == ERR_OK &&
+        jsonx_parse(s->links, strlen(s->links), &links, &f) == ERR_OK &&
+        jsonx_parse(s->parents, strlen(s->parents), &parents, &f) == ERR_OK) {
+        read_job(j, s, desired, links, parents);
+    } else {
+        job_worst(j, HUBSPOT_REJECTED, &f, false, -1);
+    }
+    json_decref(desired);
+    json_decref(links);
+    json_decref(parents);
+    return j;
+}
+
+void
+job_free(struct job *j)
+{
+    ML_ASSERT(j->magic == JOB_MAGIC);
+    j->magic = 0;
+    list_remove(&j->link);
+    j->tenant->n_jobs--;
+    j->tenant->d->n_jobs--;
+    arena_fini(&j->arena);
+    mem_free(j);
+}
+
+/* ---- parents -------------------------------------------------------------- */
+
+/* Fusion no longer has it: the child is written without it. */
+static bool
+parent_is_missing(const struct link_ref *p)
+{
+    return text_equal(p->state, "missing") || text_equal(p->state, "gone");
+}
+
+const char *
+job_waits_for(const struct job *j)
+{
+    struct arena *a = &((struct job *)(uintptr_t)j)->arena;
+
+    if (j->gone || j->kind == MAP_CUSTOMER) {
+        return NULL;
+    }
+    if (j->customer.id == NULL && j->kind == MAP_INVOICE) {
+        return "no_customer";
+    }
+    if (j->customer.id != NULL && !parent_is_missing(&j->customer) &&
+        (j->customer.company == NULL || j->customer.contact == NULL)) {
+        return arena_printf(a, "customer:%s", j->customer.id);
+    }
+    if (j->invoice.id != NULL && !parent_is_missing(&j->invoice) &&
+        j->invoice.hubspot == NULL) {
+        return arena_printf(a, "invoice:%s", j->invoice.id);
+    }
+    return NULL;
+}
+
+/* ---- parts ------------------------------------------------------------------*/
+
+bool
+part_has_assoc(const struct part *p, const char *entry)
+{
+    for (size_t i = 0; i < p->assoc_count; i++) {
+        if (strcmp(p->assoc[i], entry) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+part_add_assoc(struct job *j, struct part *p, unsigned type, const char *id)
+{
+    const char *entry = arena_printf(&j->arena, "%u:%s", type, id);
+    const char **grown;
+
+    if (part_has_assoc(p, entry)) {
+        return;
+    }
+    grown = arena_array(&j->arena, p->assoc_count + 1, sizeof(*grown));
+    if (p->assoc_count > 0) {
+        memcpy(grown, p->assoc, p->assoc_count * sizeof(*grown));
+    }
+    grown[p->assoc_count++] = entry;
+    p->assoc = grown;
+}
+
+void
+part_drop_assoc(struct part *p, unsigned type, const char *id)
+{
+    char entry[128];
+    struct buf b;
+
+    buf_init(&b, sizeof(entry));
+    buf_addf(&b, "%u:%s", type, id);
+    for (size_t i = 0; i < p->assoc_count; i++) {
+        if (strcmp(p->assoc[i], buf_text(&b)) == 0) {
+            p->assoc[i] = p->assoc[--p->assoc_count];
+            break;
+        }
+    }
+    buf_fini(&b);
+}
+
+void
+part_drop_email(struct job *j, struct part *p)
+{
+    set_property(j, p, "email", NULL);
+}
+
+/* ---- stages -----------------------------------------------------------------*/
+
+void
+job_need(struct job *j, struct part *p, unsigned lane, const char *id,
+         const char *to, const char *properties)
+{
+    struct need *n = arena_alloc(&j->arena, sizeof(*n));
+
+    n->job = j;
+    n->part = p;
+    n->lane = lane;
+    n->id = id;
+    n->to = to;
+    n->properties = properties;
+    list_push(&j->planned, &n->link);
+    j->n_planned++;
+}
+
+static void
+plan_verify(struct job *j)
+{
+    for (size_t i = 0; i < j->n_wanted; i++) {
+        struct part *p = &j->parts[i];
+
+        if (!p->current) {
+            job_need(j, p, LANE_READ + p->object, p->key, NULL, NULL);
+        }
+    }
+}
+
+static void
+note_plan(struct job *j, struct save *s)
+{
+    struct save_note note = {.outcome = "left_out"};
+
+    if (j->kind == MAP_CUSTOMER && j->email_holder != NULL &&
+        j->email_holder[0] != '\0') {
+        note.event = "email_taken";
+        note.message =
+            arena_printf(&j->arena, "held by account %s", j->email_holder);
+        save_audit(s, j, &note);
+    }
+    note.event = "parent_missing";
+    if (j->kind != MAP_CUSTOMER && parent_is_missing(&j->customer)) {
+        note.message = arena_printf(&j->arena, "customer:%s", j->customer.id);
+        save_audit(s, j, &note);
+    }
+    if (j->kind == MAP_PAYMENT && parent_is_missing(&j->invoice)) {
+        note.message = arena_printf(&j->arena, "invoice:%s", j->invoice.id);
+        save_audit(s, j, &note);
+    }
+}
+
+static void
+plan_objects(struct job *j, struct save *s)
+{
+    note_plan(j, s);
+    for (size_t i = 0; i < j->n_wanted; i++) {
+        struct part *p = &j->parts[i];
+        const char *send = p->properties;
+
+        if (p->current) {
+            continue;
+        }
+        if (p->object == MAP_INVOICES && p->id == NULL) {
+            /* a mirror, billed elsewhere: said once, when it is created */
+            struct part once = *p;
+
+            set_property(j, &once, "hs_invoice_billable", "false");
+            send = once.properties;
+        }
+        job_need(j, p, LANE_UPSERT + p->object, p->key, NULL, send);
+    }
+}
+
+/* The row of map_associations whose first type is `type`. */
+static unsigned
+association_row(unsigned type)
+{
+    size_t n;
+    const struct map_association *table = map_associations(&n);
+
+    for (unsigned i = 0; i < n; i++) {
+        if (table[i].types[0] == type) {
+            return i;
+        }
+    }
+    ML_ASSERT(!"an association type that is not in the table");
+    return 0;
+}
+
+/* `owner` remembers it: "177:<other>". `forward`: owner is the from side. */
+static void
+want_association(struct job *j, struct part *owner, unsigned type,
+                 const char *other, bool forward)
+{
+    const char *entry;
+
+    if (owner->id == NULL || other == NULL) {
+        return;
+    }
+    entry = arena_printf(&j->arena, "%u:%s", type, other);
+    if (part_has_assoc(owner, entry)) {
+        return;
+    }
+    job_need(j, owner, LANE_ASSOCIATE + association_row(type),
+             forward ? owner->id : other, forward ? other : owner->id, NULL);
+}
+
+static void
+plan_associate(struct job *j)
+{
+    struct part *first = &j->parts[0];
+
+    if (j->n_wanted == 0) {
+        return;
+    }
+    switch (j->kind) {
+    case MAP_CUSTOMER:
+        want_association(j, &j->parts[1], 279, first->id, true);
+        break;
+    case MAP_INVOICE:
+        want_association(j, first, 177, j->customer.contact, true);
+        want_association(j, first, 179, j->customer.company, true);
+        for (size_t i = 1; i < j->n_wanted; i++) {
+            want_association(j, &j->parts[i], 409, first->id, false);
+        }
+        break;
+    case MAP_PAYMENT:
+        want_association(j, first, 387, j->customer.contact, true);
+        want_association(j, first, 389, j->customer.company, true);
+        want_association(j, first, 541, j->invoice.hubspot, false);
+        break;
+    case MAP_KINDS:
+        break;
+    }
+}
+
+static int
+status_rank(const char *status)
+{
+    if (status == NULL || strcmp(status, "draft") == 0) {
+        return 0;
+    }
+    return strcmp(status, "open") == 0 ? 1 : 2;
+}
+
+static void
+hold_status(struct job *j, struct save *s, const char *why)
+{
+    struct save_note note = {.event = "status_held",
+                             .hubspot_id = j->parts[0].id,
+                             .outcome = "held",
+                             .message = why};
+
+    save_audit(s, j, &note);
+}
+
+static void
+plan_status(struct job *j, struct save *s)
+{
+    struct part *p = &j->parts[0];
+    const char *properties;
+
+    if (j->kind != MAP_INVOICE || j->n_wanted == 0 || p->id == NULL) {
+        return;
+    }
+    if (j->status_held != NULL) {
+        hold_status(j, s, j->status_held);
+        return;
+    }
+    if (j->status == NULL ||
+        text_equal(j->status, p->status != NULL ? p->status : "draft")) {
+        return;
+    }
+    if (status_rank(j->status) < status_rank(p->status)) {
+        hold_status(j, s,
+                    arena_printf(&j->arena, "%s does not go back to %s",
+                                 p->status, j->status));
+        return;
+    }
+    if (j->customer.contact == NULL) {
+        hold_status(j, s, "no_contact");
+        return;
+    }
+    properties =
+        arena_printf(&j->arena, "{\"hs_invoice_status\":\"%s\"}", j->status);
+    job_need(j, p, LANE_STATUS, p->id, NULL, properties);
+}
+
+/* Associations of the given type to another id than the wanted one. */
+static void
+plan_dissociate(struct job *j, struct part *p, unsigned type,
+                const char *wanted)
+{
+    const char *prefix = arena_printf(&j->arena, "%u:", type);
+
+    if (wanted == NULL) {
+        return; /* a parent that is away for now takes nothing with it */
+    }
+    for (size_t i = 0; i < p->assoc_count; i++) {
+        const char *id;
+
+        if (!text_has_prefix(p->assoc[i], prefix)) {
+            continue;
+        }
+        id = p->assoc[i] + strlen(prefix);
+        if (strcmp(id, wanted) != 0) {
+            job_need(j, p, LANE_DISSOCIATE + association_row(type), p->id, id,
+                     NULL);
+        }
+    }
+}
+
+static void
+plan_clean(struct job *j)
+{
+    for (size_t i = j->n_wanted; i < j->n_parts; i++) {
+        struct part *p = &j->parts[i];
+
+        if (p->id != NULL) {
+            job_need(j, p, LANE_ARCHIVE + p->object, p->id, NULL, NULL);
+        }
+    }
+    if (j->n_wanted > 0 && j->kind == MAP_INVOICE) {
+        plan_dissociate(j, &j->parts[0], 177, j->customer.contact);
+        plan_dissociate(j, &j->parts[0], 179, j->customer.company);
+    }
+    if (j->n_wanted > 0 && j->kind == MAP_PAYMENT) {
+        plan_dissociate(j, &j->parts[0], 387, j->customer.contact);
+        plan_dissociate(j, &j->parts[0], 389, j->customer.company);
+    }
+}
+
+static void
+plan_stage(struct job *j, struct save *s)
+{
+    switch (j->stage) {
+    case STAGE_VERIFY:
+        plan_verify(j);
+        break;
+    case STAGE_OBJECTS:
+        plan_objects(j, s);
+        break;
+    case STAGE_ASSOCIATE:
+        plan_associate(j);
+        break;
+    case STAGE_STATUS:
+        plan_status(j, s);
+        break;
+    case STAGE_CLEAN:
+        plan_clean(j);
+        break;
+    case STAGE_END:
+        break;
+    }
+}
+
+void
+job_plan(struct job *j, struct save *s)
+{
+    while (j->stage != STAGE_END && j->n_planned == 0) {
+        plan_stage(j, s);
+        j->stage++;
+    }
+}
+
+void
+job_start_planned(struct job *j)
+{
+    int64_t now_us = loop_now_us(j->tenant->d->loop);
+    struct list *item;
+
+    while ((item = list_pop(&j->planned)) != NULL) {
+        struct need *n = CONTAINER_OF(item, struct need, link);
+
+        list_init(&n->link);
+        n->since_us = now_us;
+        j->pending++;
+        lane_push(j->tenant, n);
+    }
+    j->n_planned = 0;
+}
+
+/* ---- the end of a stage ------------------------------------------------------*/
+
+void
+job_worst(struct job *j, enum hubspot_outcome outcome, const struct fault *f,
+          bool counts, int64_t wait_ms)
+{
+    static const int rank[] = {[HUBSPOT_WRITTEN] = 0,
+                               [HUBSPOT_ABSENT] = 0,
+                               [HUBSPOT_RETRY] = 1,
+                               [HUBSPOT_UNKNOWN] = 2,
+                               [HUBSPOT_REJECTED] = 3};
+
+    if (wait_ms > j->wait_ms) {
+        j->wait_ms = wait_ms;
+    }
+    j->counts = j->counts || counts;
+    if (rank[outcome] <= rank[j->verdict]) {
+        return;
+    }
+    j->verdict = outcome;
+    j->fault = *f;
+}
+
+static int64_t
+retry_wait(const struct job *j)
+{
+    const struct dispatch_config *c = &j->tenant->d->config;
+    double random = (double)(random_u64() >> 11) * 0x1.0p-53;
+
+    if (j->wait_ms >= 0) {
+        return j->wait_ms;
+    }
+    return backoff_ms(j->attempts, c->retry_base_ms, c->retry_cap_ms, random);
+}
+
+static void
+park(struct job *j, struct save *s)
+{
+    char safe[LOG_TEXT_MAX];
+    struct save_note note = {.event = "job.parked",
+                             .outcome = "parked",
+                             .message = j->fault.message,
+                             .fault = &j->fault};
+
+    LOG_WARN(&j->tenant->log, "job.parked",
+             "record=%s:%s job=%" PRId64 " error=%s message=\"%s\"",
+             map_kind_name(j->kind), j->fusion_id, j->id,
+             err_name(j->fault.err), log_safe(safe, j->fault.message));
+    save_audit(s, j, &note);
+    save_job_row(s, j, "parked", 0, NULL);
+}
+
+static void
+settle_failed(struct job *j, struct save *s)
+{
+    const struct dispatch_config *c = &j->tenant->d->config;
+
+    if (j->counts) {
+        j->attempts++;
+    }
+    if (j->verdict == HUBSPOT_REJECTED ||
+        (j->counts && j->attempts >= c->retry_attempts)) {
+        park(j, s);
+    } else {
+        save_job_row(s, j, j->verdict == HUBSPOT_UNKNOWN ? "unknown" : "retry",
+                     retry_wait(j), NULL);
+    }
+    j->settled = true;
+    save_end(s, j);
+}
+
+void
+job_settle(struct job *j, struct save *s)
+{
+    ML_ASSERT(j->pending == 0 && !j->settled);
+    if (j->verdict != HUBSPOT_WRITTEN) {
+        settle_failed(j, s);
+        return;
+    }
+    job_plan(j, s);
+    if (j->n_planned == 0) {
+        save_job_row(s, j, "done", 0, NULL);
+        j->settled = true;
+        save_end(s, j);
+    }
+}

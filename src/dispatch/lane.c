@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * Lanes: where equal needs of different jobs meet.
+ *
+ * A lane's batch may leave when it is full, or when its oldest need has waited
+ * `linger` and no job in memory that has yet to come to this lane's step could
+ * still fill it, or `linger_busy` in any case. Halves of a refused batch leave first and as they are. Among lanes that
+ * may leave, a full one goes before a partly filled one, a later step before an
+ * earlier one (it finishes jobs), an older need before a younger.
+ */
+#include "dispatch_priv.h"
+
+void
+lanes_init(struct dtenant *t)
+{
+    for (unsigned i = 0; i < LANES; i++) {
+        list_init(&t->lanes[i].needs);
+        list_init(&t->lanes[i].halves);
+    }
+}
+
+void
+lane_push(struct dtenant *t, struct need *n)
+{
+    list_push(&t->lanes[n->lane].needs, &n->link);
+    t->lanes[n->lane].count++;
+}
+
+void
+lane_push_front(struct dtenant *t, struct need *n)
+{
+    list_push_front(&t->lanes[n->lane].needs, &n->link);
+    t->lanes[n->lane].count++;
+}
+
+const struct map_association *
+lane_association(unsigned lane)
+{
+    size_t n;
+    const struct map_association *table = map_associations(&n);
+    size_t row;
+
+    if (lane >= LANE_ASSOCIATE && lane < LANE_STATUS) {
+        row = lane - LANE_ASSOCIATE;
+    } else if (lane >= LANE_DISSOCIATE && lane < LANE_ARCHIVE) {
+        row = lane - LANE_DISSOCIATE;
+    } else {
+        return NULL;
+    }
+    ML_ASSERT(row < n);
+    return &table[row];
+}
+
+enum map_object
+lane_object(unsigned lane)
+{
+    const struct map_association *a = lane_association(lane);
+
+    if (a != NULL) {
+        return a->from;
+    }
+    if (lane >= LANE_ARCHIVE) {
+        return (enum map_object)(lane - LANE_ARCHIVE);
+    }
+    if (lane == LANE_STATUS) {
+        return MAP_INVOICES;
+    }
+    if (lane >= LANE_FIND) {
+        return MAP_CONTACTS;
+    }
+    return (enum map_object)(lane >= LANE_UPSERT ? lane - LANE_UPSERT : lane);
+}
+
+enum hubspot_verb
+lane_verb(unsigned lane)
+{
+    if (lane >= LANE_ARCHIVE) {
+        return HUBSPOT_ARCHIVE;
+    }
+    if (lane >= LANE_DISSOCIATE) {
+        return HUBSPOT_DISSOCIATE;
+    }
+    if (lane == LANE_STATUS || lane == LANE_ADOPT) {
+        return HUBSPOT_UPDATE;
+    }
+    if (lane >= LANE_ASSOCIATE) {
+        return HUBSPOT_ASSOCIATE;
+    }
+    if (lane >= LANE_UPSERT && lane < LANE_FIND) {
+        return HUBSPOT_UPSERT;
+    }
+    return HUBSPOT_READ;
+}
+
+const char *
+lane_name(unsigned lane)
+{
+    static const char *const associate[] = {
+        "contacts-companies.associate", "invoices-contacts.associate",
+        "invoices-companies.associate", "invoices-line_items.associate",
+        "payments-contacts.associate",  "payments-companies.associate",
+        "invoices-payments.associate",
+    };
+    static const char *const dissociate[] = {
+        "contacts-companies.dissociate", "invoices-contacts.dissociate",
+        "invoices-companies.dissociate", "invoices-line_items.dissociate",
+        "payments-contacts.dissociate",  "payments-companies.dissociate",
+        "invoices-payments.dissociate",
+    };
+    static const char *const names[][3] = {
+        {"companies.read", "companies.upsert", "companies.archive"},
+        {"contacts.read", "contacts.upsert", "contacts.archive"},
+        {"invoices.read", "invoices.upsert", "invoices.archive"},
+        {"line_items.read", "line_items.upsert", "line_items.archive"},
+        {"commerce_payments.read", "commerce_payments.upsert",
+         "commerce_payments.archive"},
+    };
+
+    if (lane >= LANE_ARCHIVE) {
+        return names[lane - LANE_ARCHIVE][2];
+    }
+    if (lane >= LANE_DISSOCIATE) {
+        return dissociate[lane - LANE_DISSOCIATE];
+    }
+    if (lane == LANE_STATUS) {
+        return "invoices.status";
+    }
+    if (lane >= LANE_ASSOCIATE) {
+        return associate[lane - LANE_ASSOCIATE];
+    }
+    if (lane >= LANE_FIND) {
+        return lane == LANE_FIND ? "contacts.find" : "contacts.adopt";
+    }
+    return lane >= LANE_UPSERT ? names[lane - LANE_UPSERT][1] : names[lane][0];
+}
+
+/* The stage of a job that brings needs into this lane, and the kind of job. */
+static enum job_stage
+lane_stage(unsigned lane)
+{
+    if (lane == LANE_STATUS) {
+        return STAGE_STATUS;
+    }
+    if (lane >= LANE_DISSOCIATE) {
+        return STAGE_CLEAN;
+    }
+    if (lane >= LANE_ASSOCIATE) {
+        return STAGE_ASSOCIATE;
+    }
+    return lane >= LANE_UPSERT ? STAGE_OBJECTS : STAGE_VERIFY;
+}
+
+static enum map_kind
+lane_kind(unsigned lane)
+{
+    const struct map_association *a = lane_association(lane);
+
+    if (a != NULL && (a->from == MAP_PAYMENTS || a->to == MAP_PAYMENTS)) {
+        return MAP_PAYMENT;
+    }
+    switch (lane_object(lane)) {
+    case MAP_COMPANIES:
+    case MAP_CONTACTS:
+        return MAP_CUSTOMER;
+    case MAP_INVOICES:
+    case MAP_LINE_ITEMS:
+        return MAP_INVOICE;
+    case MAP_PAYMENTS:
+    case MAP_OBJECTS:
+        break;
+    }
+    return MAP_PAYMENT;
+}
+
+/* How many jobs in memory have yet to reach each stage, by kind. */
+struct upstream {
+    size_t before[MAP_KINDS][STAGE_END + 1];
+    bool claims; /* more jobs are about to come */
+};
+
+static void
+count_upstream(const struct dtenant *t, struct upstream *u)
+{
+    struct list *item, *next;
+
+    *u = (struct upstream){
+        .claims = t->claiming != NULL ||
+            (t->want_claim && t->d->n_jobs < t->d->config.jobs_max)};
+    LIST_EACH((struct list *)(uintptr_t)&t->jobs, item, next) {
+        const struct job *j = CONTAINER_OF(item, struct job, link);
+
+        /* j->stage is the one after that of its needs in lanes */
+        for (int s = (int)j->stage; !j->settled && s <= STAGE_END; s++) {
+            u->before[j->kind][s]++;
+        }
+    }
+}
+
+static int64_t
+lane_leaves_at(const struct dtenant *t, unsigned l, size_t max,
+               const struct upstream *u)
+{
+    const struct dispatch_config *c = &t->d->config;
+    const struct lane *lane = &t->lanes[l];
+    const struct need *oldest;
+    bool more;
+
+    if (!list_empty(&lane->halves)) {
+        return 0;
+    }
+    if (lane->count == 0) {
+        return INT64_MAX;
+    }
+    if (lane->count >= max) {
+        return 0;
+    }
+    more = u->claims || u->before[lane_kind(l)][lane_stage(l)] > 0;
+    oldest = CONTAINER_OF(list_first(&lane->needs), struct need, link);
+    return oldest->since_us +
+        (more ? c->linger_busy_ms : c->linger_ms) * 1000;
+}
+
+static struct batch *
+lane_take(struct dtenant *t, unsigned l, size_t max)
+{
+    struct lane *lane = &t->lanes[l];
+    struct batch *b;
+    size_t n;
+
+    if (!list_empty(&lane->halves)) {
+        return CONTAINER_OF(list_pop(&lane->halves), struct batch, link);
+    }
+    n = lane->count < max ? lane->count : max;
+    b = batch_new(t, l, n);
+    for (size_t i = 0; i < n; i++) {
+        b->needs[i] = CONTAINER_OF(list_pop(&lane->needs), struct need, link);
+        list_init(&b->needs[i]->link);
+    }
+    lane->count -= n;
+    return b;
+}
+
+struct choice {
+    struct dtenant *tenant;
+    unsigned lane;
+    bool full;
+    int64_t since_us;
+};
+
+static bool
+choice_is_better(const struct choice *a, const struct choice *b)
+{
+    if (b->tenant == NULL || a->full != b->full) {
+        return b->tenant == NULL || a->full;
+    }
+    if (a->lane != b->lane) {
+        return a->lane > b->lane;
+    }
+    return a->since_us < b->since_us;
+}
+
+static void
+tenant_choose(struct dtenant *t, int64_t now_us, struct choice *best,
+              int64_t *wait_us)
+{
+    struct upstream u;
+
+    count_upstream(t, &u);
+    for (unsigned l = 0; l < LANES; l++) {
+        struct lane *lane = &t->lanes[l];
+        size_t max = hubspot_batch_max(lane_verb(l));
+        int64_t at = lane_leaves_at(t, l, max, &u);
+        struct choice c = {.tenant = t, .lane = l};
+
+        if (at == INT64_MAX) {
+            continue;
+        }
+        if (at > now_us) {
+            *wait_us = at - now_us < *wait_us ? at - now_us : *wait_us;
+            continue;
+        }
+        c.full = lane->count >= max || !list_empty(&lane->halves);
+        c.since_us = at;
+        if (choice_is_better(&c, best)) {
+            *best = c;
+        }
+    }
+}
+
+struct batch *
+lanes_next(struct dispatch *d, int64_t now_us, int64_t *wait_us)
+{
+    struct choice best = {.tenant = NULL};
+    struct list *item, *next;
+
+    *wait_us = INT64_MAX;
+    LIST_EACH(&d->tenants, item, next)
+    {
+        struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
+
+        if (!t->halted && !t->removed && t->setup == SETUP_DONE) {
+            tenant_choose(t, now_us, &best, wait_us);
+        }
+    }
+    if (best.tenant == NULL) {
+        return NULL;
+    }
+    return lane_take(best.tenant, best.lane,
+                     hubspot_batch_max(lane_verb(best.lane)));
+}
+
+void
+lane_put_halves(struct batch *b)
+{
+    size_t half = b->n / 2;
+    size_t from[2] = {0, half}, count[2] = {half, b->n - half};
+
+    ML_ASSERT(b->n > 1);
+    for (size_t h = 2; h-- > 0;) {
+        struct batch *part = batch_new(b->tenant, b->lane, count[h]);
+
+        for (size_t i = 0; i < count[h]; i++) {
+            part->needs[i] = b->needs[from[h] + i];
+        }
+        list_push_front(&b->tenant->lanes[b->lane].halves, &part->link);
+    }
+    batch_free(b);
+}
+
+void
+lanes_drop_job(struct job *j)
+{
+    struct dtenant *t = j->tenant;
+
+    for (unsigned l = 0; l < LANES; l++) {
+        struct list *item, *next;
+
+        LIST_EACH(&t->lanes[l].needs, item, next)
+        {
+            struct need *n = CONTAINER_OF(item, struct need, link);
+
+            if (n->job == j) {
+                list_remove(&n->link);
+                t->lanes[l].count--;
+                j->pending--;
+            }
+        }
+    }
+}
+
+void
+lanes_drop_halves(struct dtenant *t)
+{
+    for (unsigned l = 0; l < LANES; l++) {
+        struct list *item;
+
+        while ((item = list_pop(&t->lanes[l].halves)) != NULL) {
+            struct batch *b = CONTAINER_OF(item, struct batch, link);
+
+            list_init(&b->link);
+            for (size_t i = 0; i < b->n; i++) {
+                b->needs[i]->job->pending--;
+            }
+            batch_free(b);
+        }
+    }
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * A page into the database, and what its records need.
+ *
+ * A page, its cursor and what became of its rows commit together. What the
+ * database does not know yet (customers, invoices) or has to see again goes
+ * into two sets of the tenant; needs_serve() reads them in chunks and takes
+ * them in. A need in hand goes back when its poll fails.
+ *
+ * Invariant: a cursor only moves forward, and only with rows that committed.
+ */
+#include "feed_priv.h"
+#include "ml/jsonx.h"
+#include "ml/stat.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Rows older than this when read are no news: their jobs are backfill. */
+#define FRESH_US (INT64_C(48) * 3600 * 1000000)
+
+/* ---- needs ------------------------------------------------------------------------ */
+
+static struct map *
+needs_of(struct feeds *f, bool invoices)
+{
+    return invoices ? &f->need_invoices : &f->need_customers;
+}
+
+void
+needs_add(struct feeds *f, bool invoices, const char *id)
+{
+    struct map *m = needs_of(f, invoices);
+
+    if (id != NULL && *id != 0 && m->count < NEEDS_MAX) {
+        (void)map_put(m, id, f);
+    }
+}
+
+void
+needs_add_all(struct feeds *f, bool invoices, const char *json)
+{
+    json_t *list = NULL;
+    struct fault ignored = {0};
+
+    if (json == NULL ||
+        jsonx_parse(json, strlen(json), &list, &ignored) != ERR_OK) {
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        needs_add(f, invoices, json_string_value(json_array_get(list, i)));
+    }
+    json_decref(list);
+}
+
+bool
+needs_any(const struct feeds *f)
+{
+    return f->need_customers.count > 0 || f->need_invoices.count > 0;
+}
+
+bool
+needs_take(struct poll *p, bool invoices, size_t n)
+{
+    struct map *m = needs_of(p->f, invoices);
+    const char *key = NULL;
+    void *value = NULL;
+    size_t it = 0;
+
+    json_decref(p->hand);
+    p->hand = json_array();
+    p->hand_invoices = invoices;
+    while (json_array_size(p->hand) < n && map_next(m, &it, &key, &value)) {
+        (void)json_array_append_new(p->hand, json_string(key));
+        (void)map_del(m, key);
+    }
+    return json_array_size(p->hand) > 0;
+}
+
+void
+needs_serve(struct poll *p)
+{
+    if (needs_take(p, true, CHUNK_INVOICES)) {
+        poll_call(p, invoices_by_id, needs_serve);
+    } else if (needs_take(p, false, CHUNK_ACCOUNTS)) {
+        poll_call(p, customers_by_number, needs_serve);
+    } else {
+        poll_return(p);
+    }
+}
+
+static void
+on_missing(void *arg, enum err err, const struct fault *f)
+{
+    struct poll *p = poll_from(arg);
+
+    p->sop = NULL;
+    if (!poll_store_ok(p, err, f)) {
+        return;
+    }
+    LOG_INFO(&p->log, "feed.missing", "kind=%s records=%zu",
+             p->hand_invoices ? "invoice" : "customer",
+             json_array_size(p->hand));
+    json_decref(p->hand);
+    p->hand = NULL;
+    feeds_tell_stored(p->f);
+    poll_return(p);
+}
+
+void
+needs_missing(struct poll *p)
+{
+    char *ids = feed_json(p->hand);
+
+    poll_store_started(p,
+                       store_missing(p->f->store, p->f->cfg.tenant,
+                                     p->hand_invoices ? "invoice" : "customer",
+                                     ids, on_missing, p, &p->sop));
+    mem_free(ids);
+}
+
+/* ---- the intake ------------------------------------------------------------------------ */
+
+void
+poll_move(struct poll *p, const char *stream, int64_t us, const char *id)
+{
+    const char *known_id = NULL;
+    int64_t known = poll_cursor(p, stream, &known_id);
+
+    memset(&p->cursor, 0, sizeof(p->cursor));
+    if (us <= 0 || us < known || (us == known && text_equal(id, known_id))) {
+        return;
+    }
+    (void)snprintf(p->cursor_id, sizeof(p->cursor_id), "%s", id);
+    p->cursor.stream = stream;
+    p->cursor.stamp_us = us;
+    p->cursor.id = p->cursor_id;
+}
+
+static void
+intake_count(struct poll *p, const struct store_intake_result *r)
+{
+    const char *name = feed_kind_name(p->as);
+    struct feed *s = p->feed;
+    struct collect *c = &p->page;
+
+    s->read += c->n_records + c->filtered + c->invalid;
+    s->opened += r->opened;
+    stat_add(STAT_records, name, "unchanged", r->unchanged);
+    stat_add(STAT_records, name, "superseded", r->superseded);
+    stat_add(STAT_records, name, "opened", r->opened);
+    stat_add(STAT_records, name, "filtered", c->filtered);
+    stat_add(STAT_records, name, "invalid", c->invalid);
+    LOG_DEBUG(&p->log, "feed.page",
+              "as=%s records=%zu opened=%zu unchanged=%zu filtered=%zu "
+              "invalid=%zu",
+              name, c->n_records, r->opened, r->unchanged, c->filtered,
+              c->invalid);
+}
+
+/* What was committed is what the next cursor is compared with. */
+static void
+cursor_committed(struct poll *p)
+{
+    json_t *c = NULL;
+
+    if (p->cursor.stream == NULL) {
+        return;
+    }
+    c = json_object();
+    (void)json_object_set_new(c, "us", json_integer(p->cursor.stamp_us));
+    (void)json_object_set_new(c, "id", json_string(p->cursor_id));
+    (void)json_object_set_new(p->cursors, p->cursor.stream, c);
+    memset(&p->cursor, 0, sizeof(p->cursor));
+}
+
+static void
+on_intake(void *arg, enum err err, const struct store_intake_result *r,
+          const struct fault *f)
+{
+    struct poll *p = poll_from(arg);
+
+    p->sop = NULL;
+    if (!poll_store_ok(p, err, f)) {
+        return;
+    }
+    intake_count(p, r);
+    cursor_committed(p);
+    needs_add_all(p->f, false, r->unknown_customers);
+    needs_add_all(p->f, false, r->stale_customers);
+    needs_add_all(p->f, true, r->unknown_invoices);
+    needs_add_all(p->f, true, r->touched_invoices);
+    mem_free(p->accounts);
+    p->accounts = NULL;
+    if (r->opened > 0) {
+        feeds_tell_stored(p->f);
+    }
+    poll_return(p);
+}
+
+static const char *
+intake_class(const struct poll *p)
+{
+    const struct collect *c = &p->page;
+    int64_t pod = feeds_pod_us(p->f);
+
+    if (p->backfill ||
+        (c->n_rows > 0 && pod != 0 && c->rows[c->n_rows - 1].us > 0 &&
+         c->rows[c->n_rows - 1].us < pod - FRESH_US)) {
+        return "backfill";
+    }
+    return "fresh";
+}
+
+static void
+intake_step(struct poll *p)
+{
+    struct collect *c = &p->page;
+    char *records = mem_printf("[%s]", buf_text(&c->records));
+    char *notes = mem_printf("[%s]", buf_text(&c->notes));
+    struct store_intake in = {
+        .tenant = p->f->cfg.tenant,
+        .feed = feed_kind_name(p->as),
+        .worker = p->f->worker,
+        .poll = p->id,
+        .klass = intake_class(p),
+        .read_us = p->read_us,
+        .records = records,
+        .accounts = p->accounts,
+        .cursor = p->cursor,
+        .read = c->n_records + c->filtered + c->invalid,
+        .filtered = c->filtered,
+        .invalid = c->invalid,
+        .notes = c->n_notes > 0 && !c->notes.failed ? notes : NULL,
+    };
+
+    poll_store_started(p,
+                       store_intake(p->f->store, &in, on_intake, p, &p->sop));
+    mem_free(records);
+    mem_free(notes);
+}
+
+void
+poll_store(struct poll *p, enum feed_kind as, step_fn *back)
+{
+    const struct collect *c = &p->page;
+    struct fault why = {0};
+
+    p->as = as;
+    if (c->records.failed) {
+        (void)fault_set(&why, ERR_FULL,
+                        "the records of one page are larger than %d bytes",
+                        RECORDS_MAX);
+        poll_fail(p, ERR_FULL, &why);
+        return;
+    }
+    if (c->n_records == 0 && c->filtered == 0 && c->invalid == 0 &&
+        c->n_notes == 0 && p->accounts == NULL && p->cursor.stream == NULL) {
+        poll_go(p, back);
+        return;
+    }
+    poll_call(p, intake_step, back);
+}

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * One poll of one feed: a chain of steps.
+ *
+ *     begin -> cursors -> the feed's own steps -> save -> end
+ *
+ * A step starts exactly one thing: a read of the pod, a call of the store, or
+ * a timer. Steps can be repeated: each builds its query anew and resets what
+ * it collects, so a failed one is simply called again, after a while, with a
+ * smaller page or another time literal. Sub-chains return over a small stack.
+ * A poll that fails leaves the cursor where the last committed page put it.
+ *
+ * Waiting for the database has no end; waiting for the pod has: then the poll
+ * fails and the feed backs off.
+ */
+#include "feed_priv.h"
+#include "ml/jsonx.h"
+#include "ml/policy.h"
+#include "ml/stat.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { DB_BASE_MS = 500, DB_CAP_MS = 15000, WAIT_MAX_MS = 60000 };
+
+struct poll *
+poll_from(void *arg)
+{
+    struct poll *p = arg;
+
+    ML_ASSERT(p != NULL && p->magic == MAGIC_POLL);
+    return p;
+}
+
+static double
+random_unit(void)
+{
+    return (double)(random_u64() >> 11) / 9007199254740992.0;
+}
+
+/* ---- steps ---------------------------------------------------------------------- */
+
+void
+poll_go(struct poll *p, step_fn *step)
+{
+    p->step = step;
+    p->tries = 0;
+    p->literals_tried = 0;
+    step(p);
+}
+
+void
+poll_call(struct poll *p, step_fn *step, step_fn *back)
+{
+    ML_ASSERT(p->n_returns < RETURNS_MAX);
+    p->returns[p->n_returns++] = back;
+    poll_go(p, step);
+}
+
+void
+poll_return(struct poll *p)
+{
+    ML_ASSERT(p->n_returns > 0);
+    poll_go(p, p->returns[--p->n_returns]);
+}
+
+static void
+on_again(void *arg)
+{
+    struct poll *p = poll_from(arg);
+
+    p->step(p);
+}
+
+static void
+poll_again(struct poll *p, int64_t delay_ms)
+{
+    loop_timer_start(p->f->loop, &p->timer, delay_ms, on_again, p);
+}
+
+/* ---- the end ---------------------------------------------------------------------- */
+
+static void
+poll_over(struct poll *p)
+{
+    struct feed *s = p->feed;
+    struct fault why = p->fault;
+    enum err err = p->err;
+    int64_t retry_ms = p->retry_ms;
+    bool needs_only = p->needs_only;
+
+    poll_free(p);
+    feed_polled(s, err, &why, retry_ms, needs_only);
+}
+
+static void
+on_saved(void *arg, enum err err, const struct fault *f)
+{
+    struct poll *p = poll_from(arg);
+
+    p->sop = NULL;
+    if (poll_store_ok(p, err, f)) {
+        poll_over(p);
+    }
+}
+
+static const char *
+poll_state(const struct poll *p)
+{
+    if (p->err == ERR_OK) {
+        return "idle";
+    }
+    return p->err == ERR_MAINTENANCE ? "maintenance" : "backoff";
+}
+
+static void
+poll_save_end(struct poll *p)
+{
+    const struct feed *s = p->feed;
+    struct store_poll row = {
+        .tenant = p->f->cfg.tenant,
+        .feed = feed_kind_name(s->kind),
+        .poll = p->id,
+        .worker = p->f->worker,
+        .state = poll_state(p),
+        .outcome = p->err == ERR_OK ? "ok" : err_name(p->err),
+        .message = p->err == ERR_OK ? NULL : p->fault.message,
+        .interval_ms = p->f->cfg.interval_ms[s->kind],
+        .requests = p->requests,
+    };
+
+    poll_store_started(
+        p, store_poll_save(p->f->store, &row, on_saved, p, &p->sop));
+}
+
+void
+poll_end(struct poll *p)
+{
+    poll_go(p, poll_save_end);
+}
+
+void
+poll_fail(struct poll *p, enum err err, const struct fault *why)
+{
+    if (p->step == poll_save_end) {
+        /* The database does not even take the failure. */
+        p->err = err;
+        p->fault = *why;
+        poll_over(p);
+        return;
+    }
+    p->err = err;
+    p->fault = *why;
+    poll_go(p, poll_save_end);
+}
+
+/* ---- the store --------------------------------------------------------------------- */
+
+bool
+poll_store_ok(struct poll *p, enum err err, const struct fault *f)
+{
+    bool wait = err == ERR_DB_AWAY || err == ERR_DB_TIMEOUT ||
+                err == ERR_CLOSED || err == ERR_FULL;
+    struct fault why = {0};
+
+    if (err == ERR_OK) {
+        p->tries = 0;
+        return true;
+    }
+    if (f != NULL) {
+        why = *f;
+    }
+    if (why.message[0] == 0) {
+        (void)fault_set(&why, err, "%s", err_text(err));
+    }
+    why.err = err;
+    p->tries++;
+    if (!wait || (p->f->round_told && p->tries > DB_TRIES_ONCE)) {
+        poll_fail(p, err, &why);
+        return false;
+    }
+    if (p->tries == 1) {
+        LOG_WARN(&p->log, "feed.store_wait", "error=%s", err_name(err));
+    }
+    poll_again(p, backoff_ms(p->tries > 6 ? 6 : p->tries, DB_BASE_MS, DB_CAP_MS,
+                             random_unit()));
+    return false;
+}
+
+void
+poll_store_started(struct poll *p, enum err err)
+{
+    if (err != ERR_OK) {
+        (void)poll_store_ok(p, err, NULL);
+    }
+}
+
+/* ---- the pod ------------------------------------------------------------------------- */
+
+static void
+page_grow(struct poll *p)
+{
+    struct feed *s = p->feed;
+    unsigned more = s->page + s->page / 16 + 1;
+
+    if (p->sized && s->page < p->f->cfg.page) {
+        s->page = more > p->f->cfg.page ? p->f->cfg.page : more;
+    }
+}
+
+static bool
+page_halve(struct poll *p)
+{
+    struct feed *s = p->feed;
+
+    if (!p->sized || s->page <= PAGE_MIN) {
+        return false;
+    }
+    s->page = s->page / 2 < PAGE_MIN ? PAGE_MIN : s->page / 2;
+    LOG_WARN(&p->log, "feed.page_halved", "page=%u", s->page);
+    return true;
+}
+
+static bool
+next_literal(struct poll *p, const struct fusion_page *page)
+{
+    struct fusion *fu = p->f->fusion;
+    unsigned now = (unsigned)fusion_get_literal(fu);
+
+    if (!p->has_time || page->fault.http_status != 400 ||
+        ++p->literals_tried >= FUSION_LITERALS) {
+        return false;
+    }
+    fusion_set_literal(fu, (enum fusion_literal)((now + 1) % FUSION_LITERALS));
+    LOG_INFO(&p->log, "feed.literal", "from=%u to=%u", now,
+             (unsigned)fusion_get_literal(fu));
+    return true;
+}
+
+static bool
+is_refusal(enum err err)
+{
+    return err == ERR_REFUSED || err == ERR_FORBIDDEN || err == ERR_MISSING;
+}
+
+/* How long to wait before asking again; -1: not at all. */
+static int64_t
+read_wait_ms(struct poll *p, enum err err, const struct fusion_page *page)
+{
+    const struct feeds_config *c = &p->f->cfg;
+    int64_t wait = 0;
+
+    if (p->tries >= TRIES_MAX || (err == ERR_MAINTENANCE && p->tries >= 2)) {
+        return -1;
+    }
+    if (err_class(err) != ERR_CLASS_AGAIN && err != ERR_THROTTLED &&
+        err != ERR_MAINTENANCE) {
+        return -1;
+    }
+    wait =
+        backoff_ms(p->tries, c->retry_base_ms, c->retry_cap_ms, random_unit());
+    wait = page->retry_after_ms > wait ? page->retry_after_ms : wait;
+    return wait > WAIT_MAX_MS ? -1 : wait;
+}
+
+static void
+read_failed(struct poll *p, enum err err, const struct fusion_page *page)
+{
+    struct fault why = page->fault;
+    char text[LOG_TEXT_MAX];
+    int64_t wait = 0;
+
+    if (err == ERR_REFUSED && next_literal(p, page)) {
+        poll_again(p, 0);
+        return;
+    }
+    if ((p->optional && is_refusal(err)) ||
+        (p->fallback && p->tries > 0 && err_class(err) == ERR_CLASS_AGAIN)) {
+        LOG_DEBUG(&p->log, "feed.refused", "error=%s message=\"%s\"",
+                  err_name(err), log_safe(text, why.message));
+        p->fault = why;
+        p->on_page(p, NULL);
+        return;
+    }
+    if ((err == ERR_TIMEOUT || err == ERR_TOO_LARGE) && page_halve(p)) {
+        poll_again(p, 0);
+        return;
+    }
+    wait = read_wait_ms(p, err, page);
+    if (wait < 0) {
+        p->retry_ms = page->retry_after_ms;
+        why.err = err;
+        poll_fail(p, err, &why);
+        return;
+    }
+    p->tries++;
+    LOG_DEBUG(&p->log, "feed.read_again",
+              "error=%s wait_ms=%" PRId64 " message=\"%s\"", err_name(err),
+              wait, log_safe(text, why.message));
+    poll_again(p, wait);
+}
+
+void
+poll_on_page(void *arg, enum err err, const struct fusion_page *page)
+{
+    struct poll *p = poll_from(arg);
+
+    p->fop = NULL;
+    p->requests += page->requests;
+    feeds_pod_heard(p->f, page->pod_us);
+    if (err != ERR_OK) {
+        read_failed(p, err, page);
+        return;
+    }
+    p->tries = 0;
+    p->read_us =
+        p->f->pod_known ? p->began_us + p->f->pod_off_us : clock_wall_us();
+    page_grow(p);
+    if (page->unreadable > 0) {
+        char text[LOG_TEXT_MAX];
+
+        p->page.invalid += page->unreadable;
+        LOG_WARN(&p->log, "feed.unreadable", "rows=%zu message=\"%s\"",
+                 page->unreadable, log_safe(text, page->fault.message));
+    }
+    p->on_page(p, page);
+}
+
+void
+poll_read(struct poll *p, const struct fusion_query *q, fusion_row_fn *row,
+          page_fn *on_page)
+{
+    struct fusion_page none = {0};
+    enum err err = ERR_OK;
+
+    p->on_page = on_page;
+    p->fallback = false;
+    p->began_us = loop_now_us(p->f->loop);
+    p->has_time = false;
+    for (size_t i = 0; i < q->n_terms; i++) {
+        p->has_time = p->has_time || q->terms[i].is_time;
+    }
+    err = fusion_read(p->f->fusion, q, row, poll_on_page, p, &p->fop);
+    if (err != ERR_OK) {
+        (void)fault_set(&none.fault, err, "a query that cannot be sent: %s",
+                        err_text(err));
+        poll_fail(p, err, &none.fault);
+    }
+}
+
+/* ---- helpers of steps ------------------------------------------------------------------ */
+
+const char *const *
+poll_list(struct poll *p, const json_t *array)
+{
+    size_t n = json_array_size(array);
+    const char **out = arena_array(&p->arena, n + 1, sizeof(*out));
+
+    for (size_t i = 0; i < n; i++) {
+        out[i] = arena_strdup(&p->arena,
+                              json_string_value(json_array_get(array, i)));
+    }
+    return out;
+}
+
+int64_t
+poll_cursor(const struct poll *p, const char *stream, const char **id)
+{
+    const json_t *c = json_object_get(p->cursors, stream);
+
+    if (id != NULL) {
+        *id = c == NULL ? "" : json_string_value(json_object_get(c, "id"));
+    }
+    return c == NULL ? 0 : json_integer_value(json_object_get(c, "us"));
+}
+
+/* ---- the beginning ------------------------------------------------------------------------ */
+
+static void
+poll_run(struct poll *p)
+{
+    if (p->needs_only) {
+        poll_call(p, needs_serve, poll_end);
+        return;
+    }
+    switch (p->feed->kind) {
+    case FEED_INVOICES:
+        poll_go(p, invoices_begin);
+        break;
+    case FEED_CUSTOMERS:
+        poll_go(p, customers_begin);
+        break;
+    case FEED_PAYMENTS:
+    case FEED_KINDS:
+    default:
+        poll_go(p, payments_begin);
+        break;
+    }
+}
+
+static void
+on_cursors(void *arg, enum err err, const struct store_cursor *rows, size_t n,
+           const struct fault *f)
+{
+    struct poll *p = poll_from(arg);
+
+    p->sop = NULL;
+    if (!poll_store_ok(p, err, f)) {
+        return;
+    }
+    (void)json_object_clear(p->cursors);
+    for (size_t i = 0; i < n; i++) {
+        json_t *c = json_object();
+
+        (void)json_object_set_new(c, "us", json_integer(rows[i].stamp_us));
+        (void)json_object_set_new(
+            c, "id", json_string(rows[i].id == NULL ? "" : rows[i].id));
+        (void)json_object_set_new(p->cursors, rows[i].stream, c);
+    }
+    p->backfill = n == 0;
+    poll_go(p, poll_run);
+}
+
+static void
+poll_cursors(struct poll *p)
+{
+    poll_store_started(p, store_cursors(p->f->store, p->f->cfg.tenant,
+                                        feed_kind_name(p->feed->kind),
+                                        on_cursors, p, &p->sop));
+}
+
+static void
+on_begun(void *arg, enum err err, const struct fault *f)
+{
+    struct poll *p = poll_from(arg);
+
+    p->sop = NULL;
+    if (poll_store_ok(p, err, f)) {
+        poll_go(p, poll_cursors);
+    }
+}
+
+static void
+poll_save_begin(struct poll *p)
+{
+    struct store_poll row = {
+        .tenant = p->f->cfg.tenant,
+        .feed = feed_kind_name(p->feed->kind),
+        .poll = p->id,
+        .worker = p->f->worker,
+        .state = "polling",
+        .outcome = "",
+        .interval_ms = p->f->cfg.interval_ms[p->feed->kind],
+    };
+
+    poll_store_started(
+        p, store_poll_save(p->f->store, &row, on_begun, p, &p->sop));
+}
+
+static void
+on_start(void *arg)
+{
+    poll_go(poll_from(arg), poll_save_begin);
+}
+
+void
+poll_start(struct feed *s, bool needs_only)
+{
+    struct poll *p = MEM_NEW(struct poll);
+
+    ML_ASSERT(s->poll == NULL);
+    p->magic = MAGIC_POLL;
+    p->f = s->f;
+    p->feed = s;
+    p->needs_only = needs_only;
+    (void)random_id(p->id);
+    p->log = (struct log_ctx){
+        .tenant = s->f->name, .feed = feed_kind_name(s->kind), .run = p->id};
+    arena_init(&p->arena);
+    collect_init(&p->page);
+    collect_reset(&p->page);
+    p->cursors = json_object();
+    s->poll = p;
+    s->read = 0;
+    s->opened = 0;
+    loop_timer_start(s->f->loop, &p->timer, 0, on_start, p);
+}
+
+void
+poll_free(struct poll *p)
+{
+    if (p == NULL) {
+        return;
+    }
+    (void)poll_from(p);
+    loop_timer_stop(&p->timer);
+    fusion_cancel(p->fop);
+    store_cancel(p->sop);
+    for (size_t i = 0; i < json_array_size(p->hand); i++) {
+        needs_add(p->f, p->hand_invoices,
+                  json_string_value(json_array_get(p->hand, i)));
+    }
+    json_decref(p->hand);
+    json_decref(p->open);
+    json_decref(p->got);
+    json_decref(p->cursors);
+    compose_reset(p);
+    applications_reset(p);
+    if (p->window_on) {
+        window_fini(&p->window);
+    }
+    collect_fini(&p->page);
+    arena_fini(&p->arena);
+    mem_free(p->accounts);
+    p->feed->poll = NULL;
+    p->magic = 0;
+    mem_free(p);
+}

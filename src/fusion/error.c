@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * What a failed answer of the pod or of its identity domain means. Pure.
+ *
+ * Bodies come as ADF's JSON ({"title","status","o:errorDetails":[..]}), as
+ * plain text, as HTML of a gateway, or not at all; the status alone decides
+ * the error, the body only the words. Words are cut and freed of tags: they go
+ * to people.
+ */
+#include "fusion_priv.h"
+#include "ml/jsonx.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { WORDS_MAX = 320, BODY_MAX = 256 * 1024 };
+
+static const struct status_row {
+    int status;
+    enum err err;
+} rows[] = {
+    {400, ERR_REFUSED},   {401, ERR_UNAUTHORIZED}, {403, ERR_FORBIDDEN},
+    {404, ERR_MISSING},   {408, ERR_TIMEOUT},      {410, ERR_MISSING},
+    {429, ERR_THROTTLED}, {503, ERR_MAINTENANCE},  {504, ERR_TIMEOUT},
+};
+
+static enum err
+status_err(int status)
+{
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        if (rows[i].status == status) {
+            return rows[i].err;
+        }
+    }
+    if (status >= 500) {
+        return ERR_UNAVAILABLE;
+    }
+    if (status >= 300 && status < 400) {
+        return ERR_CREDENTIALS;
+    }
+    return status >= 400 ? ERR_REFUSED : ERR_PROMISE;
+}
+
+/* Text between tags, blanks folded. */
+static void
+words_of(const char *body, size_t len, char out[WORDS_MAX])
+{
+    size_t n = 0;
+    bool tag = false;
+    bool blank = false;
+
+    for (size_t i = 0; i < len && n + 2 < WORDS_MAX; i++) {
+        unsigned char c = (unsigned char)body[i];
+
+        if (c == '<') {
+            tag = true;
+        } else if (c == '>' && tag) {
+            tag = false;
+            blank = true;
+        } else if (c <= ' ' || c == 127) {
+            blank = true;
+        } else if (!tag) {
+            if (blank && n > 0) {
+                out[n++] = ' ';
+            }
+            blank = false;
+            out[n++] = (char)c;
+        }
+    }
+    /* Never half a character. */
+    while (n > 0 && !text_is_utf8(out, n)) {
+        n--;
+    }
+    out[n] = 0;
+}
+
+static bool
+adf_words(const struct answer *a, struct fault *f, char out[WORDS_MAX])
+{
+    json_t *tree = NULL;
+    struct fault ignored = {0};
+    const json_t *details = NULL;
+    const json_t *first = NULL;
+    const char *title = NULL;
+    const char *detail = NULL;
+    const char *code = NULL;
+
+    if (a->len == 0 || a->len > BODY_MAX || a->body[0] != '{' ||
+        jsonx_parse(a->body, a->len, &tree, &ignored) != ERR_OK) {
+        return false;
+    }
+    title = jsonx_text(tree, "title");
+    details = json_object_get(tree, "o:errorDetails");
+    first = json_is_array(details) ? json_array_get(details, 0) : NULL;
+    detail = first == NULL ? jsonx_text(tree, "detail") :
+                             jsonx_text(first, "detail");
+    code = first == NULL ? jsonx_text(tree, "o:errorCode") :
+                           jsonx_text(first, "o:errorCode");
+    (void)snprintf(f->code, sizeof(f->code), "%s", code == NULL ? "" : code);
+    (void)snprintf(out, WORDS_MAX, "%s%s%s", title == NULL ? "" : title,
+                   title != NULL && detail != NULL ? ": " : "",
+                   detail == NULL ? "" : detail);
+    json_decref(tree);
+    return out[0] != 0;
+}
+
+static bool
+looks_like_json(const struct answer *a)
+{
+    size_t i = 0;
+
+    while (i < a->len && (a->body[i] == ' ' || a->body[i] == '\n' ||
+                          a->body[i] == '\r' || a->body[i] == '\t')) {
+        i++;
+    }
+    return i < a->len && (a->body[i] == '{' || a->body[i] == '[');
+}
+
+enum err
+error_decode(const struct answer *a, struct fault *f)
+{
+    enum err err = status_err(a->status);
+    char words[WORDS_MAX] = "";
+
+    f->http_status = a->status;
+    if (a->status >= 300 && a->status < 400) {
+        size_t n = a->location == NULL ? 0 : strcspn(a->location, "?#");
+
+        return fault_set(f, ERR_CREDENTIALS,
+                         "the pod sends the session to a log-in page "
+                         "(HTTP %d%s%.*s): check the kind of authentication "
+                         "and the user",
+                         a->status, n == 0 ? "" : ", ",
+                         (int)(n > 200 ? 200 : n), n == 0 ? "" : a->location);
+    }
+    if (!adf_words(a, f, words) && !looks_like_json(a)) {
+        words_of(a->body, a->len > BODY_MAX ? BODY_MAX : a->len, words);
+    }
+    if (a->status == 400 && a->len == 0) {
+        /* Pods answer so when they are busy; said by nobody, seen often. */
+        return fault_set(f, ERR_UNAVAILABLE, "HTTP 400 with an empty body");
+    }
+    if (words[0] == 0) {
+        return fault_set(f, err, "HTTP %d without an explanation", a->status);
+    }
+    return fault_set(f, err, "HTTP %d: %s", a->status, words);
+}
+
+/* ---- the token endpoint ---------------------------------------------------- */
+
+static const struct oauth_row {
+    const char *error, *check;
+} oauth_rows[] = {
+    {"invalid_client", "check --fusion-client-id and "
+                       "--fusion-client-secret-file, and that the application "
+                       "is active in the identity domain"},
+    {"invalid_scope", "check --fusion-scope: it is the Fusion application's "
+                      "audience and scope written together, without a blank"},
+    {"invalid_grant", "check the user, its password or the assertion's key"},
+    {"unauthorized_client", "the application may not use this kind of grant: "
+                            "allow it in the identity domain"},
+    {"unsupported_grant_type", "check --fusion-auth and --fusion-token-url"},
+};
+
+static const char *
+oauth_check(const char *error)
+{
+    for (size_t i = 0; i < COUNT_OF(oauth_rows); i++) {
+        if (text_equal(error, oauth_rows[i].error)) {
+            return oauth_rows[i].check;
+        }
+    }
+    return "check --fusion-client-id, its secret and --fusion-scope";
+}
+
+static enum err
+oauth_refused(const struct answer *a, struct fault *f)
+{
+    json_t *tree = NULL;
+    struct fault ignored = {0};
+    const char *error = NULL;
+    const char *what = NULL;
+
+    if (a->len > 0 && a->len <= BODY_MAX && looks_like_json(a) &&
+        jsonx_parse(a->body, a->len, &tree, &ignored) == ERR_OK) {
+        error = jsonx_text(tree, "error");
+        what = jsonx_text(tree, "error_description");
+    }
+    if (error != NULL) {
+        (void)snprintf(f->code, sizeof(f->code), "%s", error);
+    }
+    (void)fault_set(f, ERR_CREDENTIALS, "no token: HTTP %d %s%s%.160s; %s",
+                    a->status, error == NULL ? "" : error,
+                    what == NULL ? "" : ": ", what == NULL ? "" : what,
+                    oauth_check(error));
+    json_decref(tree);
+    return ERR_CREDENTIALS;
+}
+
+enum err
+error_decode_token(const struct answer *a, struct fault *f)
+{
+    enum err err = status_err(a->status);
+
+    f->http_status = a->status;
+    switch (a->status) {
+    case 429:
+        return fault_set(f, ERR_THROTTLED,
+                         "the identity domain asks to slow down (HTTP 429)");
+    case 503:
+        return fault_set(f, ERR_UNAVAILABLE,
+                         "the identity domain is not available (HTTP 503)");
+    case 404:
+        return fault_set(f, ERR_CREDENTIALS,
+                         "no token: HTTP 404; check --fusion-token-url");
+    default:
+        break;
+    }
+    if (a->status >= 300 && a->status < 400) {
+        return fault_set(f, ERR_CREDENTIALS,
+                         "no token: HTTP %d, a redirect; check "
+                         "--fusion-token-url",
+                         a->status);
+    }
+    if (a->status >= 500 || err == ERR_TIMEOUT) {
+        return fault_set(f, err, "no token: HTTP %d", a->status);
+    }
+    return oauth_refused(a, f);
+}
+
+int64_t
+error_retry_after_ms(const char *header)
+{
+    char *end = NULL;
+    long seconds = 0;
+
+    if (header == NULL || *header < '0' || *header > '9') {
+        return 0;
+    }
+    seconds = strtol(header, &end, 10);
+    if (*end != 0 || seconds < 0 || seconds > 86400) {
+        return 0;
+    }
+    return (int64_t)seconds * 1000;
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * One error object of HubSpot, which may be a whole body, an element of
+ * errors[] of an accepted batch, or an element of errors[] inside one of
+ * those. Every field may be missing or of another type.
+ *
+ * The class of an error comes from its sub-category, its category, the words
+ * that only one kind of refusal has, in this order.
+ */
+#include "hubspot_priv.h"
+
+#include "ml/jsonx.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct word {
+    const char *word;
+    enum err err;
+};
+
+static const struct word sub_categories[] = {
+    {"crm.associations.INVALID_IDENTIFIER", ERR_MISSING},
+    {"Properties.PROPERTY_WITH_NAME_EXISTS", ERR_CONFLICT}};
+
+static const struct word categories[] = {
+    {"CONFLICT", ERR_CONFLICT},
+    {"OBJECT_ALREADY_EXISTS", ERR_CONFLICT},
+    {"OBJECT_NOT_FOUND", ERR_MISSING},
+    {"MISSING_SCOPES", ERR_FORBIDDEN},
+    {"RATE_LIMIT", ERR_THROTTLED},
+    {"RATE_LIMITS", ERR_THROTTLED},
+    {"LOCKED", ERR_LOCKED},
+    {"INTERNAL_ERROR", ERR_UNAVAILABLE},
+    {"SERVER_ERROR", ERR_UNAVAILABLE},
+    {"TIMEOUT", ERR_UNAVAILABLE},
+    {"VALIDATION_ERROR", ERR_REFUSED}};
+
+const char *
+hubspot_text(const json_t *v)
+{
+    return json_string_value(v); /* NULL for anything else */
+}
+
+static enum err
+find_word(const struct word *words, size_t n, const char *word)
+{
+    for (size_t i = 0; word != NULL && i < n; i++) {
+        if (strcmp(words[i].word, word) == 0) {
+            return words[i].err;
+        }
+    }
+    return ERR_OK;
+}
+
+enum err
+hubspot_detail_err(const json_t *e)
+{
+    const char *message = jsonx_text(e, "message");
+    enum err err = find_word(sub_categories, COUNT_OF(sub_categories),
+                             jsonx_text(e, "subCategory"));
+
+    if (err != ERR_OK) {
+        return err;
+    }
+    err =
+        find_word(categories, COUNT_OF(categories), jsonx_text(e, "category"));
+    if ((err == ERR_OK || err == ERR_REFUSED) && message != NULL &&
+        (strstr(message, "already has that value") != NULL ||
+         strstr(message, "Existing ID:") != NULL)) {
+        return ERR_CONFLICT;
+    }
+    return err;
+}
+
+/* The element of e.errors[] that says most, or NULL. */
+static const json_t *
+first_nested(const json_t *e)
+{
+    const json_t *nested = json_object_get(e, "errors");
+
+    return json_is_object(json_array_get(nested, 0)) ?
+               json_array_get(nested, 0) :
+               NULL;
+}
+
+/* Refused values are listed as JSON inside the message: the code of the first
+ * one, when it stands nowhere else. */
+static void
+code_in_message(const char *message, struct fault *f)
+{
+    static const char mark[] = "\"error\":\"";
+    const char *at = message != NULL ? strstr(message, mark) : NULL;
+    size_t n;
+
+    if (at == NULL) {
+        return;
+    }
+    at += sizeof(mark) - 1;
+    n = strspn(at, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
+    if (n > 0 && n < sizeof(f->code)) {
+        memcpy(f->code, at, n);
+        f->code[n] = '\0';
+    }
+}
+
+static void
+detail_code(const json_t *e, struct fault *f)
+{
+    const json_t *nested = first_nested(e);
+    const char *code = jsonx_text(nested, "code");
+
+    if (code == NULL) {
+        code = jsonx_text(e, "code");
+    }
+    if (code == NULL) {
+        code = jsonx_text(e, "category");
+    }
+    if (code != NULL) {
+        (void)snprintf(f->code, sizeof(f->code), "%s", code);
+    }
+    if (strcmp(f->code, "VALIDATION_ERROR") == 0) {
+        code_in_message(jsonx_text(e, "message"), f);
+    }
+}
+
+void
+hubspot_detail_fault(const json_t *e, enum err fallback, struct fault *f)
+{
+    const json_t *nested = first_nested(e);
+    const char *message = jsonx_text(e, "message");
+    enum err err = hubspot_detail_err(e);
+
+    if (jsonx_text(nested, "message") != NULL &&
+        (message == NULL ||
+         text_has_prefix(message, "Property values were not valid"))) {
+        message = jsonx_text(nested, "message");
+    }
+    (void)fault_set(f, err != ERR_OK ? err : fallback, "%s",
+                    message != NULL ? message : "refused without a reason");
+    detail_code(e, f);
+    if (f->err == ERR_FORBIDDEN) {
+        hubspot_detail_scopes(e, f);
+    }
+}
+
+/* ---- what it names ----------------------------------------------------- */
+
+void
+hubspot_context_each(const json_t *e, const char *name, hubspot_value_fn *fn,
+                     void *arg)
+{
+    const json_t *v = json_object_get(json_object_get(e, "context"), name);
+    size_t n = json_is_array(v) ? json_array_size(v) : 0;
+
+    if (hubspot_text(v) != NULL) {
+        fn(arg, hubspot_text(v));
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *s = hubspot_text(json_array_get(v, i));
+
+        if (s != NULL) {
+            fn(arg, s);
+        }
+    }
+}
+
+static void
+take_first(void *arg, const char *value)
+{
+    const char **first = arg;
+
+    if (*first == NULL) {
+        *first = value;
+    }
+}
+
+static bool
+is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* The digits that end right before `end`, without blanks between. */
+static char *
+digits_before(const char *text, const char *end, struct arena *a)
+{
+    const char *from = end;
+
+    while (from > text && is_digit(from[-1])) {
+        from--;
+    }
+    return from < end ? arena_strndup(a, from, (size_t)(end - from)) : NULL;
+}
+
+const char *
+hubspot_detail_existing(const json_t *e, struct arena *a)
+{
+    static const char clash[] = " already has that value";
+    static const char mark[] = "Existing ID:";
+    const char *message = jsonx_text(e, "message");
+    const char *id = NULL;
+    const char *at;
+
+    hubspot_context_each(e, "existingId", take_first, &id);
+    if (id == NULL) {
+        hubspot_context_each(e, "existingObjectId", take_first, &id);
+    }
+    if (id != NULL) {
+        return arena_strdup(a, id);
+    }
+    if (message == NULL) {
+        return NULL;
+    }
+    at = strstr(message, mark);
+    if (at != NULL) {
+        size_t n;
+
+        at += sizeof(mark) - 1;
+        at += strspn(at, " ");
+        n = strspn(at, "0123456789");
+        return n > 0 ? arena_strndup(a, at, n) : NULL;
+    }
+    at = strstr(message, clash);
+    return at != NULL ? digits_before(message, at, a) : NULL;
+}
+
+static void
+add_scope(void *arg, const char *scope)
+{
+    struct fault *f = arg;
+    size_t n = strlen(f->message);
+    bool first = strstr(f->message, "; scopes: ") == NULL;
+
+    if (strstr(f->message, scope) == NULL) {
+        (void)snprintf(f->message + n, sizeof(f->message) - n, "%s%s",
+                       first ? "; scopes: " : ", ", scope);
+    }
+}
+
+static void
+scopes_of(const json_t *e, struct fault *f)
+{
+    hubspot_context_each(e, "requiredGranularScopes", add_scope, f);
+    hubspot_context_each(e, "requiredScopes", add_scope, f);
+}
+
+void
+hubspot_detail_scopes(const json_t *e, struct fault *f)
+{
+    const json_t *nested = json_object_get(e, "errors");
+    size_t n = json_is_array(nested) ? json_array_size(nested) : 0;
+
+    scopes_of(e, f);
+    for (size_t i = 0; i < n; i++) {
+        scopes_of(json_array_get(nested, i), f);
+    }
+}

@@ -1,0 +1,248 @@
+-- one: tenant, feed, poll, worker, class, read_us, records, read, filtered, invalid
+-- One page of records: what is newer replaces what is known, what changed
+-- opens or replaces the one job of its record. Parents are looked up as they
+-- were before; a parent that arrives meanwhile releases the job later.
+WITH input AS MATERIALIZED (
+    SELECT x.*, row_number() OVER () AS ord
+    FROM jsonb_to_recordset($7::jsonb) AS x(
+        kind text, id text, number text, customer text, invoice text,
+        receipt text, amount numeric, currency text, email text, party text,
+        account_name text, contact_name text, contact_email text,
+        open boolean, version_us bigint, hash text, desired jsonb,
+        notes jsonb)
+), newest AS MATERIALIZED (
+    SELECT DISTINCT ON (kind, id) * FROM input
+    ORDER BY kind, id, version_us DESC, ord DESC
+), one AS MATERIALIZED (
+    SELECT n.*, g.gone, g.gone AND NOT EXISTS (
+            SELECT FROM ml_connector.link l
+            WHERE l.tenant_id = $1::bigint AND l.kind = n.kind
+              AND l.fusion_id = n.id AND l.hubspot_id IS NOT NULL)
+        AND NOT EXISTS (
+            SELECT FROM ml_connector.job j
+            WHERE j.tenant_id = $1::bigint AND j.kind = n.kind
+              AND j.fusion_id = n.id
+              AND j.state IN ('in_flight', 'unknown')) AS skip
+    FROM newest n, LATERAL (SELECT
+        coalesce((n.desired ->> 'gone')::boolean, false) AS gone) g
+), known AS MATERIALIZED (
+    INSERT INTO ml_connector.record AS r (tenant_id, kind, fusion_id, state,
+        open, changed, version_us, read_us, number, customer, invoice,
+        receipt, amount, currency, email, hash, desired, last_change)
+    SELECT $1::bigint, kind, id,
+        CASE WHEN skip THEN 'gone' ELSE 'pending' END,
+        coalesce(open, false), true, coalesce(version_us, 0), $6::bigint,
+        number, customer, invoice, receipt, amount, currency,
+        CASE WHEN length(email) <= 320 THEN email END,
+        decode(hash, 'hex'), desired, now()
+    FROM one ORDER BY kind, id
+    ON CONFLICT (tenant_id, kind, fusion_id) DO UPDATE SET
+        changed = r.hash IS DISTINCT FROM excluded.hash,
+        state = CASE WHEN r.hash IS DISTINCT FROM excluded.hash
+            THEN excluded.state ELSE r.state END,
+        open = excluded.open, version_us = excluded.version_us,
+        read_us = excluded.read_us, number = excluded.number,
+        customer = excluded.customer, invoice = excluded.invoice,
+        receipt = excluded.receipt, amount = excluded.amount,
+        currency = excluded.currency, email = excluded.email,
+        hash = excluded.hash,
+        desired = CASE WHEN r.hash IS DISTINCT FROM excluded.hash
+            THEN excluded.desired ELSE r.desired END,
+        last_read = now(),
+        last_change = CASE WHEN r.hash IS DISTINCT FROM excluded.hash
+            THEN now() ELSE r.last_change END
+    WHERE (r.version_us, r.read_us) <= (excluded.version_us,
+        excluded.read_us)
+    RETURNING r.kind, r.fusion_id, r.changed
+), opened AS MATERIALIZED (
+    SELECT o.*,
+        CASE WHEN o.kind = 'customer' OR o.gone THEN NULL
+            WHEN o.customer IS NULL
+                THEN CASE o.kind WHEN 'invoice' THEN 'no_customer' END
+            WHEN NOT EXISTS (
+                SELECT FROM ml_connector.record c
+                WHERE c.tenant_id = $1::bigint AND c.kind = 'customer'
+                  AND c.fusion_id = o.customer
+                  AND c.state IN ('missing', 'gone'))
+             AND (SELECT count(DISTINCT l.object) FROM ml_connector.link l
+                WHERE l.tenant_id = $1::bigint AND l.kind = 'customer'
+                  AND l.fusion_id = o.customer
+                  AND l.object IN ('companies', 'contacts')
+                  AND l.hubspot_id IS NOT NULL) < 2
+                THEN 'customer:' || o.customer
+            END AS waits_customer,
+        CASE WHEN o.kind = 'payment' AND o.invoice IS NOT NULL
+              AND NOT o.gone
+              AND NOT EXISTS (
+                SELECT FROM ml_connector.record i
+                WHERE i.tenant_id = $1::bigint AND i.kind = 'invoice'
+                  AND i.fusion_id = o.invoice
+                  AND i.state IN ('missing', 'gone'))
+              AND NOT EXISTS (
+                SELECT FROM ml_connector.link l
+                WHERE l.tenant_id = $1::bigint AND l.kind = 'invoice'
+                  AND l.fusion_id = o.invoice AND l.object = 'invoices'
+                  AND l.hubspot_id IS NOT NULL)
+            THEN 'invoice:' || o.invoice END AS waits_invoice
+    FROM known k JOIN one o ON o.kind = k.kind AND o.id = k.fusion_id
+    WHERE k.changed AND NOT o.skip
+), replaced AS MATERIALIZED (
+    SELECT j.id, j.state, j.feed, j.poll, o.skip
+    FROM known k JOIN one o ON o.kind = k.kind AND o.id = k.fusion_id
+    JOIN ml_connector.job j ON j.tenant_id = $1::bigint AND j.kind = k.kind
+        AND j.fusion_id = k.fusion_id
+    WHERE k.changed
+    FOR UPDATE OF j
+), dropped AS (
+    DELETE FROM ml_connector.job j USING replaced d
+    WHERE j.id = d.id AND d.skip
+    RETURNING j.id
+), jobs AS MATERIALIZED (
+    INSERT INTO ml_connector.job AS j (tenant_id, kind, fusion_id, state,
+        class, waiting_for, feed, poll)
+    SELECT $1::bigint, kind, id,
+        CASE WHEN coalesce(waits_customer, waits_invoice) IS NULL
+            THEN 'queued' ELSE 'waiting' END,
+        $5::text, coalesce(waits_customer, waits_invoice), $2::text, $3::text
+    FROM opened
+    -- Looks at what is replaced before it is.
+    WHERE (SELECT count(*) FROM replaced) >= 0
+    ORDER BY ord
+    ON CONFLICT (tenant_id, kind, fusion_id) DO UPDATE SET
+        revision = j.revision + 1, attempts = 0,
+        state = CASE WHEN j.state IN ('in_flight', 'unknown') THEN j.state
+            ELSE excluded.state END,
+        waiting_for = CASE WHEN j.state IN ('in_flight', 'unknown')
+            THEN NULL ELSE excluded.waiting_for END,
+        due_at = CASE j.state WHEN 'unknown' THEN j.due_at END,
+        class = CASE WHEN j.state = 'parked' OR array_position(
+                '{fresh,retry,replay,backfill,reconcile}', excluded.class) <
+                array_position('{fresh,retry,replay,backfill,reconcile}',
+                j.class) THEN excluded.class ELSE j.class END,
+        error_code = NULL, error = NULL, correlation = NULL,
+        opened_at = CASE j.state WHEN 'parked' THEN now()
+            ELSE j.opened_at END,
+        since = CASE WHEN j.state IN ('in_flight', 'unknown') THEN j.since
+            ELSE now() END,
+        seen_at = now(), feed = excluded.feed, poll = excluded.poll
+    RETURNING j.id, j.kind, j.fusion_id, j.revision, j.state, j.waiting_for
+), hint AS MATERIALIZED (
+    SELECT DISTINCT ON (customer) customer, account_name, contact_name,
+        party, contact_email, coalesce(version_us, 0) AS version_us
+    FROM one WHERE kind = 'invoice' AND customer IS NOT NULL
+    ORDER BY customer, version_us DESC, ord DESC
+), hint_before AS MATERIALIZED (
+    SELECT a.* FROM hint h JOIN ml_connector.account a
+        ON a.tenant_id = $1::bigint AND a.number = h.customer
+), hint_after AS (
+    INSERT INTO ml_connector.account AS a (tenant_id, number, bill_to_name,
+        bill_to_contact, bill_to_party, bill_to_email, hint_version_us,
+        hint_read_us)
+    SELECT $1::bigint, customer, account_name, contact_name, party,
+        contact_email, version_us, $6::bigint
+    FROM hint ORDER BY customer
+    ON CONFLICT (tenant_id, number) DO UPDATE SET
+        bill_to_name = excluded.bill_to_name,
+        bill_to_contact = excluded.bill_to_contact,
+        bill_to_party = excluded.bill_to_party,
+        bill_to_email = excluded.bill_to_email,
+        hint_version_us = excluded.hint_version_us,
+        hint_read_us = excluded.hint_read_us
+    WHERE a.hint_version_us IS NULL
+       OR ((a.hint_version_us, a.hint_read_us) <= (excluded.hint_version_us,
+            excluded.hint_read_us)
+        AND (a.bill_to_name, a.bill_to_contact, a.bill_to_party,
+            a.bill_to_email, a.hint_version_us) IS DISTINCT FROM
+            (excluded.bill_to_name, excluded.bill_to_contact,
+            excluded.bill_to_party, excluded.bill_to_email,
+            excluded.hint_version_us))
+    RETURNING a.number, a.name, a.party, a.bill_to_name, a.bill_to_contact,
+        a.bill_to_party, a.bill_to_email
+), stale AS (
+    SELECT n.number FROM hint_after n
+    LEFT JOIN hint_before b ON b.number = n.number
+    WHERE ((n.bill_to_contact, n.bill_to_email) IS DISTINCT FROM
+            (b.bill_to_contact, b.bill_to_email)
+        OR (n.name IS NULL
+            AND n.bill_to_name IS DISTINCT FROM b.bill_to_name)
+        OR (n.party IS NULL
+            AND n.bill_to_party IS DISTINCT FROM b.bill_to_party))
+      AND EXISTS (
+        SELECT FROM ml_connector.record r
+        WHERE r.tenant_id = $1::bigint AND r.kind = 'customer'
+          AND r.fusion_id = n.number
+          AND r.state NOT IN ('missing', 'gone'))
+), counts AS MATERIALIZED (
+    SELECT (SELECT count(*) FROM input) AS n,
+        (SELECT count(*) FROM known) AS taken,
+        (SELECT count(*) FROM jobs) AS opened,
+        (SELECT count(*) FROM replaced
+         WHERE poll = $3::text AND feed = $2::text) AS again
+), other AS (
+    UPDATE ml_connector.poll p SET superseded = p.superseded + d.n
+    FROM (SELECT poll, feed, count(*) AS n FROM replaced
+          WHERE poll <> $3::text OR feed <> $2::text
+          GROUP BY poll, feed) d
+    WHERE p.tenant_id = $1::bigint AND p.poll = d.poll AND p.feed = d.feed
+), tally AS (
+    INSERT INTO ml_connector.poll AS p (tenant_id, poll, feed, worker, read,
+        filtered, invalid, unchanged, superseded)
+    SELECT $1::bigint, $3::text, $2::text, $4::text, $8::bigint,
+        $9::bigint, $10::bigint, c.taken - c.opened,
+        c.n - c.taken + c.again
+    FROM counts c
+    ON CONFLICT (tenant_id, poll, feed) DO UPDATE SET
+        read = p.read + excluded.read,
+        filtered = p.filtered + excluded.filtered,
+        invalid = p.invalid + excluded.invalid,
+        unchanged = p.unchanged + excluded.unchanged,
+        superseded = p.superseded + excluded.superseded
+), seen AS (
+    INSERT INTO ml_connector.feed AS f (tenant_id, feed, records_seen)
+    VALUES ($1::bigint, $2::text, $8::bigint)
+    ON CONFLICT (tenant_id, feed) DO UPDATE SET
+        records_seen = f.records_seen + excluded.records_seen
+), trail AS (
+    INSERT INTO ml_connector.audit_event (tenant_id, worker, event, kind,
+        fusion_id, job, outcome, message)
+    SELECT $1::bigint, $4::text, 'seen', j.kind, j.fusion_id, j.id,
+        CASE WHEN j.revision = 1 THEN 'opened' ELSE 'replaced' END,
+        'waits for ' || j.waiting_for
+    FROM jobs j
+    UNION ALL
+    SELECT $1::bigint, $4::text, n.event, o.kind, o.id, j.id, NULL,
+        n.message
+    FROM opened o JOIN jobs j ON j.kind = o.kind AND j.fusion_id = o.id,
+        jsonb_to_recordset(CASE jsonb_typeof(o.notes) WHEN 'array'
+            THEN o.notes ELSE '[]' END) AS n(event text, message text)
+    WHERE n.event IS NOT NULL
+)
+SELECT c.taken - c.opened AS unchanged, c.n - c.taken AS superseded,
+    c.opened AS opened,
+    (SELECT coalesce(jsonb_agg(u.customer ORDER BY u.customer), '[]')
+     FROM (SELECT DISTINCT customer FROM input
+           WHERE customer IS NOT NULL AND kind <> 'customer') u
+     WHERE NOT EXISTS (
+        SELECT FROM ml_connector.record r
+        WHERE r.tenant_id = $1::bigint AND r.kind = 'customer'
+          AND r.fusion_id = u.customer)) AS unknown_customers,
+    (SELECT coalesce(jsonb_agg(number ORDER BY number), '[]')
+     FROM stale) AS stale_customers,
+    (SELECT coalesce(jsonb_agg(u.invoice ORDER BY u.invoice), '[]')
+     FROM (SELECT DISTINCT invoice FROM input
+           WHERE invoice IS NOT NULL AND kind = 'payment') u
+     WHERE NOT EXISTS (
+        SELECT FROM ml_connector.record r
+        WHERE r.tenant_id = $1::bigint AND r.kind = 'invoice'
+          AND r.fusion_id = u.invoice)) AS unknown_invoices,
+    (SELECT coalesce(jsonb_agg(u.invoice ORDER BY u.invoice), '[]')
+     FROM (SELECT DISTINCT o.invoice FROM known k
+           JOIN one o ON o.kind = k.kind AND o.id = k.fusion_id
+           WHERE k.changed AND o.kind = 'payment'
+             AND o.invoice IS NOT NULL) u
+     WHERE EXISTS (
+        SELECT FROM ml_connector.record r
+        WHERE r.tenant_id = $1::bigint AND r.kind = 'invoice'
+          AND r.fusion_id = u.invoice
+          AND r.state NOT IN ('missing', 'gone'))) AS touched_invoices
+FROM counts c

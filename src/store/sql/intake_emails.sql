@@ -1,0 +1,69 @@
+-- one: tenant, worker, records
+-- After the customers of a page are stored: who holds which e-mail. First
+-- come, first served; what a customer gives up goes to the next that wants
+-- it. Payments of customers whose e-mail moved are written again.
+WITH page AS MATERIALIZED (
+    SELECT DISTINCT r.fusion_id AS account, r.email
+    FROM jsonb_to_recordset($3::jsonb) AS x(kind text, id text)
+    JOIN ml_connector.record r ON r.tenant_id = $1::bigint
+        AND r.kind = x.kind AND r.fusion_id = x.id
+    WHERE x.kind = 'customer'
+), given_up AS MATERIALIZED (
+    SELECT e.email, e.account,
+        (SELECT h.fusion_id FROM ml_connector.record h
+         WHERE h.tenant_id = $1::bigint AND h.kind = 'customer'
+           AND h.email = e.email AND h.fusion_id <> e.account
+         ORDER BY h.seen_at, h.fusion_id LIMIT 1) AS heir
+    FROM page p JOIN ml_connector.contact_email e
+        ON e.tenant_id = $1::bigint AND e.account = p.account
+    WHERE e.email IS DISTINCT FROM p.email
+), inherited AS (
+    UPDATE ml_connector.contact_email e SET account = g.heir
+    FROM given_up g
+    WHERE e.tenant_id = $1::bigint AND e.email = g.email
+      AND g.heir IS NOT NULL
+    RETURNING e.account
+), freed AS (
+    DELETE FROM ml_connector.contact_email e USING given_up g
+    WHERE e.tenant_id = $1::bigint AND e.email = g.email AND g.heir IS NULL
+), taken AS (
+    INSERT INTO ml_connector.contact_email (tenant_id, email, account)
+    SELECT DISTINCT ON (email) $1::bigint, email, account
+    FROM page WHERE email IS NOT NULL ORDER BY email, account
+    ON CONFLICT (tenant_id, email) DO NOTHING
+    RETURNING account
+), moved AS MATERIALIZED (
+    SELECT account FROM given_up UNION SELECT account FROM inherited
+    UNION SELECT account FROM taken
+), affected AS MATERIALIZED (
+    SELECT r.kind, r.fusion_id
+    FROM moved m JOIN ml_connector.record r ON r.tenant_id = $1::bigint
+        AND r.kind = 'payment' AND r.customer = m.account
+    WHERE r.state IN ('current', 'pending') AND r.desired IS NOT NULL
+    UNION ALL
+    SELECT r.kind, r.fusion_id
+    FROM inherited i JOIN ml_connector.record r ON r.tenant_id = $1::bigint
+        AND r.kind = 'customer' AND r.fusion_id = i.account
+    WHERE r.state IN ('current', 'pending') AND r.desired IS NOT NULL
+), jobs AS (
+    INSERT INTO ml_connector.job AS j (tenant_id, kind, fusion_id, state,
+        class)
+    SELECT $1::bigint, kind, fusion_id, 'queued', 'fresh' FROM affected
+    ORDER BY kind, fusion_id
+    ON CONFLICT (tenant_id, kind, fusion_id) DO UPDATE SET
+        revision = j.revision + 1
+    WHERE j.state = 'in_flight'
+    RETURNING j.id, j.kind, j.fusion_id, j.revision
+), marked AS (
+    UPDATE ml_connector.record r SET state = 'pending'
+    FROM jobs j
+    WHERE r.tenant_id = $1::bigint AND r.kind = j.kind
+      AND r.fusion_id = j.fusion_id AND r.state = 'current'
+), trail AS (
+    INSERT INTO ml_connector.audit_event (tenant_id, worker, event, kind,
+        fusion_id, job, outcome)
+    SELECT $1::bigint, $2::text, 'email_moved', kind, fusion_id, id,
+        CASE WHEN revision = 1 THEN 'opened' ELSE 'replaced' END
+    FROM jobs
+)
+SELECT count(*) AS opened FROM jobs

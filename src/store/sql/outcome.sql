@@ -1,0 +1,176 @@
+-- one: tenant, portal, worker, term, write, http_status, result, duration_ms, links, jobs, audit
+-- What came of one request: nothing at all when the term is not ours or this
+-- request was settled before.
+WITH held AS MATERIALIZED (
+    SELECT 1 FROM ml_connector.lease
+    WHERE portal = $2::text AND term = $4::bigint AND worker IS NOT NULL
+    FOR SHARE
+), closed AS (
+    UPDATE ml_connector.write SET closed_at = clock_timestamp(),
+        result = $7::text, http_status = nullif($6::integer, 0),
+        duration_ms = $8::bigint
+    WHERE id = $5::text AND tenant_id = $1::bigint AND closed_at IS NULL
+      AND EXISTS (SELECT FROM held)
+    RETURNING opened_at
+), go AS MATERIALIZED (
+    SELECT (SELECT opened_at FROM closed) AS sent_at FROM held
+    WHERE $5::text IS NULL OR EXISTS (SELECT FROM closed)
+), piece AS MATERIALIZED (
+    SELECT e ->> 'kind' AS kind, e ->> 'fusion_id' AS fusion_id,
+        e ->> 'object' AS object, e ->> 'key' AS key, e, ord
+    FROM go, jsonb_array_elements(coalesce($9::jsonb, '[]'))
+        WITH ORDINALITY AS t(e, ord)
+), whole AS MATERIALIZED (
+    SELECT kind, fusion_id, object, key,
+        (array_agg(e ->> 'id' ORDER BY ord DESC)
+            FILTER (WHERE e ? 'id'))[1] AS id,
+        bool_or(e ? 'id') AS has_id,
+        (array_agg(e ->> 'hash' ORDER BY ord DESC)
+            FILTER (WHERE e ->> 'hash' IS NOT NULL))[1] AS hash,
+        (array_agg(e -> 'properties' ORDER BY ord DESC)
+            FILTER (WHERE jsonb_typeof(e -> 'properties') = 'object'))[1]
+            AS properties,
+        (array_agg(e -> 'assoc' ORDER BY ord DESC)
+            FILTER (WHERE jsonb_typeof(e -> 'assoc') = 'array'))[1] AS assoc
+    FROM piece GROUP BY kind, fusion_id, object, key
+), unlinked AS (
+    DELETE FROM ml_connector.link l USING whole x
+    WHERE l.tenant_id = $1::bigint AND l.kind = x.kind
+      AND l.fusion_id = x.fusion_id AND l.object = x.object
+      AND l.key = x.key AND x.has_id AND x.id IS NULL
+), linked AS (
+    INSERT INTO ml_connector.link AS l (tenant_id, kind, fusion_id, object,
+        key, hubspot_id, hash, assoc, properties)
+    SELECT $1::bigint, kind, fusion_id, object, key, id,
+        decode(hash, 'hex'), CASE WHEN assoc IS NULL THEN '{}'
+            ELSE ARRAY(SELECT jsonb_array_elements_text(assoc)) END,
+        properties
+    FROM whole WHERE NOT (has_id AND id IS NULL)
+    ORDER BY kind, fusion_id, object, key
+    ON CONFLICT (tenant_id, kind, fusion_id, object, key) DO UPDATE SET
+        hubspot_id = coalesce(excluded.hubspot_id, l.hubspot_id),
+        hash = coalesce(excluded.hash, l.hash),
+        assoc = CASE WHEN EXISTS (SELECT FROM whole x
+                WHERE x.kind = l.kind AND x.fusion_id = l.fusion_id
+                  AND x.object = l.object AND x.key = l.key
+                  AND x.assoc IS NOT NULL)
+            THEN excluded.assoc ELSE l.assoc END,
+        properties = coalesce(excluded.properties, l.properties),
+        written_at = now()
+), told AS MATERIALIZED (
+    SELECT x.* FROM go, jsonb_to_recordset(coalesce($10::jsonb, '[]'))
+        AS x(id bigint, revision bigint, state text, attempts integer,
+        due_ms bigint, waiting_for text, error_code text, error text,
+        correlation text, klass text, gone boolean)
+), there AS MATERIALIZED (
+    SELECT j.id, j.kind, j.fusion_id, j.feed, j.poll, j.state AS was,
+        x.state AS told_state, x.gone, x.waiting_for AS told_waiting,
+        x.attempts, x.due_ms, x.error_code, x.error, x.correlation, x.klass,
+        coalesce(j.revision > x.revision, false) AS grown
+    FROM told x JOIN ml_connector.job j ON j.id = x.id
+        AND j.tenant_id = $1::bigint
+    FOR UPDATE OF j
+), parent AS MATERIALIZED (
+    SELECT kind, fusion_id, kind || ':' || fusion_id AS name FROM there
+    WHERE told_state = 'done'
+), next AS MATERIALIZED (
+    SELECT t.*, CASE
+        WHEN told_state = 'in_flight' THEN 'in_flight'
+        WHEN grown AND told_state <> 'unknown' THEN 'queued'
+        WHEN told_state = 'waiting'
+            AND told_waiting IN (SELECT name FROM parent) THEN 'queued'
+        ELSE told_state END AS state
+    FROM there t
+), finished AS (
+    DELETE FROM ml_connector.job j USING next n
+    WHERE j.id = n.id AND n.state = 'done'
+    RETURNING j.id, j.feed, j.poll
+), moved AS (
+    UPDATE ml_connector.job j SET state = n.state,
+        attempts = CASE WHEN n.grown THEN j.attempts
+            ELSE coalesce(n.attempts, j.attempts) END,
+        due_at = CASE WHEN n.state IN ('retry', 'unknown') THEN
+            clock_timestamp() + make_interval(secs =>
+                coalesce(n.due_ms, 0) / 1000.0) END,
+        sent_at = CASE n.state WHEN 'unknown' THEN
+            coalesce((SELECT sent_at FROM go), j.sent_at, now())
+            ELSE j.sent_at END,
+        verify = CASE n.state WHEN 'in_flight' THEN j.verify
+            ELSE n.state = 'unknown' END,
+        waiting_for = CASE n.state WHEN 'waiting' THEN
+            coalesce(n.told_waiting, 'portal') END,
+        error_code = CASE WHEN n.grown THEN NULL ELSE n.error_code END,
+        error = CASE WHEN n.grown THEN NULL ELSE n.error END,
+        correlation = CASE WHEN n.grown THEN NULL ELSE n.correlation END,
+        class = coalesce(n.klass, j.class),
+        since = CASE WHEN j.state = n.state THEN j.since ELSE now() END
+    FROM next n
+    WHERE j.id = n.id AND n.state <> 'done'
+), recorded AS (
+    UPDATE ml_connector.record r SET
+        state = CASE n.state
+            WHEN 'done' THEN CASE WHEN n.gone THEN 'gone' ELSE 'current' END
+            WHEN 'parked' THEN 'parked' ELSE 'pending' END,
+        last_write = CASE n.told_state WHEN 'done' THEN now()
+            ELSE r.last_write END,
+        last_error = CASE WHEN n.told_state = 'done' THEN NULL
+            WHEN n.error_code IS NOT NULL OR n.error IS NOT NULL
+            THEN concat_ws(': ', n.error_code, n.error)
+            ELSE r.last_error END
+    FROM next n
+    WHERE r.tenant_id = $1::bigint AND r.kind = n.kind
+      AND r.fusion_id = n.fusion_id
+      AND (n.told_state = 'done' OR n.state = 'parked'
+        OR n.error_code IS NOT NULL OR n.error IS NOT NULL
+        OR r.state = 'parked')
+), released AS (
+    UPDATE ml_connector.job w SET state = 'queued', waiting_for = NULL,
+        since = now()
+    FROM parent p
+    WHERE w.tenant_id = $1::bigint AND w.state = 'waiting'
+      AND w.waiting_for = p.name AND w.id NOT IN (SELECT id FROM told)
+    RETURNING w.id
+), tally AS (
+    UPDATE ml_connector.poll p SET written = p.written + d.n
+    FROM (SELECT poll, feed, count(*) AS n FROM finished
+          WHERE poll IS NOT NULL GROUP BY poll, feed) d
+    WHERE p.tenant_id = $1::bigint AND p.poll = d.poll AND p.feed = d.feed
+), minute AS (
+    INSERT INTO ml_connector.minute AS m (tenant_id, minute,
+        hubspot_requests, records_written, throttled, errors)
+    SELECT $1::bigint, date_trunc('minute', clock_timestamp()),
+        CASE WHEN $5::text IS NULL THEN 0 ELSE 1 END,
+        (SELECT count(*) FROM finished),
+        CASE WHEN $5::text IS NOT NULL AND $6::integer = 429
+            THEN 1 ELSE 0 END,
+        CASE WHEN $5::text IS NOT NULL AND $6::integer <> 429
+            AND $6::integer NOT BETWEEN 200 AND 299 THEN 1 ELSE 0 END
+    FROM go
+    WHERE $5::text IS NOT NULL OR EXISTS (SELECT FROM finished)
+    ON CONFLICT (tenant_id, minute) DO UPDATE SET
+        hubspot_requests = m.hubspot_requests + excluded.hubspot_requests,
+        records_written = m.records_written + excluded.records_written,
+        throttled = m.throttled + excluded.throttled,
+        errors = m.errors + excluded.errors
+), trail AS (
+    INSERT INTO ml_connector.audit_event (tenant_id, worker, event, kind,
+        fusion_id, hubspot_id, job, attempt, outcome, http_status,
+        error_code, message, correlation, before, after, duration_ms)
+    SELECT $1::bigint, $3::text, x.event, x.kind, x.fusion_id, x.hubspot_id,
+        x.job, x.attempt, x.outcome, nullif(x.http_status, 0), x.error_code,
+        x.message, nullif(x.correlation, ''), x.before, x.after,
+        x.duration_ms
+    FROM go, jsonb_to_recordset(coalesce($11::jsonb, '[]')) AS x(event text,
+        kind text, fusion_id text, hubspot_id text, job bigint,
+        attempt integer, outcome text, http_status integer, error_code text,
+        message text, correlation text, before jsonb, after jsonb,
+        duration_ms bigint)
+    WHERE x.event IS NOT NULL
+)
+SELECT EXISTS (SELECT FROM held) AS held,
+    EXISTS (SELECT FROM go) AS stored,
+    $5::text IS NULL OR EXISTS (SELECT FROM ml_connector.write
+        WHERE id = $5::text AND tenant_id = $1::bigint) AS known,
+    (SELECT count(*) FROM released) +
+    (SELECT count(*) FROM next
+     WHERE told_state = 'waiting' AND state = 'queued') AS released

@@ -1,0 +1,44 @@
+-- none: tenant, feed, poll, worker, state, outcome, message, interval_ms, requests
+-- Begin and end of a poll; requests count from its beginning.
+WITH before AS MATERIALIZED (
+    SELECT requests FROM ml_connector.poll
+    WHERE tenant_id = $1::bigint AND poll = $3::text AND feed = $2::text
+), saved AS (
+    INSERT INTO ml_connector.poll AS p (tenant_id, poll, feed, worker,
+        outcome, message, requests, finished_at)
+    VALUES ($1::bigint, $3::text, $2::text, $4::text, $6::text, $7::text,
+        $9::bigint, CASE WHEN $6::text <> '' THEN clock_timestamp() END)
+    ON CONFLICT (tenant_id, poll, feed) DO UPDATE SET
+        worker = excluded.worker, outcome = excluded.outcome,
+        message = excluded.message, requests = excluded.requests,
+        finished_at = excluded.finished_at
+    RETURNING started_at
+), minute AS (
+    INSERT INTO ml_connector.minute AS m (tenant_id, minute,
+        fusion_requests, errors)
+    SELECT $1::bigint, date_trunc('minute', clock_timestamp()), d.n,
+        CASE WHEN $6::text NOT IN ('', 'ok') THEN 1 ELSE 0 END
+    FROM (SELECT greatest(0, $9::bigint -
+        coalesce((SELECT requests FROM before), 0)) AS n) d
+    WHERE d.n > 0 OR $6::text NOT IN ('', 'ok')
+    ON CONFLICT (tenant_id, minute) DO UPDATE SET
+        fusion_requests = m.fusion_requests + excluded.fusion_requests,
+        errors = m.errors + excluded.errors
+)
+INSERT INTO ml_connector.feed AS f (tenant_id, feed, state, interval_ms,
+    last_poll, last_success, last_outcome, last_error, last_error_at)
+SELECT $1::bigint, $2::text, $5::text, $8::bigint, s.started_at,
+    CASE WHEN $6::text = 'ok' THEN s.started_at END, nullif($6::text, ''),
+    CASE WHEN $6::text NOT IN ('', 'ok')
+        THEN concat_ws(': ', $6::text, $7::text) END,
+    CASE WHEN $6::text NOT IN ('', 'ok') THEN clock_timestamp() END
+FROM saved s
+ON CONFLICT (tenant_id, feed) DO UPDATE SET
+    state = excluded.state,
+    state_at = CASE WHEN f.state = excluded.state THEN f.state_at
+        ELSE now() END,
+    interval_ms = excluded.interval_ms, last_poll = excluded.last_poll,
+    last_success = coalesce(excluded.last_success, f.last_success),
+    last_outcome = coalesce(excluded.last_outcome, f.last_outcome),
+    last_error = coalesce(excluded.last_error, f.last_error),
+    last_error_at = coalesce(excluded.last_error_at, f.last_error_at)

@@ -1,0 +1,5 @@
+-- one: tenant, limit
+SELECT coalesce(json_agg(v), '[]') AS json FROM (
+    SELECT * FROM ml_dashboard.replay_queue
+    WHERE $1::text IS NULL OR tenant = $1::text
+    ORDER BY tenant, since, job LIMIT $2::bigint) v

@@ -1,0 +1,8 @@
+-- many: name
+SELECT t.id, t.name, t.state, t.reason, t.portal, t.settings, t.learned,
+    t.revision,
+    (SELECT coalesce(jsonb_object_agg(s.field, s.sealed), '{}')
+     FROM ml_connector.secret s WHERE s.tenant_id = t.id) AS sealed
+FROM ml_connector.tenant t
+WHERE t.state <> 'removed' AND ($1::text IS NULL OR t.name = $1::text)
+ORDER BY t.name

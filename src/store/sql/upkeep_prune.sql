@@ -1,0 +1,28 @@
+-- none:
+-- A little at a time: settled requests after a day, polls that read nothing
+-- after a day, others after eight unless a job of theirs is open, minutes
+-- after ninety.
+WITH writes AS (
+    DELETE FROM ml_connector.write WHERE id IN (
+        SELECT id FROM ml_connector.write
+        WHERE closed_at < now() - interval '1 day'
+        ORDER BY closed_at LIMIT 5000 FOR UPDATE SKIP LOCKED)
+), empty_polls AS (
+    DELETE FROM ml_connector.poll WHERE (tenant_id, poll, feed) IN (
+        SELECT p.tenant_id, p.poll, p.feed FROM ml_connector.poll p
+        WHERE p.started_at < now() - interval '1 day'
+          AND p.started_at >= now() - interval '8 days' AND p.read = 0
+        ORDER BY p.started_at LIMIT 5000 FOR UPDATE SKIP LOCKED)
+), old_polls AS (
+    DELETE FROM ml_connector.poll WHERE (tenant_id, poll, feed) IN (
+        SELECT p.tenant_id, p.poll, p.feed FROM ml_connector.poll p
+        WHERE p.started_at < now() - interval '8 days'
+          AND NOT EXISTS (SELECT FROM ml_connector.job j
+            WHERE j.tenant_id = p.tenant_id AND j.poll = p.poll
+              AND j.feed = p.feed)
+        ORDER BY p.started_at LIMIT 5000 FOR UPDATE SKIP LOCKED)
+)
+DELETE FROM ml_connector.minute WHERE (tenant_id, minute) IN (
+    SELECT tenant_id, minute FROM ml_connector.minute
+    WHERE minute < now() - interval '90 days'
+    ORDER BY minute LIMIT 5000 FOR UPDATE SKIP LOCKED)

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: UNLICENSED */
+#ifndef STORE_PRIV_H
+#define STORE_PRIV_H
+
+/*
+ * How every call of store is made: a list of statements with their values goes
+ * to pg as one transaction; when the answer comes the operation is retired
+ * first (unlinked and freed; what its finisher needs is a copy on the stack),
+ * then the finisher reads the rows and tells the caller. Nothing is touched
+ * after the caller was told.
+ */
+#include "ml/store.h"
+#include "store_sql.h"
+
+enum { STORE_MAGIC = 0x73746f72, STORE_OP_MAGIC = 0x73746f70 };
+enum { STORE_STEPS_MAX = 8 };
+
+struct store {
+    unsigned magic;
+    struct loop *loop; /* borrowed */
+    struct pg *pg;     /* borrowed */
+    struct list ops;
+    struct map terms; /* portal -> int64_t: leases we know to be ours */
+};
+
+struct store_migration; /* store_schema.c */
+
+/* Reads the answer and calls done. r is NULL only when err is not OK. */
+typedef void store_finish_fn(struct store_op *op, enum err err,
+                             const struct pg_reply *r, const struct fault *f);
+
+struct store_op {
+    unsigned magic;
+    struct list link;
+    struct store *s;
+    struct pg_op *pg;
+    store_finish_fn *finish;
+    union {
+        store_done_fn *none;
+        store_json_fn *json;
+        store_tenants_fn *tenants;
+        store_lease_fn *lease;
+        store_cursors_fn *cursors;
+        store_intake_fn *intake;
+        store_claim_fn *claim;
+        store_outcome_fn *outcome;
+    } done;
+    void *arg;
+    size_t at;                         /* the statement whose rows count */
+    char *text;                        /* owned: portal of a lease */
+    struct store_migration *migration; /* owned */
+};
+
+/* A call being put together; lives on the stack of one function. */
+struct store_call {
+    struct arena a;
+    struct pg_statement steps[STORE_STEPS_MAX];
+    size_t count;
+    uint64_t lane; /* 0: any order */
+};
+void store_call_init(struct store_call *c, int64_t tenant);
+const char *store_call_int(struct store_call *c, int64_t v);
+/* values: as many as the statement has parameters. The array is copied, the
+ * texts are borrowed until sent. Gives the statement's index. */
+size_t store_call_add(struct store_call *c, enum store_sql_id id,
+                      const char *const *values);
+
+struct store_op *store_op_new(struct store *s, store_finish_fn *finish,
+                              void *arg);
+/* Sends, ends the call and gives the operation to *out (may be NULL). When it
+ * fails the operation is gone. */
+MUST_USE enum err store_op_send(struct store_op *op, struct store_call *c,
+                                struct store_op **out);
+void store_op_free(struct store_op *op); /* unlinks; NULL does nothing */
+void store_migration_free(struct store_migration *m);
+
+/* The error of an answer, as callers should see it: *f is filled. A missing
+ * table is SCHEMA_OLD, a deadlock DB_TIMEOUT. */
+enum err store_reply_err(enum err err, const struct pg_reply *r,
+                         struct fault *f);
+
+/* Finishers of the plain shapes. */
+store_finish_fn store_finish_none; /* done.none; rows do not matter */
+store_finish_fn store_finish_json; /* done.json; column json of `at` */
+
+#endif

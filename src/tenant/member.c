@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * One tenant at work in a portal this worker holds.
+ *
+ *     known --start--> at work --stop, halt--> known
+ *
+ * Its needs for parents go from dispatch to its feeds; what its feeds stored
+ * pokes dispatch.
+ */
+#include "tenant_priv.h"
+
+#include <string.h>
+
+static struct member *
+member_from(void *arg)
+{
+    struct member *m = arg;
+
+    ML_ASSERT(m->magic == MEMBER_MAGIC);
+    return m;
+}
+
+bool
+member_wanted(const struct member *m)
+{
+    return !m->broken && (strcmp(m->row.state, "active") == 0 ||
+                          (strcmp(m->row.state, "halted") == 0 &&
+                           m->portal->all->config.once));
+}
+
+bool
+member_is_done(const struct member *m)
+{
+    return !m->at_work || m->polled;
+}
+
+/* ---- what the feeds tell --------------------------------------------------- */
+
+static void
+on_stored(void *arg)
+{
+    struct member *m = member_from(arg);
+
+    dispatch_poke(m->portal->dispatch, m->row.id);
+}
+
+static void
+on_halted(void *arg, enum err err, const struct fault *f)
+{
+    member_halt(member_from(arg), err, f);
+}
+
+static void
+on_idle(void *arg)
+{
+    struct member *m = member_from(arg);
+
+    m->polled = true;
+    dispatch_poke(m->portal->dispatch, m->row.id);
+    portal_check(m->portal);
+}
+
+/* ---- halting ---------------------------------------------------------------- */
+
+static void
+on_state_stored(void *arg, enum err err, const struct fault *f)
+{
+    struct member *m = member_from(arg);
+    char safe[LOG_TEXT_MAX];
+
+    m->state_op = NULL;
+    if (err != ERR_OK) {
+        LOG_WARN(&m->log, "tenant.unstored", "error=%s message=\"%s\"",
+                 err_name(err), log_safe(safe, f->message));
+    }
+    portal_check(m->portal);
+}
+
+static void
+store_state(struct member *m, const char *from, const char *to,
+            const char *reason)
+{
+    struct tenants *t = m->portal->all;
+
+    store_cancel(m->state_op);
+    m->state_op = NULL;
+    if (store_tenant_state(t->store, m->row.name, from, to, reason,
+                           t->config.worker, on_state_stored, m,
+                           &m->state_op) != ERR_OK) {
+        m->state_op = NULL;
+    }
+}
+
+static void
+on_again(void *arg)
+{
+    struct member *m = member_from(arg);
+
+    LOG_INFO(&m->log, "tenant.again", "state=halted");
+    m->row.state = "active";
+    store_state(m, "halted", "active", "trying again");
+    if (m->portal->state == PORTAL_HELD) {
+        member_start(m);
+    }
+}
+
+void
+member_halt(struct member *m, enum err err, const struct fault *f)
+{
+    char safe[LOG_TEXT_MAX];
+
+    LOG_ERROR(&m->log, "tenant.halted", "error=%s message=\"%s\"",
+              err_name(err), log_safe(safe, f->message));
+    m->row.state = "halted";
+    store_state(m, "active", "halted", f->message);
+    member_stop(m);
+    loop_timer_start(m->portal->all->loop, &m->again, HALTED_AGAIN_MS, on_again,
+                     m);
+    portal_check(m->portal);
+}
+
+/* ---- start and stop ----------------------------------------------------------*/
+
+static bool
+is_provisioned(const struct member *m)
+{
+    struct fault ignored;
+    json_t *o = NULL;
+    bool yes = false;
+
+    if (jsonx_parse(m->row.learned, strlen(m->row.learned), &o, &ignored) ==
+        ERR_OK) {
+        yes = jsonx_text(o, DISPATCH_PROVISIONED) != NULL;
+    }
+    json_decref(o);
+    return yes;
+}
+
+static enum err
+open_clients(struct member *m, struct fault *f)
+{
+    struct tenants *t = m->portal->all;
+    struct map_options options = {
+        .key_prefix = m->settings.key_prefix,
+        .business_units = (const char *const *)m->settings.business_units,
+        .mapping_file = m->settings.mapping};
+    enum err err = map_new(&options, &m->map, f);
+
+    if (err == ERR_OK) {
+        err = tenant_hubspot(t->loop, t->http, t->vault, t->config.conf,
+                             &m->row, &m->hubspot, f);
+    }
+    if (err == ERR_OK) {
+        err = tenant_fusion(t->loop, t->http, t->vault, t->config.conf, &m->row,
+                            &m->fusion, f);
+    }
+    return err;
+}
+
+static void
+open_feeds(struct member *m)
+{
+    struct tenants *t = m->portal->all;
+    const struct conf *c = t->config.conf;
+    struct feeds_events events = {
+        .stored = on_stored, .halted = on_halted, .idle = on_idle, .arg = m};
+    struct feeds_config config = {
+        .tenant = m->row.id,
+        .name = m->row.name,
+        .worker = t->config.worker,
+        .since_us = m->settings.since_us,
+        .overlap_ms = c->fusion_overlap,
+        .behind_ms = c->fusion_behind,
+        .page = (unsigned)c->fusion_page,
+        .retry_base_ms = c->retry_base,
+        .retry_cap_ms = c->retry_cap,
+        .learned = m->row.learned,
+    };
+
+    memcpy(config.interval_ms, m->settings.interval_ms,
+           sizeof(config.interval_ms));
+    m->feeds =
+        feeds_new(t->loop, t->store, m->fusion, m->map, &config, &events);
+    if (t->config.once) {
+        feeds_poll_once(m->feeds);
+    } else {
+        feeds_start(m->feeds);
+    }
+}
+
+void
+member_start(struct member *m)
+{
+    struct portal *p = m->portal;
+    char safe[LOG_TEXT_MAX];
+    struct fault f;
+    enum err err;
+
+    if (m->at_work) {
+        return;
+    }
+    fault_clear(&f);
+    err = open_clients(m, &f);
+    if (err != ERR_OK) {
+        m->broken = true;
+        LOG_ERROR(&m->log, "tenant.broken", "error=%s message=\"%s\"",
+                  err_name(err), log_safe(safe, f.message));
+        member_stop(m);
+        store_state(m, "active", "halted", f.message);
+        return;
+    }
+    m->at_work = true;
+    m->polled = false;
+    dispatch_add(p->dispatch, m->row.id, m->row.name, m->hubspot,
+                 m->settings.hubspot_api_version, is_provisioned(m));
+    open_feeds(m);
+}
+
+void
+member_stop(struct member *m)
+{
+    if (m->at_work && m->portal->dispatch != NULL) {
+        dispatch_remove(m->portal->dispatch, m->row.id);
+    }
+    feeds_free(m->feeds);
+    hubspot_free(m->hubspot);
+    fusion_free(m->fusion);
+    map_free(m->map);
+    m->feeds = NULL;
+    m->hubspot = NULL;
+    m->fusion = NULL;
+    m->map = NULL;
+    m->at_work = false;
+}
+
+/* ---- life ---------------------------------------------------------------------*/
+
+static void
+copy_row(struct member *m, const struct store_tenant *row)
+{
+    struct arena *a = &m->arena;
+
+    m->row.id = row->id;
+    m->row.revision = row->revision;
+    m->row.name = arena_strdup(a, row->name);
+    m->row.state = arena_strdup(a, row->state);
+    m->row.reason = arena_strdup(a, row->reason);
+    m->row.portal = arena_strdup(a, row->portal);
+    m->row.settings = arena_strdup(a, row->settings);
+    m->row.sealed = arena_strdup(a, row->sealed);
+    m->row.learned = arena_strdup(a, row->learned);
+}
+
+struct member *
+member_new(struct portal *p, const struct store_tenant *row)
+{
+    struct member *m = MEM_NEW(struct member);
+    char safe[LOG_TEXT_MAX];
+    struct fault f;
+
+    m->magic = MEMBER_MAGIC;
+    m->portal = p;
+    arena_init(&m->arena);
+    copy_row(m, row);
+    m->log.tenant = m->row.name;
+    fault_clear(&f);
+    if (tenant_settings_read(&m->arena, m->row.settings, NULL, &m->settings,
+                             &f) != ERR_OK) {
+        m->broken = true;
+        LOG_ERROR(&m->log, "tenant.broken", "error=%s message=\"%s\"",
+                  err_name(f.err), log_safe(safe, f.message));
+    }
+    list_push(&p->members, &m->link);
+    if (strcmp(m->row.state, "halted") == 0 && !p->all->config.once) {
+        loop_timer_start(p->all->loop, &m->again, HALTED_AGAIN_MS, on_again, m);
+    }
+    return m;
+}
+
+void
+member_free(struct member *m)
+{
+    ML_ASSERT(m->magic == MEMBER_MAGIC);
+    member_stop(m);
+    m->magic = 0;
+    store_cancel(m->state_op);
+    store_cancel(m->learn_op);
+    loop_timer_stop(&m->again);
+    list_remove(&m->link);
+    arena_fini(&m->arena);
+    mem_free(m);
+}

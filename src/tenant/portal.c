@@ -1,0 +1,608 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * One HubSpot portal: its lease, its dispatcher, its members.
+ *
+ *     WAITING --lease--> HELD --stop--> RELEASING --> WAITING
+ *        ^                |
+ *        +--lost, expired-+
+ *
+ * The lease is renewed three times within its life and given up a fifth before
+ * its end, counted from when it was asked for. A tenant whose portal id is not
+ * known stands alone in a portal "tenant:<id>" and only asks for the account's
+ * details.
+ */
+#include "tenant_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { LATER_LOSE = 1, LATER_IDENTIFIED = 2 };
+
+static struct portal *
+portal_from(void *arg)
+{
+    struct portal *p = arg;
+
+    ML_ASSERT(p->magic == PORTAL_MAGIC);
+    return p;
+}
+
+static bool
+portal_is_known(const struct portal *p)
+{
+    return !text_has_prefix(p->key, "tenant:");
+}
+
+struct member *
+portal_member(struct portal *p, int64_t tenant)
+{
+    struct list *item, *next;
+
+    LIST_EACH(&p->members, item, next)
+    {
+        struct member *m = CONTAINER_OF(item, struct member, link);
+
+        if (m->row.id == tenant) {
+            return m;
+        }
+    }
+    return NULL;
+}
+
+/* ---- losing ------------------------------------------------------------------ */
+
+static void
+stop_members(struct portal *p)
+{
+    struct list *item, *next;
+
+    LIST_EACH(&p->members, item, next)
+    {
+        member_stop(CONTAINER_OF(item, struct member, link));
+    }
+}
+
+/* Without the lease nothing may be sent or stored: all work is dropped; the
+ * next holder finds it in the store. */
+static void
+portal_lose(struct portal *p)
+{
+    stop_members(p);
+    dispatch_free(p->dispatch);
+    p->dispatch = NULL;
+    p->term = 0;
+    p->state = PORTAL_WAITING;
+    loop_timer_stop(&p->check);
+    store_cancel(p->count_op);
+    p->count_op = NULL;
+}
+
+static void on_renew(void *arg);
+static void on_later(void *arg);
+
+static void
+later(struct portal *p, int work)
+{
+    p->later_work |= work;
+    loop_later(p->all->loop, &p->later, on_later, p);
+}
+
+static void
+on_lost(void *arg)
+{
+    later(portal_from(arg), LATER_LOSE);
+}
+
+/* ---- what dispatch tells -----------------------------------------------------*/
+
+static void
+on_want(void *arg, int64_t tenant, const char *kind, const char *id)
+{
+    struct member *m = portal_member(portal_from(arg), tenant);
+
+    if (m != NULL && m->feeds != NULL) {
+        feeds_want(m->feeds, kind, id);
+    }
+}
+
+static void
+on_halted(void *arg, int64_t tenant, enum err err, const struct fault *f)
+{
+    struct member *m = portal_member(portal_from(arg), tenant);
+
+    if (m != NULL) {
+        member_halt(m, err, f);
+    }
+}
+
+/* ---- identifying: which portal is it? ------------------------------------------*/
+
+static void
+on_learned(void *arg, enum err err, const struct fault *f)
+{
+    struct member *m = arg;
+    struct portal *p = m->portal;
+    char safe[LOG_TEXT_MAX];
+
+    m->learn_op = NULL;
+    if (err != ERR_OK) {
+        LOG_WARN(&m->log, "tenant.unstored", "error=%s message=\"%s\"",
+                 err_name(err), log_safe(safe, f->message));
+    }
+    p->identifying = false;
+    later(p, LATER_IDENTIFIED);
+}
+
+/* HubSpot cannot be reached: asked again when the lease is renewed. */
+static void
+identify_later(struct member *m, const struct fault *f)
+{
+    char safe[LOG_TEXT_MAX];
+
+    LOG_WARN(&m->log, "tenant.unidentified", "error=%s message=\"%s\"",
+             err_name(f->err), log_safe(safe, f->message));
+    m->portal->identifying = false;
+    member_stop(m);
+    portal_check(m->portal);
+}
+
+static void
+on_details(void *arg, const struct hubspot_meta *meta, const json_t *body)
+{
+    struct member *m = arg;
+    struct tenants *t = m->portal->all;
+    const json_t *id = json_object_get(body, "portalId");
+    char text[32];
+    struct buf b;
+
+    if (err_class(meta->fault.err) == ERR_CLASS_AGAIN ||
+        err_class(meta->fault.err) == ERR_CLASS_LATER) {
+        identify_later(m, &meta->fault);
+        return;
+    }
+    if (meta->fault.err != ERR_OK) {
+        m->portal->identifying = false;
+        member_halt(m, meta->fault.err, &meta->fault);
+        return;
+    }
+    buf_init(&b, sizeof(text));
+    if (json_is_integer(id)) {
+        buf_addf(&b, "%" JSON_INTEGER_FORMAT, json_integer_value(id));
+    } else if (json_is_string(id)) {
+        buf_adds(&b, json_string_value(id));
+    }
+    if (b.len == 0) {
+        struct fault f = meta->fault;
+
+        (void)fault_set(&f, ERR_PROMISE,
+                        "HubSpot's account details name no portalId");
+        m->portal->identifying = false;
+        member_halt(m, ERR_PROMISE, &f);
+    } else if (store_tenant_learn(t->store, m->row.id, b.data, NULL, on_learned,
+                                  m, &m->learn_op) != ERR_OK) {
+        m->learn_op = NULL;
+        m->portal->identifying = false;
+    }
+    buf_fini(&b);
+}
+
+static void
+identify(struct portal *p)
+{
+    static const struct hubspot_call details = {.operation = "account.details",
+                                                .method = "GET",
+                                                .path =
+                                                    "/account-info/v3/details"};
+    struct tenants *t = p->all;
+    struct member *m = portal_member(p, strtoll(p->key + 7, NULL, 10));
+    struct fault f;
+
+    if (m == NULL || p->identifying || !member_wanted(m)) {
+        return;
+    }
+    fault_clear(&f);
+    if (m->hubspot == NULL &&
+        tenant_hubspot(t->loop, t->http, t->vault, t->config.conf, &m->row,
+                       &m->hubspot, &f) != ERR_OK) {
+        m->broken = true;
+        member_halt(m, f.err, &f);
+        return;
+    }
+    if (m->at_work) {
+        return; /* known already: the reload moves it */
+    }
+    p->identifying = true;
+    m->at_work = true;
+    m->polled = true;
+    dispatch_add(p->dispatch, m->row.id, m->row.name, m->hubspot,
+                 m->settings.hubspot_api_version, true);
+    if (dispatch_call(p->dispatch, m->row.id, &details, on_details, m) !=
+        ERR_OK) {
+        p->identifying = false;
+    }
+}
+
+/* ---- the lease ---------------------------------------------------------------*/
+
+static unsigned
+portal_limit(const struct portal *p, const struct tenant_settings **settings)
+{
+    struct list *item, *next;
+    unsigned limit = 0;
+
+    /* several tenants of one portal share the smallest limit any of them was
+     * given */
+    LIST_EACH((struct list *)(uintptr_t)&p->members, item, next)
+    {
+        const struct member *m = CONTAINER_OF(item, struct member, link);
+
+        if (!m->broken &&
+            (limit == 0 || m->settings.hubspot_limit < (int64_t)limit)) {
+            limit = (unsigned)m->settings.hubspot_limit;
+            *settings = &m->settings;
+        }
+    }
+    return limit;
+}
+
+static void
+portal_start(struct portal *p)
+{
+    struct dispatch_events events = {
+        .want = on_want, .halted = on_halted, .lease_lost = on_lost, .arg = p};
+    const struct tenant_settings *settings = NULL;
+    struct dispatch_config config;
+    struct list *item, *next;
+
+    if (portal_limit(p, &settings) == 0) {
+        return;
+    }
+    config = tenant_dispatch_config(p->all->config.conf, settings, p->key,
+                                    p->all->config.worker);
+    p->dispatch = dispatch_new(p->all->loop, p->all->store, &config, &events);
+    p->state = PORTAL_HELD;
+    if (!portal_is_known(p)) {
+        identify(p);
+        return;
+    }
+    if (p->all->config.once) {
+        dispatch_hold(p->dispatch, true);
+    }
+    LIST_EACH(&p->members, item, next)
+    {
+        struct member *m = CONTAINER_OF(item, struct member, link);
+
+        if (member_wanted(m)) {
+            member_start(m);
+        }
+    }
+}
+
+static void
+lease_is_ours(struct portal *p, const struct store_lease *lease)
+{
+    const struct conf *c = p->all->config.conf;
+    int64_t until_us =
+        p->asked_us + (lease->ttl_ms - c->lease_ttl / LEASE_MARGIN) * 1000;
+
+    if (p->state == PORTAL_WAITING) {
+        LOG_INFO(NULL, "portal.held", "portal=%s term=%" PRId64 " hold=%u",
+                 p->key, lease->term, lease->hold);
+        p->term = lease->term;
+        portal_start(p);
+    } else if (!portal_is_known(p) && !p->all->config.once) {
+        identify(p);
+    }
+    if (p->dispatch != NULL) {
+        dispatch_lease(p->dispatch, lease->term, until_us, lease->hold,
+                       lease->hold_ms);
+    }
+}
+
+static void
+on_lease(void *arg, enum err err, const struct store_lease *lease,
+         const struct fault *f)
+{
+    struct portal *p = portal_from(arg);
+    const struct conf *c = p->all->config.conf;
+    char safe[LOG_TEXT_MAX];
+
+    p->lease_op = NULL;
+    p->asked = true;
+    mem_free(p->holder);
+    p->holder = NULL;
+    if (err != ERR_OK) {
+        LOG_WARN(NULL, "portal.unleased", "portal=%s error=%s message=\"%s\"",
+                 p->key, err_name(err), log_safe(safe, f->message));
+    } else if (lease->held &&
+               (p->state == PORTAL_WAITING || lease->term == p->term)) {
+        lease_is_ours(p, lease);
+    } else if (p->state == PORTAL_HELD) {
+        LOG_WARN(NULL, "portal.lost", "portal=%s", p->key);
+        portal_lose(p);
+    } else {
+        p->holder = mem_strdup(lease->holder);
+    }
+    loop_timer_start(p->all->loop, &p->renew, c->lease_ttl / 3, on_renew, p);
+    portal_check(p);
+}
+
+static void
+on_renew(void *arg)
+{
+    struct portal *p = portal_from(arg);
+    struct tenants *t = p->all;
+
+    if (p->lease_op != NULL || p->state == PORTAL_RELEASING ||
+        list_empty(&p->members)) {
+        return;
+    }
+    p->asked_us = clock_mono_us();
+    if (store_lease_take(t->store, p->key, t->config.worker,
+                         t->config.conf->lease_ttl, on_lease, p,
+                         &p->lease_op) != ERR_OK) {
+        p->lease_op = NULL;
+        loop_timer_start(t->loop, &p->renew, 1000, on_renew, p);
+    }
+}
+
+void
+portal_poke(struct portal *p)
+{
+    if (p->state == PORTAL_WAITING && !p->stopping) {
+        loop_timer_start(p->all->loop, &p->renew, 0, on_renew, p);
+    }
+}
+
+/* ---- stopping ------------------------------------------------------------------*/
+
+static void
+on_released(void *arg, enum err err, const struct fault *f)
+{
+    struct portal *p = portal_from(arg);
+    char safe[LOG_TEXT_MAX];
+
+    p->lease_op = NULL;
+    if (err != ERR_OK) {
+        LOG_WARN(NULL, "portal.unreleased", "portal=%s error=%s message=\"%s\"",
+                 p->key, err_name(err), log_safe(safe, f->message));
+    }
+    portal_lose(p);
+    tenants_check(p->all);
+}
+
+static void
+on_drained(void *arg)
+{
+    struct portal *p = portal_from(arg);
+    struct tenants *t = p->all;
+    int64_t back_ms = 0;
+    unsigned out = dispatch_tokens_out(p->dispatch, &back_ms);
+
+    store_cancel(p->lease_op);
+    p->lease_op = NULL;
+    loop_timer_stop(&p->renew);
+    if (store_lease_release(t->store, p->key, t->config.worker, p->term, out,
+                            back_ms, on_released, p, &p->lease_op) != ERR_OK) {
+        later(p, LATER_LOSE);
+    }
+}
+
+void
+portal_stop(struct portal *p)
+{
+    struct list *item, *next;
+
+    p->stopping = true;
+    if (p->state == PORTAL_WAITING) {
+        store_cancel(p->lease_op);
+        p->lease_op = NULL;
+        loop_timer_stop(&p->renew);
+        return;
+    }
+    if (p->state == PORTAL_RELEASING || p->dispatch == NULL) {
+        return;
+    }
+    p->state = PORTAL_RELEASING;
+    LIST_EACH(&p->members, item, next)
+    {
+        struct member *m = CONTAINER_OF(item, struct member, link);
+
+        if (m->feeds != NULL) {
+            feeds_stop(m->feeds);
+        }
+    }
+    dispatch_drain(p->dispatch, on_drained, p);
+}
+
+static void
+on_later(void *arg)
+{
+    struct portal *p = portal_from(arg);
+    int work = p->later_work;
+
+    p->later_work = 0;
+    if ((work & LATER_LOSE) != 0 && p->state != PORTAL_WAITING) {
+        portal_lose(p);
+        tenants_check(p->all);
+    }
+    if ((work & LATER_IDENTIFIED) != 0) {
+        tenants_reload_soon(p->all);
+    }
+}
+
+/* ---- run --once: is everything done? -----------------------------------------*/
+
+static void on_check(void *arg);
+static void count_next(struct portal *p);
+
+static void
+portal_finished(struct portal *p)
+{
+    p->finished = true;
+    tenants_check(p->all);
+}
+
+static int64_t
+number(const json_t *o, const char *key)
+{
+    struct fault ignored;
+    int64_t n = 0;
+    bool has = false;
+
+    return jsonx_get_int(o, key, &has, &n, &ignored) == ERR_OK && has ? n : 0;
+}
+
+/* Whether this tenant still has work that --once waits for. */
+static bool
+has_work(const char *json)
+{
+    struct fault ignored;
+    json_t *o = NULL;
+    bool work = true;
+
+    if (jsonx_parse(json, strlen(json), &o, &ignored) == ERR_OK) {
+        int64_t due = json_object_get(o, "next_due_ms") != NULL ?
+                          number(o, "next_due_ms") :
+                          -1;
+
+        work = number(o, "queued") > 0 || number(o, "in_flight") > 0 ||
+               (due >= 0 && due <= ONCE_WAIT_MS);
+    }
+    json_decref(o);
+    return work;
+}
+
+static void
+on_counted(void *arg, enum err err, const char *json, const struct fault *f)
+{
+    struct portal *p = portal_from(arg);
+    struct tenants *t = p->all;
+
+    (void)f;
+    p->count_op = NULL;
+    if (err != ERR_OK || has_work(json)) {
+        dispatch_poke(p->dispatch, p->counting->row.id);
+        loop_timer_start(t->loop, &p->check, 200, on_check, p);
+        return;
+    }
+    count_next(p);
+}
+
+/* Asks for the open jobs of one member after the other. */
+static void
+count_next(struct portal *p)
+{
+    struct list *at =
+        p->counting == NULL ? p->members.next : p->counting->link.next;
+
+    while (at != &p->members &&
+           !CONTAINER_OF(at, struct member, link)->at_work) {
+        at = at->next;
+    }
+    if (at == &p->members) {
+        portal_finished(p);
+        return;
+    }
+    p->counting = CONTAINER_OF(at, struct member, link);
+    if (store_job_counts(p->all->store, p->counting->row.id, on_counted, p,
+                         &p->count_op) != ERR_OK) {
+        loop_timer_start(p->all->loop, &p->check, 1000, on_check, p);
+    }
+}
+
+static bool
+members_are_done(const struct portal *p)
+{
+    struct list *item, *next;
+
+    LIST_EACH((struct list *)(uintptr_t)&p->members, item, next)
+    {
+        if (!member_is_done(CONTAINER_OF(item, struct member, link))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+on_check(void *arg)
+{
+    portal_check(portal_from(arg));
+}
+
+void
+portal_check(struct portal *p)
+{
+    struct tenants *t = p->all;
+
+    if (!t->config.once || p->finished || p->count_op != NULL ||
+        p->identifying) {
+        return;
+    }
+    if (p->state == PORTAL_WAITING || p->dispatch == NULL) {
+        if (p->asked && p->lease_op == NULL) {
+            portal_finished(p); /* another worker has it, or nobody works */
+        }
+        return;
+    }
+    if (!portal_is_known(p) || !members_are_done(p)) {
+        if (!portal_is_known(p) && members_are_done(p) &&
+            !list_empty(&p->members) &&
+            !CONTAINER_OF(p->members.next, struct member, link)->at_work) {
+            portal_finished(p); /* halted before it was known */
+        }
+        return;
+    }
+    dispatch_hold(p->dispatch, false);
+    if (!dispatch_is_idle(p->dispatch)) {
+        loop_timer_start(t->loop, &p->check, 50, on_check, p);
+        return;
+    }
+    p->counting = NULL;
+    count_next(p);
+}
+
+/* ---- life -------------------------------------------------------------------- */
+
+struct portal *
+portal_get(struct tenants *t, const char *key)
+{
+    struct list *item, *next;
+    struct portal *p;
+
+    LIST_EACH(&t->portals, item, next)
+    {
+        p = CONTAINER_OF(item, struct portal, link);
+        if (strcmp(p->key, key) == 0) {
+            return p;
+        }
+    }
+    p = MEM_NEW(struct portal);
+    p->magic = PORTAL_MAGIC;
+    p->all = t;
+    p->key = mem_strdup(key);
+    list_init(&p->members);
+    list_push(&t->portals, &p->link);
+    return p;
+}
+
+void
+portal_free(struct portal *p)
+{
+    struct list *item;
+
+    ML_ASSERT(p->magic == PORTAL_MAGIC);
+    portal_lose(p);
+    while ((item = list_first(&p->members)) != NULL) {
+        member_free(CONTAINER_OF(item, struct member, link));
+    }
+    p->magic = 0;
+    store_cancel(p->lease_op);
+    loop_timer_stop(&p->renew);
+    loop_call_cancel(&p->later);
+    list_remove(&p->link);
+    mem_free(p->key);
+    mem_free(p->holder);
+    mem_free(p);
+}

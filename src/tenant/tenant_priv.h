@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: UNLICENSED */
+#ifndef ML_TENANT_PRIV_H
+#define ML_TENANT_PRIV_H
+
+/*
+ * The parts of tenant:
+ *
+ *   settings.c  what a tenant's settings say (pure)
+ *   clients.c   the HubSpot and Fusion clients made from them
+ *   member.c    one tenant at work: clients, mapping, feeds
+ *   portal.c    one portal: its lease, its dispatcher, its members
+ *   tenants.c   loading, noticing changes, start and stop of all
+ */
+#include "ml/jsonx.h"
+#include "ml/log.h"
+#include "ml/stat.h"
+#include "ml/tenant.h"
+
+#include <inttypes.h>
+
+enum {
+    TENANTS_MAGIC = 0x54454e53,
+    PORTAL_MAGIC = 0x504f5254,
+    MEMBER_MAGIC = 0x4d454d42,
+    RELOAD_MS = 5000,         /* changes are taken up within 10 s */
+    HALTED_AGAIN_MS = 600000, /* wrong credentials are tried every 10 min */
+    LEASE_MARGIN = 5,         /* given up ttl/5 before it ends: 3 s of 15 */
+    ONCE_WAIT_MS = 60000      /* run --once waits for retries due this soon */
+};
+
+/* One tenant: present while it is known; at work while clients are open. */
+struct member {
+    unsigned magic;
+    struct list link; /* in its portal's members */
+    struct portal *portal;
+    struct arena arena; /* row and settings */
+    struct store_tenant row;
+    struct tenant_settings settings;
+    struct log_ctx log;
+    struct hubspot *hubspot;
+    struct fusion *fusion;
+    struct mapping *map;
+    struct feeds *feeds;
+    bool at_work, broken; /* broken: its settings cannot be used */
+    bool polled;          /* once: its feeds have polled to their end */
+    bool seen;            /* by the reload under way */
+    struct store_op *state_op, *learn_op;
+    struct loop_timer again; /* halted: another try */
+};
+
+enum portal_state { PORTAL_WAITING, PORTAL_HELD, PORTAL_RELEASING };
+
+struct portal {
+    unsigned magic;
+    struct list link; /* in tenants' portals */
+    struct tenants *all;
+    char *key; /* HubSpot portal id, or "tenant:<id>" */
+    struct list members;
+    enum portal_state state;
+    struct dispatch *dispatch;
+    int64_t term, asked_us;
+    char *holder; /* who has it when not us */
+    bool asked, finished, identifying, stopping;
+    struct store_op *lease_op, *count_op;
+    struct member *counting; /* once: whose jobs are being counted */
+    struct loop_timer renew, check;
+    struct loop_call later; /* leaves callbacks of what it is about to free */
+    int later_work;
+};
+
+struct tenants {
+    unsigned magic;
+    struct loop *loop;
+    struct http *http;
+    struct store *store;
+    const struct vault *vault;
+    struct tenants_config config;
+    struct tenants_events events;
+    struct list portals;
+    struct store_op *load_op;
+    struct loop_timer reload;
+    struct loop_call ending;
+    bool loaded, stopping, told;
+    loop_fn *stopped;
+    void *stopped_arg;
+};
+
+/* member.c */
+struct member *member_new(struct portal *p, const struct store_tenant *row);
+void member_start(struct member *m); /* opens clients, begins to poll */
+void member_stop(struct member *m);  /* stops work; stays known */
+void member_free(struct member *m);
+void member_halt(struct member *m, enum err err, const struct fault *f);
+bool member_wanted(const struct member *m);  /* its state lets it work */
+bool member_is_done(const struct member *m); /* once */
+
+/* portal.c */
+struct portal *portal_get(struct tenants *t, const char *key);
+void portal_poke(struct portal *p); /* takes or renews the lease soon */
+void portal_free(struct portal *p);
+void portal_stop(struct portal *p);  /* drain, release */
+void portal_check(struct portal *p); /* once: is everything done? */
+struct member *portal_member(struct portal *p, int64_t tenant);
+
+/* tenants.c */
+void tenants_check(struct tenants *t); /* once: all portals finished? stopping:
+                                          all released? */
+void tenants_reload_soon(struct tenants *t);
+
+#endif

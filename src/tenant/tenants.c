@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * All tenants of this worker: loaded at start and looked at again every few
+ * seconds; a changed one is taken down and set up anew, others do not notice.
+ */
+#include "tenant_priv.h"
+
+#include <string.h>
+
+static struct tenants *
+tenants_from(void *arg)
+{
+    struct tenants *t = arg;
+
+    ML_ASSERT(t->magic == TENANTS_MAGIC);
+    return t;
+}
+
+/* ---- loading ------------------------------------------------------------------*/
+
+static struct member *
+find_member(struct tenants *t, int64_t id)
+{
+    struct list *item, *next;
+
+    LIST_EACH(&t->portals, item, next)
+    {
+        struct member *m =
+            portal_member(CONTAINER_OF(item, struct portal, link), id);
+
+        if (m != NULL) {
+            return m;
+        }
+    }
+    return NULL;
+}
+
+static const char *
+portal_key(const struct store_tenant *row, struct arena *a)
+{
+    return row->portal != NULL ? row->portal :
+                                 arena_printf(a, "tenant:%" PRId64, row->id);
+}
+
+static bool
+has_changed(const struct member *m, const struct store_tenant *row,
+            const char *key)
+{
+    return m->row.revision != row->revision ||
+           strcmp(m->row.state, row->state) != 0 ||
+           strcmp(m->portal->key, key) != 0;
+}
+
+static void
+take_row(struct tenants *t, const struct store_tenant *row, struct arena *a)
+{
+    struct member *m = find_member(t, row->id);
+    const char *key = portal_key(row, a);
+    struct portal *p;
+
+    if (m != NULL && !has_changed(m, row, key)) {
+        m->seen = true;
+        return;
+    }
+    if (m != NULL) {
+        LOG_INFO(&m->log, "tenant.changed", "state=%s", row->state);
+        member_free(m);
+    }
+    p = portal_get(t, key);
+    m = member_new(p, row);
+    m->seen = true;
+    if (p->state == PORTAL_HELD && p->dispatch != NULL && member_wanted(m)) {
+        member_start(m);
+    } else {
+        portal_poke(p);
+    }
+}
+
+static void
+forget_unseen(struct tenants *t)
+{
+    struct list *pi, *pn, *mi, *mn;
+
+    LIST_EACH(&t->portals, pi, pn)
+    {
+        struct portal *p = CONTAINER_OF(pi, struct portal, link);
+
+        LIST_EACH(&p->members, mi, mn)
+        {
+            struct member *m = CONTAINER_OF(mi, struct member, link);
+
+            if (!m->seen) {
+                LOG_INFO(&m->log, "tenant.changed", "state=removed");
+                member_free(m);
+            } else {
+                m->seen = false;
+            }
+        }
+        if (list_empty(&p->members) && p->state == PORTAL_HELD) {
+            portal_stop(p);
+        } else if (list_empty(&p->members) && p->state == PORTAL_WAITING) {
+            portal_free(p);
+        }
+    }
+}
+
+static void on_reload(void *arg);
+
+static void
+on_loaded(void *arg, enum err err, const struct store_tenant *rows, size_t n,
+          const struct fault *f)
+{
+    struct tenants *t = tenants_from(arg);
+    char safe[LOG_TEXT_MAX];
+    struct arena a;
+
+    t->load_op = NULL;
+    loop_timer_start(t->loop, &t->reload, RELOAD_MS, on_reload, t);
+    if (err != ERR_OK) {
+        LOG_WARN(NULL, "tenants.unloaded", "error=%s message=\"%s\"",
+                 err_name(err), log_safe(safe, f->message));
+        return;
+    }
+    arena_init(&a);
+    for (size_t i = 0; i < n; i++) {
+        bool wanted = strcmp(rows[i].state, "active") == 0 ||
+                      strcmp(rows[i].state, "halted") == 0;
+
+        if (wanted && (!t->config.once || !t->told)) {
+            take_row(t, &rows[i], &a);
+        }
+    }
+    arena_fini(&a);
+    t->loaded = true;
+    forget_unseen(t);
+    tenants_check(t);
+}
+
+static void
+on_reload(void *arg)
+{
+    struct tenants *t = tenants_from(arg);
+
+    if (t->stopping || t->load_op != NULL) {
+        return;
+    }
+    if (store_tenants(t->store, NULL, on_loaded, t, &t->load_op) != ERR_OK) {
+        t->load_op = NULL;
+        loop_timer_start(t->loop, &t->reload, RELOAD_MS, on_reload, t);
+    }
+}
+
+void
+tenants_reload_soon(struct tenants *t)
+{
+    if (!t->stopping) {
+        loop_timer_start(t->loop, &t->reload, 0, on_reload, t);
+    }
+}
+
+/* ---- the end ------------------------------------------------------------------*/
+
+static bool
+all_released(const struct tenants *t)
+{
+    struct list *item, *next;
+
+    LIST_EACH((struct list *)(uintptr_t)&t->portals, item, next)
+    {
+        if (CONTAINER_OF(item, struct portal, link)->state != PORTAL_WAITING) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+all_finished(const struct tenants *t)
+{
+    struct list *item, *next;
+
+    LIST_EACH((struct list *)(uintptr_t)&t->portals, item, next)
+    {
+        const struct portal *p = CONTAINER_OF(item, struct portal, link);
+
+        if (!p->finished && !list_empty(&p->members)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+on_ending(void *arg)
+{
+    struct tenants *t = tenants_from(arg);
+
+    if (t->stopping) {
+        if (t->stopped != NULL && all_released(t)) {
+            loop_fn *fn = t->stopped;
+
+            t->stopped = NULL;
+            fn(t->stopped_arg);
+        }
+        return;
+    }
+    if (t->config.once && t->loaded && !t->told && all_finished(t)) {
+        t->told = true;
+        t->events.finished(t->events.arg);
+    }
+}
+
+void
+tenants_check(struct tenants *t)
+{
+    loop_later(t->loop, &t->ending, on_ending, t);
+}
+
+/* ---- public, in the header's order -----------------------------------------------*/
+
+struct tenants *
+tenants_new(struct loop *l, struct http *h, struct store *s,
+            const struct vault *v, const struct tenants_config *c,
+            const struct tenants_events *e)
+{
+    struct tenants *t = MEM_NEW(struct tenants);
+
+    t->magic = TENANTS_MAGIC;
+    t->loop = l;
+    t->http = h;
+    t->store = s;
+    t->vault = v;
+    t->config = *c;
+    t->events = *e;
+    list_init(&t->portals);
+    return t;
+}
+
+void
+tenants_start(struct tenants *t)
+{
+    tenants_reload_soon(t);
+}
+
+void
+tenants_stop(struct tenants *t, loop_fn *stopped, void *arg)
+{
+    struct list *item, *next;
+
+    t->stopping = true;
+    t->stopped = stopped;
+    t->stopped_arg = arg;
+    loop_timer_stop(&t->reload);
+    LIST_EACH(&t->portals, item, next)
+    {
+        portal_stop(CONTAINER_OF(item, struct portal, link));
+    }
+    tenants_check(t);
+}
+
+void
+tenants_free(struct tenants *t)
+{
+    struct list *item;
+
+    if (t == NULL) {
+        return;
+    }
+    while ((item = list_first(&t->portals)) != NULL) {
+        portal_free(CONTAINER_OF(item, struct portal, link));
+    }
+    store_cancel(t->load_op);
+    loop_timer_stop(&t->reload);
+    loop_call_cancel(&t->ending);
+    t->magic = 0;
+    mem_free(t);
+}
+
+size_t
+tenants_count(const struct tenants *t, const char *state)
+{
+    struct list *pi, *pn, *mi, *mn;
+    size_t n = 0;
+
+    LIST_EACH((struct list *)(uintptr_t)&t->portals, pi, pn)
+    {
+        struct portal *p = CONTAINER_OF(pi, struct portal, link);
+
+        LIST_EACH(&p->members, mi, mn)
+        {
+            struct member *m = CONTAINER_OF(mi, struct member, link);
+
+            n += strcmp(m->row.state, state) == 0 ? 1 : 0;
+        }
+    }
+    return n;
+}
+
+char *
+tenants_skipped(const struct tenants *t)
+{
+    struct list *pi, *pn, *mi, *mn;
+    struct buf b;
+    size_t n;
+    char *text;
+
+    buf_init(&b, 1 << 20);
+    LIST_EACH((struct list *)(uintptr_t)&t->portals, pi, pn)
+    {
+        struct portal *p = CONTAINER_OF(pi, struct portal, link);
+
+        if (p->holder == NULL) {
+            continue;
+        }
+        LIST_EACH(&p->members, mi, mn)
+        {
+            struct member *m = CONTAINER_OF(mi, struct member, link);
+
+            buf_addf(&b, "%s%s (held by %s)", b.len > 0 ? ", " : "",
+                     m->row.name, p->holder);
+        }
+    }
+    text = b.len > 0 ? buf_take(&b, &n) : mem_strdup("");
+    buf_fini(&b);
+    return text;
+}
+
+void
+tenants_metrics(struct tenants *t)
+{
+    static const char *const states[] = {"active", "halted"};
+
+    for (size_t i = 0; i < COUNT_OF(states); i++) {
+        stat_set(STAT_tenants, states[i], NULL,
+                 (double)tenants_count(t, states[i]));
+    }
+}

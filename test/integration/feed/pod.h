@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: UNLICENSED */
+#ifndef POD_H
+#define POD_H
+
+/*
+ * A pod of a running ml-sandbox, a database, and the feeds between them.
+ *
+ * Sandbox and PostgreSQL are started once by main; every test has a pod and a
+ * database of its own.
+ */
+#include "ml/feed.h"
+#include "ml/http.h"
+#include "ml/jsonx.h"
+#include "ml/stat.h"
+
+#include <libpq-fe.h>
+
+#include "unit.h"
+
+enum { POD_COUNT = 24, POD_CUSTOMERS = 40, POD_INVOICES = 120,
+       POD_RECEIPTS = 60 };
+
+bool pods_start(void); /* false with a line on stderr */
+void pods_stop(void);
+
+struct pod {
+    size_t index;
+    struct loop *loop;
+    struct http *http;
+    struct pg *pg;
+    struct store *store;
+    struct fusion *fusion;
+    struct mapping *map;
+    struct feeds *feeds;
+    PGconn *db;
+    int64_t tenant;
+    /* told */
+    unsigned idle, stored, halted;
+    enum err halted_err;
+    struct fault halted_fault;
+    /* last control answer */
+    json_t *answer;
+    int status;
+};
+struct pod_spec {
+    size_t index;
+    int version;   /* 0: 4 */
+    unsigned page; /* 0: 500 */
+    const char *secret; /* NULL: the right one */
+    const char *const *units;
+};
+void pod_open(struct pod *p, const struct pod_spec *spec);
+void pod_close(struct pod *p);
+/* feeds_poll_once to its end. */
+void pod_round(struct pod *p);
+/* The same, and no feed failed. */
+void pod_round_ok(struct pod *p);
+/* POST (or GET) /control/fusion/<index>/<path>; valid until the next call. */
+const json_t *pod_post(struct pod *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+const json_t *pod_get(struct pod *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* A number of the pod's counts. */
+int64_t pod_count(struct pod *p, const char *name);
+/* First column of the first row as a number. */
+int64_t pod_sql(struct pod *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#endif

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * The feeds against a pod: everything arrives once, nothing arrives twice,
+ * whatever the pod's limits, ages and moods.
+ */
+#include "pod.h"
+
+static int64_t
+records(struct pod *p, const char *kind)
+{
+    return pod_sql(p, "SELECT count(*) FROM ml_connector.record WHERE kind = "
+                      "'%s' AND hash IS NOT NULL", kind);
+}
+
+static size_t
+opened(struct pod *p)
+{
+    size_t n = 0;
+
+    for (unsigned k = 0; k < FEED_KINDS; k++) {
+        n += feeds_status(p->feeds, (enum feed_kind)k).opened;
+    }
+    return n;
+}
+
+/* Every invoice of the pod is here with as many lines as it has there. */
+static void
+invoices_are_equal(struct pod *p)
+{
+    const json_t *items = NULL;
+    json_t *all = NULL;
+
+    items = pod_get(p, "dump/invoices?limit=100000");
+    all = json_deep_copy(json_object_get(items, "invoices"));
+    IS(json_array_size(all) > 0);
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *row = json_array_get(all, i);
+        const char *id = jsonx_text(row, "CustomerTransactionId");
+        size_t lines = json_array_size(
+            jsonx_items(row, "receivablesInvoiceLines"));
+
+        EQ_INT(pod_sql(p, "SELECT jsonb_array_length(desired -> 'objects') "
+                          "FROM ml_connector.record WHERE kind = 'invoice' "
+                          "AND fusion_id = '%s'", id),
+               (int64_t)lines + 1);
+    }
+    EQ_INT(records(p, "invoice"), (int64_t)json_array_size(all));
+    json_decref(all);
+}
+
+TEST(the_first_round_reads_everything_once)
+{
+    struct pod p;
+
+    pod_open(&p, &(struct pod_spec){.index = 0});
+    pod_round_ok(&p);
+    IS(p.stored > 0);
+    invoices_are_equal(&p);
+    EQ_INT(records(&p, "customer"), pod_count(&p, "customers"));
+    IS(records(&p, "payment") >= pod_count(&p, "receipts"));
+    EQ_INT(pod_sql(&p, "SELECT count(DISTINCT receipt) FROM "
+                       "ml_connector.record WHERE kind = 'payment'"),
+           pod_count(&p, "receipts"));
+    EQ_INT(p.halted, 0);
+    pod_close(&p);
+}
+
+TEST(a_second_round_opens_no_job)
+{
+    struct pod p;
+    int64_t jobs = 0;
+
+    pod_open(&p, &(struct pod_spec){.index = 1});
+    pod_round_ok(&p);
+    IS(opened(&p) > 0);
+    jobs = pod_sql(&p, "SELECT sum(revision) FROM ml_connector.job");
+    pod_round_ok(&p);
+    EQ_UINT(opened(&p), 0);
+    EQ_INT(pod_sql(&p, "SELECT sum(revision) FROM ml_connector.job"), jobs);
+    pod_close(&p);
+}
+
+/* What a database that never heard of the pod gets in one round. */
+static char *
+digest(struct pod *p)
+{
+    PGresult *r = PQexec(
+        p->db, "SELECT string_agg(kind || ' ' || fusion_id || ' ' || "
+               "encode(hash, 'hex'), E'\n' ORDER BY kind, fusion_id) FROM "
+               "ml_connector.record WHERE hash IS NOT NULL AND "
+               "state <> 'gone'");
+    char *out = NULL;
+
+    IS(PQresultStatus(r) == PGRES_TUPLES_OK);
+    out = mem_strdup(PQgetvalue(r, 0, 0));
+    PQclear(r);
+    return out;
+}
+
+static void
+is_as_from_scratch(struct pod *p, const struct pod_spec *spec)
+{
+    struct pod_spec plain = {.index = spec->index};
+    struct pod fresh;
+    char *want = NULL;
+    char *got = digest(p);
+
+    pod_open(&fresh, &plain);
+    pod_round_ok(&fresh);
+    want = digest(&fresh);
+    EQ_STR(got, want);
+    mem_free(got);
+    mem_free(want);
+    pod_close(&fresh);
+}
+
+static void
+reads_all_with(size_t index, const char *switches, int version, unsigned page)
+{
+    struct pod_spec spec = {.index = index, .version = version, .page = page};
+    struct pod p;
+
+    pod_open(&p, &spec);
+    (void)pod_post(&p, "switches?%s", switches);
+    pod_round_ok(&p);
+    invoices_are_equal(&p);
+    (void)pod_post(&p, "switches?reset=1");
+    is_as_from_scratch(&p, &spec);
+    pod_close(&p);
+}
+
+TEST(changes_in_fusion_arrive_and_nothing_else)
+{
+    struct pod_spec spec = {.index = 2};
+    struct pod p;
+    size_t n = 0;
+
+    pod_open(&p, &spec);
+    pod_round_ok(&p);
+    (void)pod_post(&p, "touch?kind=invoice&id=%" PRId64,
+                   pod_sql(&p, "SELECT fusion_id FROM ml_connector.record "
+                               "WHERE kind = 'invoice' LIMIT 1"));
+    pod_round_ok(&p);
+    EQ_UINT(opened(&p), 0);
+    (void)pod_post(&p, "invoice/%" PRId64 "?PurchaseOrder=changed",
+                   pod_sql(&p, "SELECT fusion_id FROM ml_connector.record "
+                               "WHERE kind = 'invoice' LIMIT 1"));
+    pod_round_ok(&p);
+    EQ_UINT(opened(&p), 1);
+    n = json_array_size(json_object_get(
+        pod_post(&p, "mutate?n=60&seed=7"), "changes"));
+    IS(n > 30);
+    pod_round_ok(&p);
+    IS(opened(&p) > 0);
+    pod_close(&p);
+}
+
+TEST(a_payment_and_a_credit_memo_change_invoices_without_a_stamp)
+{
+    struct pod_spec spec = {.index = 3};
+    struct pod p;
+    int64_t open[2] = {0};
+
+    pod_open(&p, &spec);
+    pod_round_ok(&p);
+    for (int i = 0; i < 2; i++) {
+        open[i] = pod_sql(&p, "SELECT fusion_id FROM ml_connector.record WHERE "
+                              "kind = 'invoice' AND open AND desired ->> "
+                              "'status' = 'open' ORDER BY fusion_id OFFSET "
+                              "%d LIMIT 1", i);
+        IS(open[i] > 0);
+    }
+    (void)pod_post(&p, "credit_memo?invoice=%" PRId64, open[0]);
+    (void)pod_post(&p, "receipt?amount=1&account=%" PRId64 "&apply=%" PRId64
+                       ":1",
+                   pod_sql(&p, "SELECT customer FROM ml_connector.record "
+                               "WHERE kind = 'invoice' AND fusion_id = "
+                               "'%" PRId64 "'", open[1]),
+                   open[1]);
+    pod_round_ok(&p);
+    EQ_INT(pod_sql(&p, "SELECT count(*) FROM ml_connector.job WHERE kind = "
+                       "'invoice' AND revision > 1 AND fusion_id IN "
+                       "('%" PRId64 "', '%" PRId64 "')", open[0], open[1]),
+           2);
+    EQ_INT(pod_sql(&p, "SELECT count(*) FROM ml_connector.record WHERE kind "
+                       "= 'payment' AND invoice = '%" PRId64 "'", open[1]),
+           1);
+    is_as_from_scratch(&p, &spec);
+    pod_close(&p);
+}
+
+TEST(equal_stamps_beyond_the_page_size_are_all_read)
+{
+    /* Only literals of whole seconds: everything of one second is equal. */
+    struct pod_spec spec = {.index = 4, .page = 10};
+    struct pod p;
+    json_t *all = NULL;
+
+    pod_open(&p, &spec);
+    all = json_deep_copy(json_object_get(
+        pod_get(&p, "dump/invoices?limit=100000"), "invoices"));
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        (void)pod_post(&p, "touch?kind=invoice&id=%s",
+                       jsonx_text(json_array_get(all, i),
+                                  "CustomerTransactionId"));
+    }
+    json_decref(all);
+    (void)pod_post(&p, "switches?literals=4");
+    pod_round_ok(&p);
+    EQ_INT((int64_t)fusion_get_literal(p.fusion), FUSION_LITERAL_BLANK_QUOTED);
+    invoices_are_equal(&p);
+    pod_close(&p);
+}
+
+TEST(a_page_smaller_than_asked_for_is_not_the_end)
+{
+    reads_all_with(5, "limit_cap=7", 0, 0);
+}
+
+TEST(a_page_too_large_for_the_pod_is_halved)
+{
+    reads_all_with(6, "timeout_limit=60", 0, 0);
+}
+
+TEST(framework_1_reads_the_same)
+{
+    reads_all_with(7, "batch=1", 1, 0);
+}
+
+TEST(framework_9_reads_the_same)
+{
+    reads_all_with(8, "batch=1", 9, 0);
+}
+
+TEST(receipts_by_stamp_are_the_same_as_newest_first)
+{
+    reads_all_with(9, "receipts_stamp_q=1", 0, 20);
+}
+
+TEST(without_batches_applications_are_the_same)
+{
+    reads_all_with(10, "batch=0", 0, 0);
+}
+
+TEST(odd_but_legal_answers_change_nothing)
+{
+    reads_all_with(11, "items_absent=1&text_amounts=1&show_zone_min=-420"
+                       "&gzip=1&total_wrong=1", 6, 33);
+}
+
+TEST(throttling_and_single_failures_are_waited_out)
+{
+    reads_all_with(12, "throttle_next=3&throttle_every=4", 0, 50);
+}
+
+TEST(tokens_that_die_early_are_replaced)
+{
+    struct pod p;
+
+    pod_open(&p, &(struct pod_spec){.index = 13, .page = 20});
+    pod_round_ok(&p);
+    EQ_INT(pod_count(&p, "token_requests"), 1);
+    (void)pod_post(&p, "revoke_tokens");
+    pod_round_ok(&p);
+    EQ_INT(pod_count(&p, "token_requests"), 2);
+    EQ_UINT(opened(&p), 0);
+    pod_close(&p);
+}
+
+TEST(a_wrong_secret_halts_and_says_what_to_check)
+{
+    struct pod p;
+
+    pod_open(&p, &(struct pod_spec){.index = 14, .secret = "wrong"});
+    pod_round(&p);
+    IS(p.halted > 0);
+    EQ_ERR(p.halted_err, ERR_CREDENTIALS);
+    HAS(p.halted_fault.message, "invalid_client");
+    HAS(p.halted_fault.message, "--fusion-client-secret-file");
+    pod_close(&p);
+}
+
+TEST(maintenance_skips_nothing)
+{
+    struct pod_spec spec = {.index = 15};
+    struct pod p;
+    struct feed_status s;
+
+    pod_open(&p, &spec);
+    pod_round_ok(&p);
+    (void)pod_post(&p, "switches?maintenance=1");
+    (void)pod_post(&p, "mutate?n=20&seed=3");
+    pod_round(&p);
+    s = feeds_status(p.feeds, FEED_INVOICES);
+    EQ_STR(s.state, "maintenance");
+    EQ_ERR(s.err, ERR_MAINTENANCE);
+    EQ_INT(p.halted, 0);
+    (void)pod_post(&p, "switches?maintenance=0");
+    pod_round_ok(&p);
+    IS(opened(&p) > 0);
+    pod_close(&p);
+}
+
+TEST(refused_party_resources_stop_nothing)
+{
+    struct pod p;
+
+    pod_open(&p, &(struct pod_spec){.index = 16});
+    (void)pod_post(&p, "switches?crm_status=403");
+    pod_round_ok(&p);
+    EQ_INT(records(&p, "customer"), pod_count(&p, "customers"));
+    invoices_are_equal(&p);
+    pod_close(&p);
+}
+
+TEST(a_changed_party_recomposes_its_customer)
+{
+    struct pod_spec spec = {.index = 17};
+    struct pod p;
+    const json_t *row = NULL;
+
+    pod_open(&p, &spec);
+    pod_round_ok(&p);
+    row = json_array_get(json_object_get(
+                             pod_get(&p, "dump/customers?limit=1"),
+                             "customers"), 0);
+    (void)pod_post(&p, "organization/%s?City=Elsewhere",
+                   jsonx_text(row, "CustomerId"));
+    pod_round_ok(&p);
+    IS(opened(&p) >= 1);
+    is_as_from_scratch(&p, &spec);
+    pod_close(&p);
+}
+
+TEST(a_wanted_customer_is_fetched_by_number)
+{
+    struct pod p;
+    char *number = NULL;
+
+    pod_open(&p, &(struct pod_spec){.index = 18});
+    number = mem_strdup(jsonx_text(
+        json_array_get(json_object_get(pod_get(&p, "dump/customers?limit=1"),
+                                       "customers"), 0), "AccountNumber"));
+    feeds_want(p.feeds, "customer", number);
+    feeds_want(p.feeds, "invoice", "42");
+    while (p.stored < 2) {
+        loop_turn(p.loop, 1);
+    }
+    EQ_INT(records(&p, "customer"), 1);
+    EQ_INT(pod_sql(&p, "SELECT count(*) FROM ml_connector.record WHERE "
+                       "state = 'missing' AND fusion_id = '42'"), 1);
+    mem_free(number);
+    pod_close(&p);
+}
+
+TEST(an_unwanted_business_unit_is_filtered_and_counted)
+{
+    static const char *const units[] = {"No such unit", NULL};
+    struct pod p;
+
+    pod_open(&p, &(struct pod_spec){.index = 19, .units = units});
+    pod_round_ok(&p);
+    EQ_INT(records(&p, "invoice"), 0);
+    EQ_INT(pod_sql(&p, "SELECT sum(filtered) FROM ml_connector.poll WHERE "
+                       "feed = 'invoices'"), pod_count(&p, "invoices"));
+    pod_close(&p);
+}
+
+TEST(stopping_in_the_middle_leaves_nothing_half_done)
+{
+    struct pod_spec spec = {.index = 20, .page = 20};
+    struct pod p;
+
+    pod_open(&p, &spec);
+    feeds_poll_once(p.feeds);
+    while (p.stored == 0) {
+        loop_turn(p.loop, 1);
+    }
+    feeds_stop(p.feeds);
+    EQ_STR(feeds_status(p.feeds, FEED_INVOICES).state, "idle");
+    pod_close(&p);
+}
+
+SUITE(feed, RUN_LONG(the_first_round_reads_everything_once, 60),
+      RUN_LONG(a_second_round_opens_no_job, 60),
+      RUN_LONG(changes_in_fusion_arrive_and_nothing_else, 60),
+      RUN_LONG(a_payment_and_a_credit_memo_change_invoices_without_a_stamp,
+               60),
+      RUN_LONG(equal_stamps_beyond_the_page_size_are_all_read, 60),
+      RUN_LONG(a_page_smaller_than_asked_for_is_not_the_end, 60),
+      RUN_LONG(a_page_too_large_for_the_pod_is_halved, 60),
+      RUN_LONG(framework_1_reads_the_same, 60),
+      RUN_LONG(framework_9_reads_the_same, 60),
+      RUN_LONG(receipts_by_stamp_are_the_same_as_newest_first, 60),
+      RUN_LONG(without_batches_applications_are_the_same, 60),
+      RUN_LONG(odd_but_legal_answers_change_nothing, 60),
+      RUN_LONG(throttling_and_single_failures_are_waited_out, 60),
+      RUN_LONG(tokens_that_die_early_are_replaced, 60),
+      RUN_LONG(a_wrong_secret_halts_and_says_what_to_check, 60),
+      RUN_LONG(maintenance_skips_nothing, 60),
+      RUN_LONG(refused_party_resources_stop_nothing, 60),
+      RUN_LONG(a_changed_party_recomposes_its_customer, 60),
+      RUN_LONG(a_wanted_customer_is_fetched_by_number, 60),
+      RUN_LONG(an_unwanted_business_unit_is_filtered_and_counted, 60),
+      RUN_LONG(stopping_in_the_middle_leaves_nothing_half_done, 60))

@@ -1,0 +1,765 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * The control API of the pods: <tenant>/<what>[/<id>[/<verb>]], where tenant is
+ * an index or `all` (switches, revoke_tokens, reset_counts). Changes take their
+ * stamp from the pod's clock; age_s=N sets it N seconds back, which is how a
+ * late commit looks: a row that appears now with an older LastUpdateDate.
+ */
+#include "fusion.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PARTS = 6 };
+
+struct ctl {
+    struct fusion_sim *s;
+    struct pod *pod;
+    struct world *w;
+    const struct sim_request *r;
+    struct sim_reply *p;
+    struct arena *a;
+    const char *part[PARTS];
+    size_t n;
+    int64_t now;
+    bool del;
+};
+
+/* ---- parameters and answers ------------------------------------------------------------- */
+
+static const char *
+arg(const struct ctl *k, const char *name)
+{
+    return sim_query(k->r, name);
+}
+
+static int64_t
+arg_int(const struct ctl *k, const char *name, int64_t other)
+{
+    const char *v = arg(k, name);
+
+    return v == NULL ? other : strtoll(v, NULL, 10);
+}
+
+/* Decimal text to thousandths; false when absent or no number. */
+static bool
+amount_of(const char *text, size_t n, unsigned scale, int64_t *out)
+{
+    struct dec d;
+    struct dec one = {.limb = {1}};
+    struct dec times;
+    char digits[DEC_TEXT_MAX];
+
+    for (unsigned i = 0; i < scale; i++) {
+        one.limb[0] *= 10;
+    }
+    if (text == NULL || dec_parse(text, n, &d) != ERR_OK ||
+        dec_mul(d, one, &times) != ERR_OK) {
+        return false;
+    }
+    times = dec_round(times, 0);
+    *out = strtoll(dec_text(&times, digits), NULL, 10);
+    return true;
+}
+
+static bool
+arg_amount(const struct ctl *k, const char *name, unsigned scale, int64_t *out)
+{
+    const char *v = arg(k, name);
+
+    return v != NULL && amount_of(v, strlen(v), scale, out);
+}
+
+static void
+refuse(struct ctl *k, int status, const char *why)
+{
+    sim_reply_json(k->p, status, json_pack("{s:s}", "error", why));
+}
+
+static void
+tell(struct ctl *k, enum kind kind, uint32_t idx)
+{
+    char text[TIME_TEXT_MAX];
+
+    sim_reply_json(
+        k->p, 200,
+        json_pack("{s:I, s:s}", "id", (json_int_t)world_id(k->w, kind, idx),
+                  "LastUpdateDate",
+                  stamp_text(world_stamp(k->w, kind, idx), 0, text)));
+}
+
+/* The record of part 2; NONE and an answer when there is none. */
+static uint32_t
+target(struct ctl *k, enum kind kind)
+{
+    uint32_t idx = world_find(k->w, kind, strtoll(k->part[2], NULL, 10));
+
+    if (idx == NONE && kind == K_CUSTOMER) {
+        idx = world_customer(k->w, k->part[2]);
+    }
+    if (idx == NONE) {
+        refuse(k, 404, "no such record");
+    }
+    return idx;
+}
+
+/* ---- texts by Fusion's names ---------------------------------------------------------------- */
+
+struct text_field {
+    const char *name;
+    size_t at;
+};
+
+/* Sets what was given; gives how many. */
+static unsigned
+set_texts(struct ctl *k, void *record, const struct text_field *f, size_t n)
+{
+    unsigned set = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        const char *v = arg(k, f[i].name);
+        void *slot = (char *)record + f[i].at;
+
+        if (v != NULL) {
+            *(const char **)slot = world_text(k->w, "%s", v);
+            set++;
+        }
+    }
+    return set;
+}
+
+static const struct text_field party_fields[] = {
+    {"OrganizationName", offsetof(struct party, name)},
+    {"PartyUsageCode", offsetof(struct party, usage)},
+    {"EmailAddress", offsetof(struct party, email)},
+    {"RawPhoneNumber", offsetof(struct party, phone)},
+    {"ContactPointPhone", offsetof(struct party, point_phone)},
+    {"URL", offsetof(struct party, url)},
+    {"Address1", offsetof(struct party, address1)},
+    {"Address2", offsetof(struct party, address2)},
+    {"Address3", offsetof(struct party, address3)},
+    {"City", offsetof(struct party, city)},
+    {"State", offsetof(struct party, state)},
+    {"Province", offsetof(struct party, province)},
+    {"PostalCode", offsetof(struct party, postal)},
+    {"Country", offsetof(struct party, country)},
+};
+static const struct text_field person_fields[] = {
+    {"FirstName", offsetof(struct person, first)},
+    {"LastName", offsetof(struct person, last)},
+    {"JobTitle", offsetof(struct person, title)},
+    {"EmailAddress", offsetof(struct person, email)},
+    {"RawWorkPhoneNumber", offsetof(struct person, work)},
+    {"RawMobilePhoneNumber", offsetof(struct person, mobile)},
+};
+static const struct text_field invoice_fields[] = {
+    {"TransactionNumber", offsetof(struct invoice, number)},
+    {"PurchaseOrder", offsetof(struct invoice, po)},
+    {"Email", offsetof(struct invoice, email)},
+    {"BillToContact", offsetof(struct invoice, contact)},
+    {"Comments", offsetof(struct invoice, comments)},
+};
+static const struct text_field customer_fields[] = {
+    {"CustomerName", offsetof(struct customer, name)},
+};
+static const struct text_field class_fields[] = {
+    {"ClassCategory", offsetof(struct class_row, category)},
+    {"ClassCode", offsetof(struct class_row, code)},
+    {"ClassCodeMeaning", offsetof(struct class_row, meaning)},
+};
+
+/* ---- customers, organisations, persons -------------------------------------------------------- */
+
+static void
+do_customer(struct ctl *k)
+{
+    uint32_t c = k->n == 2 ? op_customer(k->w, k->now) : target(k, K_CUSTOMER);
+
+    if (c == NONE) {
+        return;
+    }
+    if (k->del) {
+        world_bury(k->w, K_CUSTOMER, c);
+        sim_reply_json(k->p, 200, json_pack("{s:b}", "deleted", 1));
+        return;
+    }
+    (void)set_texts(k, &k->w->customers[c], customer_fields,
+                    COUNT_OF(customer_fields));
+    if (arg(k, "hashed") != NULL) {
+        k->w->customers[c].hashed = arg_int(k, "hashed", 0) != 0;
+    }
+    if (arg(k, "organization") != NULL) {
+        k->w->parties[k->w->customers[c].party].has_org =
+            arg_int(k, "organization", 1) != 0;
+    }
+    world_touch(k->w, K_CUSTOMER, c, k->now);
+    sim_reply_json(
+        k->p, 200,
+        json_pack(
+            "{s:I, s:s, s:I}", "id", (json_int_t)world_id(k->w, K_CUSTOMER, c),
+            "AccountNumber", k->w->customers[c].number, "PartyId",
+            (json_int_t)world_id(k->w, K_PARTY, k->w->customers[c].party)));
+}
+
+static void
+do_organization(struct ctl *k)
+{
+    uint32_t p = k->n > 2 ? target(k, K_PARTY) : NONE;
+    struct party *o = NULL;
+
+    if (p == NONE) {
+        return;
+    }
+    o = &k->w->parties[p];
+    if (k->del) {
+        o->has_org = false;
+        sim_reply_json(k->p, 200, json_pack("{s:b}", "deleted", 1));
+        return;
+    }
+    o->has_org = true;
+    (void)set_texts(k, o, party_fields, COUNT_OF(party_fields));
+    if (set_texts(k, &o->classes[0], class_fields, COUNT_OF(class_fields)) >
+        0) {
+        o->n_classes = o->n_classes == 0 ? 1 : o->n_classes;
+        o->classes[0].industry = true;
+        o->classes[0].primary = true;
+    }
+    if (arg(k, "Status") != NULL) {
+        o->active = text_equal(arg(k, "Status"), "A");
+    }
+    world_touch(k->w, K_PARTY, p, k->now);
+    tell(k, K_PARTY, p);
+}
+
+static void
+do_person(struct ctl *k)
+{
+    uint32_t party =
+        world_find(k->w, K_PARTY, arg_int(k, "OrganizationPartyId", 0));
+    uint32_t p = NONE;
+
+    if (k->n == 2 && party == NONE) {
+        refuse(k, 404, "OrganizationPartyId names no party");
+        return;
+    }
+    p = k->n == 2 ? op_person(k->w, party, k->now) : target(k, K_PERSON);
+    if (p == NONE) {
+        return;
+    }
+    if (k->del) {
+        world_bury(k->w, K_PERSON, p);
+        sim_reply_json(k->p, 200, json_pack("{s:b}", "deleted", 1));
+        return;
+    }
+    (void)set_texts(k, &k->w->persons[p], person_fields,
+                    COUNT_OF(person_fields));
+    if (arg(k, "Status") != NULL) {
+        k->w->persons[p].active = text_equal(arg(k, "Status"), "A");
+    }
+    world_touch(k->w, K_PERSON, p, k->now);
+    tell(k, K_PERSON, p);
+}
+
+/* ---- invoices ------------------------------------------------------------------------------------ */
+
+static int
+status_of(const char *name)
+{
+    if (text_equal(name, "Complete")) {
+        return INVOICE_COMPLETE;
+    }
+    if (text_equal(name, "Incomplete")) {
+        return INVOICE_INCOMPLETE;
+    }
+    return text_equal(name, "Frozen") ? INVOICE_FROZEN : -1;
+}
+
+/* False after a refusal. */
+static bool
+invoice_set(struct ctl *k, uint32_t v)
+{
+    const char *account = arg(k, "account");
+    const char *due = arg(k, "DueDate");
+    int status = status_of(arg(k, "InvoiceStatus"));
+    int currency = currency_find(arg(k, "currency"));
+    int64_t us = 0;
+
+    (void)set_texts(k, &k->w->invoices[v], invoice_fields,
+                    COUNT_OF(invoice_fields));
+    if (due != NULL && time_parse(due, strlen(due), &us) == ERR_OK) {
+        k->w->invoices[v].due = (int32_t)(us / INT64_C(86400000000));
+    }
+    if (account != NULL && k->n > 2) {
+        uint32_t c = *account == 0 ? NONE : world_customer(k->w, account);
+
+        if (c == NONE && *account != 0) {
+            refuse(k, 404, "no such account");
+            return false;
+        }
+        (void)op_invoice_customer(k->w, v, c, k->now);
+    }
+    if ((currency >= 0 && k->n > 2 &&
+         !op_currency(k->w, v, (unsigned)currency, k->now)) ||
+        (status >= 0 && !op_status(k->w, v, (unsigned)status, k->now))) {
+        refuse(k, 409, "refused: the invoice has payments or credits");
+        return false;
+    }
+    world_touch(k->w, K_INVOICE, v, k->now);
+    return true;
+}
+
+static void
+do_line(struct ctl *k, uint32_t v)
+{
+    unsigned at = k->n > 4 ? (unsigned)strtoul(k->part[4], NULL, 10) : 0;
+    int64_t quantity = 1000;
+    int64_t price = 0;
+    bool ok = false;
+
+    if (k->n <= 4) {
+        ok = op_line_add(k->w, v, k->now);
+        at = (unsigned)k->w->invoices[v].n_lines - 1;
+    } else if (k->del) {
+        ok = op_line_remove(k->w, v, at, k->now);
+    } else {
+        ok = at < k->w->invoices[v].n_lines;
+    }
+    if (ok && !k->del && arg_amount(k, "UnitSellingPrice", 4, &price)) {
+        (void)arg_amount(k, "Quantity", 3, &quantity);
+        ok = op_line_change(k->w, v, at, quantity, price, k->now);
+    }
+    if (ok && !k->del && arg(k, "Description") != NULL) {
+        op_lines(k->w, v)[at].text =
+            world_text(k->w, "%s", arg(k, "Description"));
+        op_lines(k->w, v)[at].stamp = k->now;
+    }
+    if (!ok) {
+        refuse(k, 409, "refused");
+        return;
+    }
+    tell(k, K_INVOICE, v);
+}
+
+static void
+do_invoice_new(struct ctl *k)
+{
+    const char *account = arg(k, "account");
+    int currency = currency_find(arg(k, "currency"));
+    uint32_t c =
+        account == NULL || *account == 0 ? NONE : world_customer(k->w, account);
+    uint32_t v = NONE;
+
+    if (c == NONE && account != NULL && *account != 0) {
+        refuse(k, 404, "no such account");
+        return;
+    }
+    v = op_invoice(k->w, c, (unsigned)arg_int(k, "lines", 1),
+                   currency < 0 ? 0U : (unsigned)currency, k->now);
+    if (invoice_set(k, v)) {
+        tell(k, K_INVOICE, v);
+    }
+}
+
+static void
+do_invoice(struct ctl *k)
+{
+    uint32_t v = NONE;
+
+    if (k->n == 2) {
+        do_invoice_new(k);
+        return;
+    }
+    v = target(k, K_INVOICE);
+    if (v == NONE) {
+        return;
+    }
+    if (k->n > 3 && strcmp(k->part[3], "line") == 0) {
+        do_line(k, v);
+    } else if (k->del) {
+        world_bury(k->w, K_INVOICE, v);
+        sim_reply_json(k->p, 200, json_pack("{s:b}", "deleted", 1));
+    } else if (invoice_set(k, v)) {
+        tell(k, K_INVOICE, v);
+    }
+}
+
+/* ---- receipts and credits ------------------------------------------------------------------------- */
+
+/* apply=ID[:AMOUNT],... ; without an amount the whole balance. */
+static void
+apply_list(struct ctl *k, uint32_t receipt, const char *list)
+{
+    while (list != NULL && *list != 0) {
+        size_t n = strcspn(list, ",");
+        size_t id = strcspn(list, ":,");
+        uint32_t v = world_find(k->w, K_INVOICE, strtoll(list, NULL, 10));
+        int64_t amount = INT64_MAX / 4;
+
+        if (v != NONE) {
+            amount = invoice_balance(&k->w->invoices[v]);
+            if (id < n) {
+                (void)amount_of(list + id + 1, n - id - 1, 3, &amount);
+            }
+            (void)op_apply(k->w, receipt, v, amount, k->now);
+        }
+        list += n;
+        list += *list == ',';
+    }
+}
+
+static void
+do_receipt_new(struct ctl *k)
+{
+    const char *account = arg(k, "account");
+    int currency = currency_find(arg(k, "currency"));
+    uint32_t c = account == NULL ? NONE : world_customer(k->w, account);
+    int64_t amount = 0;
+    uint32_t r = NONE;
+
+    if (!arg_amount(k, "amount", 3, &amount) ||
+        (account != NULL && c == NONE)) {
+        refuse(k, 400, "amount is missing or the account is unknown");
+        return;
+    }
+    r = op_receipt(k->w, c, currency < 0 ? 0U : (unsigned)currency, amount,
+                   k->now);
+    if (arg(k, "method") != NULL) {
+        k->w->receipts[r].method = (uint8_t)(arg_int(k, "method", 0) % METHODS);
+    }
+    apply_list(k, r, arg(k, "apply"));
+    tell(k, K_RECEIPT, r);
+}
+
+static void
+receipt_identify(struct ctl *k, uint32_t r)
+{
+    uint32_t c = arg(k, "account") == NULL ?
+                     NONE :
+                     world_customer(k->w, arg(k, "account"));
+    struct receipt *p = &k->w->receipts[r];
+
+    if (c == NONE || p->customer != NONE) {
+        return;
+    }
+    p->customer = c;
+    p->next_of_customer = k->w->customers[c].first_receipt;
+    k->w->customers[c].first_receipt = r;
+}
+
+static void
+do_receipt(struct ctl *k)
+{
+    const char *verb = k->n > 3 ? k->part[3] : "touch";
+    const char *category = arg(k, "category");
+    uint32_t r = NONE;
+    uint32_t v = NONE;
+
+    if (k->n == 2) {
+        do_receipt_new(k);
+        return;
+    }
+    r = target(k, K_RECEIPT);
+    if (r == NONE) {
+        return;
+    }
+    v = world_find(k->w, K_INVOICE, arg_int(k, "invoice", 0));
+    if (strcmp(verb, "apply") == 0) {
+        apply_list(k, r, arg(k, "apply"));
+    } else if (strcmp(verb, "unapply") == 0) {
+        (void)op_unapply(k->w, r, v, k->now);
+    } else if (strcmp(verb, "reverse") == 0) {
+        (void)op_reverse(k->w, r, category == NULL ? "NSF" : category, k->now);
+    } else if (strcmp(verb, "identify") == 0) {
+        receipt_identify(k, r);
+        world_touch(k->w, K_RECEIPT, r, k->now);
+    } else if (k->del) {
+        world_bury(k->w, K_RECEIPT, r);
+    } else {
+        world_touch(k->w, K_RECEIPT, r, k->now);
+    }
+    tell(k, K_RECEIPT, r);
+}
+
+static void
+do_credit(struct ctl *k, bool memo)
+{
+    uint32_t v = world_find(k->w, K_INVOICE, arg_int(k, "invoice", 0));
+    int64_t amount = 0;
+    uint32_t idx = NONE;
+
+    if (v != NONE && !arg_amount(k, "amount", 3, &amount)) {
+        amount = invoice_balance(&k->w->invoices[v]);
+    }
+    if (v != NONE) {
+        idx = memo ? op_memo(k->w, v, amount, k->now) :
+                     op_adjust(k->w, v, amount, k->now);
+    }
+    if (idx == NONE) {
+        refuse(k, 409, "refused: no such open invoice, or too much");
+        return;
+    }
+    tell(k, memo ? K_MEMO : K_ADJUSTMENT, idx);
+}
+
+static void
+do_credit_memo(struct ctl *k)
+{
+    do_credit(k, true);
+}
+
+static void
+do_adjustment(struct ctl *k)
+{
+    do_credit(k, false);
+}
+
+/* ---- the rest ---------------------------------------------------------------------------------------- */
+
+static int
+kind_of(const char *name)
+{
+    static const char *const names[K_COUNT] = {
+        "customer", "organization", "person",    "invoice",
+        "receipt",  "credit_memo",  "adjustment"};
+
+    for (int i = 0; i < K_COUNT; i++) {
+        if (text_equal(names[i], name)) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static void
+do_touch(struct ctl *k)
+{
+    int kind = kind_of(arg(k, "kind"));
+    uint32_t idx = NONE;
+
+    if (kind >= 0 && arg(k, "id") != NULL) {
+        k->part[2] = arg(k, "id");
+        idx = target(k, (enum kind)kind);
+        if (idx == NONE) {
+            return;
+        }
+        world_touch(k->w, (enum kind)kind, idx, k->now);
+        tell(k, (enum kind)kind, idx);
+        return;
+    }
+    refuse(k, 400, "kind and id are needed");
+}
+
+static void
+do_mutate(struct ctl *k)
+{
+    sim_reply_json(k->p, 200,
+                   world_mutate(k->w, (unsigned)arg_int(k, "n", 1),
+                                (uint64_t)arg_int(k, "seed", 1), k->now));
+}
+
+static void
+do_counts(struct ctl *k)
+{
+    static const char *const names[K_COUNT] = {
+        "customers", "parties",      "persons",    "invoices",
+        "receipts",  "credit_memos", "adjustments"};
+    json_t *out = json_object();
+
+    for (int i = 0; i < K_COUNT; i++) {
+        int64_t n = 0;
+
+        for (uint32_t x = 0; x < k->w->n[i]; x++) {
+            n += world_alive(k->w, (enum kind)i, x);
+        }
+        (void)json_object_set_new(out, names[i], json_integer(n));
+    }
+    (void)json_object_set_new(out, "applications",
+                              json_integer((json_int_t)k->w->n_apps));
+    (void)json_object_set_new(out, "requests", json_integer(k->pod->requests));
+    (void)json_object_set_new(out, "refused", json_integer(k->pod->refused));
+    (void)json_object_set_new(out, "token_requests",
+                              json_integer(k->pod->token_requests));
+    (void)json_object_set_new(out, "most_in_flight",
+                              json_integer((json_int_t)k->pod->most_busy));
+    sim_reply_json(k->p, 200, out);
+}
+
+static void
+do_dump(struct ctl *k)
+{
+    struct fctx c = {.s = k->s,
+                     .pod = k->pod,
+                     .w = k->w,
+                     .a = k->a,
+                     .r = k->r,
+                     .base = "",
+                     .now = k->now,
+                     .version = 4,
+                     .only_data = true,
+                     .raw = true,
+                     .out = &k->p->body};
+    const char *kind = k->n > 2 ? k->part[2] : arg(k, "kind");
+
+    dump_write(&c, kind == NULL ? "invoices" : kind,
+               k->n > 3 ? k->part[3] : arg(k, "id"), arg_int(k, "offset", 0),
+               arg_int(k, "limit", 0));
+    if (c.status != 0) {
+        buf_reset(&k->p->body);
+        refuse(k, c.status, c.error);
+        return;
+    }
+    k->p->status = 200;
+}
+
+static void
+do_jwt_key(struct ctl *k)
+{
+    mem_free(k->pod->jwt_key);
+    k->pod->jwt_key = k->r->body_len == 0 ? NULL : mem_strdup(k->r->body);
+    sim_reply_json(k->p, 200,
+                   json_pack("{s:b}", "checked", k->pod->jwt_key != NULL));
+}
+
+static void
+do_revoke(struct ctl *k)
+{
+    pod_revoke(k->s, k->pod);
+    sim_reply_json(k->p, 200, json_pack("{s:b}", "revoked", 1));
+}
+
+static void
+do_reset(struct ctl *k)
+{
+    k->pod->requests = 0;
+    k->pod->refused = 0;
+    k->pod->token_requests = 0;
+    k->pod->most_busy = 0;
+    sim_reply_json(k->p, 200, json_pack("{s:b}", "reset", 1));
+}
+
+/* Switches come as parameters or as a JSON object; `reset=1` first puts all
+ * back to their defaults. */
+static void
+do_switches(struct ctl *k)
+{
+    json_t *body = json_loadb(k->r->body, k->r->body_len, 0, NULL);
+    const char *name = NULL;
+    json_t *v = NULL;
+    bool ok = true;
+    char number[32];
+
+    if (arg(k, "reset") != NULL) {
+        switches_default(k->pod);
+    }
+    for (size_t i = 0; (name = switch_name(i)) != NULL; i++) {
+        if (arg(k, name) != NULL) {
+            ok = switch_set(k->pod, name, arg(k, name)) && ok;
+        }
+    }
+    json_object_foreach(body, name, v)
+    {
+        (void)snprintf(number, sizeof(number), "%lld",
+                       json_is_true(v) ? 1LL :
+                                         (long long)json_integer_value(v));
+        ok = switch_set(k->pod, name,
+                        json_is_string(v) ? json_string_value(v) : number) &&
+             ok;
+    }
+    json_decref(body);
+    sim_reply_json(k->p, ok ? 200 : 400, switches_json(k->pod));
+}
+
+enum { READS = 1, ALL = 2, POD_ONLY = 4 };
+
+static const struct {
+    const char *name;
+    void (*run)(struct ctl *k);
+    unsigned
+        flags; /* READS: GET may; ALL: of all tenants; POD_ONLY: no world */
+} verbs[] = {
+    {"counts", do_counts, READS},
+    {"dump", do_dump, READS},
+    {"switches", do_switches, READS | ALL | POD_ONLY},
+    {"revoke_tokens", do_revoke, ALL | POD_ONLY},
+    {"reset_counts", do_reset, ALL | POD_ONLY},
+    {"jwt_key", do_jwt_key, ALL | POD_ONLY},
+    {"customer", do_customer, 0},
+    {"organization", do_organization, 0},
+    {"person", do_person, 0},
+    {"invoice", do_invoice, 0},
+    {"receipt", do_receipt, 0},
+    {"credit_memo", do_credit_memo, 0},
+    {"adjustment", do_adjustment, 0},
+    {"touch", do_touch, 0},
+    {"mutate", do_mutate, ALL},
+};
+
+static void
+run_verb(struct ctl *k, size_t verb, bool all)
+{
+    size_t from = all ? 0 : strtoul(k->part[0], NULL, 10);
+    size_t to = all ? k->s->n_pods : from + 1;
+    unsigned flags = verbs[verb].flags;
+
+    if (all && (flags & ALL) == 0) {
+        refuse(k, 400, "not of all tenants at once");
+        return;
+    }
+    if ((flags & READS) == 0 && strcmp(k->r->method, "GET") == 0) {
+        refuse(k, 405, "changes need POST, PUT, PATCH or DELETE");
+        return;
+    }
+    for (size_t i = from; i < to; i++) {
+        k->pod = &k->s->pods[i];
+        k->w = (flags & POD_ONLY) != 0 ? k->pod->w : pod_world(k->s, k->pod);
+        k->now = pod_now(k->pod, k->r) - arg_int(k, "age_s", 0) * 1000000;
+        buf_reset(&k->p->body);
+        verbs[verb].run(k);
+    }
+}
+
+void
+fusion_sim_control(struct fusion_sim *s, const char *rest,
+                   const struct sim_request *r, struct sim_reply *p)
+{
+    struct arena a;
+    struct ctl k = {.s = s, .r = r, .p = p, .a = &a};
+    char *end = NULL;
+    char *path = NULL;
+    bool all = false;
+    bool found = false;
+
+    arena_init(&a);
+    for (path = arena_strdup(&a, rest); *path != 0 && k.n < PARTS;) {
+        while (*path == '/') {
+            path++;
+        }
+        if (*path != 0) {
+            k.part[k.n++] = path;
+            path += strcspn(path, "/");
+            if (*path != 0) {
+                *path++ = 0;
+            }
+        }
+    }
+    k.del = strcmp(r->method, "DELETE") == 0;
+    all = k.n > 0 && strcmp(k.part[0], "all") == 0;
+    if (k.n < 2 ||
+        (!all && (strtoul(k.part[0], &end, 10) >= s->n_pods || *end != 0))) {
+        refuse(&k, 404, "no such tenant: <index or all>/<what>");
+        arena_fini(&a);
+        return;
+    }
+    for (size_t i = 0; i < COUNT_OF(verbs) && !found; i++) {
+        if (strcmp(verbs[i].name, k.part[1]) == 0) {
+            found = true;
+            run_verb(&k, i, all);
+        }
+    }
+    if (!found) {
+        refuse(&k, 404, "no such thing to do");
+    }
+    arena_fini(&a);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * What the pod says of itself: versions, the list of resources, and per
+ * resource the attributes with `queryable` as this pod (and its switches) has
+ * it.
+ */
+#include "fusion.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void
+describe_attr(struct fctx *c, struct jw *j, const struct res *res,
+              const struct attr *a)
+{
+    static const char *const types[] = {
+        [V_NULL] = "string", [V_INT] = "integer", [V_DEC] = "number",
+        [V_STR] = "string",  [V_DATE] = "string", [V_TIME] = "string",
+        [V_BOOL] = "boolean"};
+
+    jw_element(j);
+    jw_open(j, '{');
+    jw_key(j, "name");
+    jw_str(j, a->name);
+    jw_key(j, "type");
+    jw_str(j, types[a->type]);
+    jw_key(j, "updatable");
+    jw_word(j, "false");
+    jw_key(j, "mandatory");
+    jw_word(j, (a->flags & AF_KEY) != 0 ? "true" : "false");
+    jw_key(j, "queryable");
+    jw_word(j, attr_queryable(c, res, a) ? "true" : "false");
+    if (a->type == V_DATE || a->type == V_TIME) {
+        jw_key(j, "properties");
+        jw_open(j, '{');
+        jw_key(j, "format");
+        jw_str(j, a->type == V_DATE ? "date" : "date-time");
+        jw_close(j, '}');
+    }
+    jw_close(j, '}');
+}
+
+static void
+describe_attrs(struct fctx *c, struct jw *j, const struct res *res)
+{
+    jw_key(j, "discrColumnType");
+    jw_word(j, "false");
+    jw_key(j, "title");
+    jw_str(j, res->title);
+    jw_key(j, "attributes");
+    jw_open(j, '[');
+    for (size_t i = 0; i < res->n_attrs; i++) {
+        describe_attr(c, j, res, &res->attrs[i]);
+    }
+    jw_close(j, ']');
+}
+
+static void
+describe_finders(struct fctx *c, struct jw *j, const struct res *res)
+{
+    const char *p = res->finders == NULL ? "" : res->finders;
+
+    jw_key(j, "collection");
+    jw_open(j, '{');
+    jw_key(j, "rangeSize");
+    jw_int(j, 25);
+    jw_key(j, "finders");
+    jw_open(j, '[');
+    while (*p != 0) {
+        size_t n = strcspn(p, " ");
+
+        jw_element(j);
+        jw_open(j, '{');
+        jw_key(j, "name");
+        jw_str(j, arena_strndup(c->a, p, n));
+        jw_close(j, '}');
+        p += n;
+        p += *p == ' ';
+    }
+    jw_close(j, ']');
+    jw_close(j, '}');
+}
+
+static void
+describe_children(struct fctx *c, struct jw *j, const struct res *res)
+{
+    jw_key(j, "children");
+    jw_open(j, '{');
+    for (size_t i = 0; i < res->n_children; i++) {
+        jw_key(j, res->children[i].name);
+        jw_open(j, '{');
+        describe_attrs(c, j, res->children[i].res);
+        describe_finders(c, j, res->children[i].res);
+        jw_close(j, '}');
+    }
+    jw_close(j, '}');
+}
+
+static void
+describe_link(struct fctx *c, struct jw *j, const char *rel, const char *name,
+              const char *kind, const char *href)
+{
+    (void)c;
+    jw_element(j);
+    jw_open(j, '{');
+    jw_key(j, "rel");
+    jw_str(j, rel);
+    jw_key(j, "href");
+    jw_str(j, href);
+    jw_key(j, "name");
+    jw_str(j, name);
+    jw_key(j, "kind");
+    jw_str(j, kind);
+    jw_close(j, '}');
+}
+
+void
+describe_resource(struct fctx *c, const struct res *res)
+{
+    struct jw j = {.b = c->out};
+    int64_t only = c->pod->sw[SW_describe_status];
+
+    c->op = "describe";
+    if (only != 0) {
+        (void)fail(c, (int)only, "11", "describe is not available");
+        return;
+    }
+    jw_open(&j, '{');
+    jw_key(&j, "Resources");
+    jw_open(&j, '{');
+    jw_key(&j, res->name);
+    jw_open(&j, '{');
+    describe_attrs(c, &j, res);
+    describe_finders(c, &j, res);
+    describe_children(c, &j, res);
+    jw_key(&j, "links");
+    jw_open(&j, '[');
+    describe_link(c, &j, "self", "self", "describe",
+                  arena_printf(c->a, "%s/%s/resources/11.13.18.05/%s/describe",
+                               c->base, res->api, res->name));
+    jw_close(&j, ']');
+    jw_close(&j, '}');
+    jw_close(&j, '}');
+    jw_close(&j, '}');
+    buf_addc(c->out, '\n');
+}
+
+static void
+version_row(struct fctx *c, struct jw *j, const char *api)
+{
+    jw_element(j);
+    jw_open(j, '{');
+    jw_key(j, "version");
+    jw_str(j, "11.13.18.05");
+    jw_key(j, "isLatest");
+    jw_word(j, "true");
+    jw_key(j, "adf:extension");
+    jw_open(j, '{');
+    jw_key(j, "defaultFrameworkVersion");
+    jw_str(j, arena_printf(c->a, "%d", (int)c->pod->sw[SW_default_version]));
+    jw_key(j, "allowedFrameworkVersions");
+    jw_open(j, '[');
+    for (int i = 1; i <= (int)c->pod->sw[SW_max_version]; i++) {
+        jw_element(j);
+        jw_str(j, arena_printf(c->a, "%d", i));
+    }
+    jw_close(j, ']');
+    jw_close(j, '}');
+    jw_key(j, "links");
+    jw_open(j, '[');
+    describe_link(
+        c, j, "self", "self", "item",
+        arena_printf(c->a, "%s/%s/resources/11.13.18.05", c->base, api));
+    describe_link(c, j, "describe", "describe", "describe",
+                  arena_printf(c->a, "%s/%s/resources/11.13.18.05/describe",
+                               c->base, api));
+    jw_close(j, ']');
+    jw_close(j, '}');
+}
+
+void
+describe_root(struct fctx *c, bool one, const char *api)
+{
+    struct jw j = {.b = c->out};
+
+    c->op = "root.get";
+    jw_open(&j, '{');
+    jw_key(&j, "items");
+    jw_open(&j, '[');
+    if (one) {
+        for (size_t i = 0; i < n_top_resources; i++) {
+            if (strcmp(top_resources[i]->api, api) == 0) {
+                jw_element(&j);
+                jw_open(&j, '{');
+                jw_key(&j, "name");
+                jw_str(&j, top_resources[i]->name);
+                jw_close(&j, '}');
+            }
+        }
+    } else {
+        version_row(c, &j, api);
+    }
+    jw_close(&j, ']');
+    jw_key(&j, "links");
+    jw_open(&j, '[');
+    describe_link(c, &j, "self", "self", "collection",
+                  arena_printf(c->a, "%s/%s/resources", c->base, api));
+    jw_close(&j, ']');
+    jw_close(&j, '}');
+    buf_addc(c->out, '\n');
+}

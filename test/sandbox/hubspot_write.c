@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * One input of a write, in two steps: check (touches nothing) and apply
+ * (cannot fail). Batches check all inputs first, so that all-or-nothing is
+ * easy.
+ *
+ * Values that are not accepted are collected in the error's "invalid" list, in
+ * the form HubSpot prints inside its message; whoever sends the error joins
+ * them (of one input or of a whole batch) into that message.
+ */
+#include "hubspot.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+const char *
+input_value(const struct hub_input *in, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < in->nwrites; i++) {
+        if (strcmp(in->writes[i].prop->name, name) == 0) {
+            return in->writes[i].text;
+        }
+    }
+    return NULL;
+}
+
+void
+input_fini(struct hub_input *in)
+{
+    json_decref(in->error);
+    in->error = NULL;
+}
+
+/* ---- errors ------------------------------------------------------------- */
+
+void
+input_error_message(json_t *error, json_t *more)
+{
+    json_t *list = json_object_get(error, "invalid");
+    char *inner, *text;
+    json_t *other;
+    size_t i;
+
+    if (list == NULL) {
+        return;
+    }
+    json_array_foreach(more, i, other)
+    {
+        json_array_extend(list, json_object_get(other, "invalid"));
+        if (json_object_get(other, "invalid") != NULL) {
+            json_array_extend(json_object_get(error, "errors"),
+                              json_object_get(other, "errors"));
+        }
+    }
+    inner = json_dumps(list, JSON_COMPACT);
+    text = mem_printf("Property values were not valid: %s", inner);
+    json_object_set_new(error, "message", json_string(text));
+    json_object_del(error, "invalid");
+    mem_free(text);
+    mem_free(inner);
+}
+
+static void
+invalid(struct hub_call *c, struct hub_input *in, const char *name,
+        const struct value_fault *f)
+{
+    json_t *list, *one;
+
+    if (in->error == NULL) {
+        in->error = hub_error_json(400, "VALIDATION_ERROR", "");
+        json_object_set_new(in->error, "invalid", json_array());
+        json_object_set_new(in->error, "errors", json_array());
+    }
+    list = json_object_get(in->error, "invalid");
+    if (list == NULL) {
+        return;
+    }
+    one = json_pack("{s:b, s:s, s:s, s:s, s:s, s:I}", "isValid", 0, "message",
+                    f->why, "error", f->code, "name", name,
+                    "localizedErrorMessage", f->why, "portalId",
+                    (json_int_t)c->po->id);
+    json_array_append_new(list, one);
+    json_array_append_new(json_object_get(in->error, "errors"),
+                          json_pack("{s:s, s:s, s:{s:[s]}}", "message", f->why,
+                                    "code", f->code, "context", "propertyName",
+                                    name));
+}
+
+static const char *
+legacy_type(enum hub_type type)
+{
+    static const char *const names[HUB_TYPES] = {
+        "ObjectTypeId{legacyObjectType=CONTACT}",
+        "ObjectTypeId{legacyObjectType=COMPANY}",
+        "0-53",
+        "ObjectTypeId{legacyObjectType=LINE_ITEM}",
+        "0-101",
+        "ObjectTypeId{legacyObjectType=PRODUCT}",
+    };
+
+    return names[type];
+}
+
+/* `holder` NULL: another input of this very batch claims the value. */
+static void
+clash(struct hub_call *c, struct hub_input *in, const struct hub_write *w,
+      const struct hub_record *holder)
+{
+    uint64_t mine = in->target != NULL ? in->target->id :
+                                         c->po->first_id + c->po->nby_id + 1;
+    uint64_t theirs = holder != NULL ? holder->id : mine + 1;
+    const char *id = arena_printf(&c->arena, "%" PRIu64, theirs);
+
+    if (in->error != NULL) {
+        return;
+    }
+    if (w->prop->kind == KIND_EMAIL && in->target == NULL) {
+        in->error = hub_error_json(
+            409, "CONFLICT",
+            arena_printf(&c->arena, "Contact already exists. Existing ID: %s",
+                         id));
+        hub_error_context(in->error, "existingId", id);
+        return;
+    }
+    in->error = hub_error_json(
+        400, "VALIDATION_ERROR",
+        arena_printf(&c->arena,
+                     "Cannot set PropertyValueCoordinates{portalId=%s, "
+                     "objectTypeId=%s, propertyName=%s, value=%s} on %" PRIu64
+                     ". %s already has that value.",
+                     c->po->id_text, legacy_type(c->route.type), w->prop->name,
+                     w->text, mine, id));
+}
+
+static void
+missing(struct hub_call *c, struct hub_input *in, const char *code,
+        json_t *names)
+{
+    const char *text =
+        arena_printf(&c->arena,
+                     "Error creating %s. Some required properties were not "
+                     "set.",
+                     hub_types[c->route.type].upper);
+
+    in->error = hub_error_json(400, "VALIDATION_ERROR", text);
+    json_object_set_new(in->error, "errors",
+                        json_pack("[{s:s, s:s, s:{s:O}}]", "message", text,
+                                  "code", code, "context", "properties",
+                                  names));
+    json_object_set(json_object_get(in->error, "context"), "properties", names);
+    json_decref(names);
+}
+
+/* ---- check -------------------------------------------------------------- */
+
+static void
+check_claim(struct hub_call *c, struct hub_input *in, const struct hub_write *w,
+            struct map *claims)
+{
+    struct hub_record *holder = store_by_unique(w->prop, w->text);
+    const char *key = arena_printf(&c->arena, "%s\n%s", w->prop->name, w->text);
+
+    if (holder != NULL && holder != in->target) {
+        clash(c, in, w, holder);
+    } else if (map_put(claims, key, c) != NULL) {
+        clash(c, in, w, NULL);
+    }
+}
+
+static void
+check_property(struct hub_call *c, struct hub_input *in, const char *name,
+               json_t *v)
+{
+    struct hub_prop *prop = store_prop(c->po, c->route.type, name, c->now_us);
+    const char *text = value_text(&c->arena, v);
+    struct value_fault f = {.code = NULL};
+
+    if (prop == NULL) {
+        f.code = "PROPERTY_DOESNT_EXIST";
+        f.why = arena_printf(&c->arena, "Property \"%s\" does not exist", name);
+    } else if (prop->read_only) {
+        if (c->po->sw.calculated_ignored) {
+            return;
+        }
+        f.code = "READ_ONLY_VALUE";
+        f.why = arena_printf(
+            &c->arena,
+            "\"%s\" is a read only property; its value cannot be set.", name);
+    } else if (text == NULL) {
+        f.code = "INVALID_VALUE";
+        f.why = "The value must be a text, a number or a boolean";
+    } else {
+        text = value_check(c, prop, text, &f);
+    }
+    if (f.code != NULL) {
+        invalid(c, in, name, &f);
+        return;
+    }
+    in->writes[in->nwrites++] = (struct hub_write){.prop = prop, .text = text};
+}
+
+static const char *const needed[HUB_TYPES][4] = {
+    {NULL},
+    {NULL},
+    {"hs_currency", NULL},
+    {NULL},
+    {"hs_initial_amount", "hs_initiated_date", NULL},
+    {"name", NULL}};
+static const char *const one_of[HUB_TYPES][4] = {
+    {"email", "firstname", "lastname", NULL},
+    {"domain", "name", NULL},
+    {NULL},
+    {NULL},
+    {NULL},
+    {NULL}};
+
+static bool
+given(const struct hub_input *in, const char *name)
+{
+    const char *v = input_value(in, name);
+
+    return v != NULL && v[0] != '\0';
+}
+
+static void
+check_required(struct hub_call *c, struct hub_input *in)
+{
+    const char *const *all = needed[c->route.type];
+    const char *const *any = one_of[c->route.type];
+    json_t *names = json_array();
+    bool have = any[0] == NULL;
+    size_t i;
+
+    for (i = 0; all[i] != NULL; i++) {
+        if (!given(in, all[i])) {
+            json_array_append_new(names, json_string(all[i]));
+        }
+    }
+    for (i = 0; any[i] != NULL; i++) {
+        have = have || given(in, any[i]);
+    }
+    for (i = 0; !have && any[i] != NULL; i++) {
+        json_array_append_new(names, json_string(any[i]));
+    }
+    if (json_array_size(names) > 0) {
+        missing(c, in, "MISSING_REQUIRED_PROPERTY", names);
+        return;
+    }
+    json_decref(names);
+}
+
+static void
+check_admin(struct hub_call *c, struct hub_input *in)
+{
+    int64_t mode = c->po->sw.missing_required_2026_09;
+    struct map *required = &c->po->kin[c->route.type].required;
+    json_t *names = json_array();
+    const char *name;
+    size_t it = 0;
+    void *v;
+
+    while (map_next(required, &it, &name, &v)) {
+        if (!given(in, name)) {
+            json_array_append_new(names, json_string(name));
+        }
+    }
+    if (json_array_size(names) > 0 &&
+        (mode == 2 || (mode == 1 && c->route.version == HUB_2026_09))) {
+        missing(c, in, "MISSING_REQUIRED_PROPERTY", names);
+        return;
+    }
+    json_decref(names);
+}
+
+/* {"to":{"id"},"types":[{"associationTypeId"}]} */
+static bool
+check_want(struct hub_call *c, struct hub_input *in, json_t *a)
+{
+    const char *id;
+    json_t *types = json_object_get(a, "types");
+    json_t *idv = json_object_get(json_object_get(a, "to"), "id");
+    json_t *t;
+    size_t i, to;
+
+    id = idv != NULL ? value_text(&c->arena, idv) : NULL;
+    json_array_foreach(types, i, t)
+    {
+        unsigned type = (unsigned)json_integer_value(
+            json_object_get(t, "associationTypeId"));
+        struct hub_record *rec = NULL;
+
+        for (to = 0; to < HUB_TYPES && id != NULL; to++) {
+            if (assoc_type_find(c->route.type, (enum hub_type)to, type) !=
+                NULL) {
+                rec = store_by_id(c->po, (enum hub_type)to, id);
+            }
+        }
+        if (rec == NULL || rec->archived) {
+            return false;
+        }
+        in->wants =
+            mem_resize(in->wants, (in->nwants + 1) * sizeof(*in->wants));
+        in->wants[in->nwants++] =
+            (struct hub_assoc_want){.to = rec, .type = type};
+    }
+    return json_array_size(types) > 0;
+}
+
+static void
+check_wants(struct hub_call *c, struct hub_input *in, json_t *list)
+{
+    struct hub_assoc_want *kept;
+    json_t *a;
+    size_t i;
+    bool ok = true;
+
+    json_array_foreach(list, i, a)
+    {
+        ok = ok && check_want(c, in, a);
+    }
+    kept = arena_array(&c->arena, in->nwants + 1, sizeof(*kept));
+    if (in->nwants > 0) {
+        memcpy(kept, in->wants, in->nwants * sizeof(*kept));
+    }
+    mem_free(in->wants);
+    in->wants = kept;
+    if (!ok && in->error == NULL) {
+        in->error = hub_error_json(400, "VALIDATION_ERROR",
+                                   "One or more associations are not valid");
+        json_object_set_new(in->error, "subCategory",
+                            json_string("crm.associations.INVALID_IDENTIFIER"));
+    }
+}
+
+void
+input_check(struct hub_call *c, struct hub_input *in, json_t *src,
+            struct map *claims)
+{
+    json_t *props = json_object_get(src, "properties");
+    const char *name;
+    json_t *v;
+    size_t i;
+
+    in->writes = arena_array(&c->arena, json_object_size(props) + 1,
+                             sizeof(*in->writes));
+    json_object_foreach(props, name, v)
+    {
+        check_property(c, in, name, v);
+    }
+    check_wants(c, in, json_object_get(src, "associations"));
+    for (i = 0; i < in->nwrites && in->error == NULL; i++) {
+        if (in->writes[i].prop->unique && in->writes[i].text[0] != '\0') {
+            check_claim(c, in, &in->writes[i], claims);
+        }
+    }
+    if (in->error == NULL && in->target == NULL) {
+        check_required(c, in);
+        if (in->error == NULL) {
+            check_admin(c, in);
+        }
+    }
+    if (in->error == NULL) {
+        in->error = rules_check(c, in);
+    }
+}
+
+/* ---- apply -------------------------------------------------------------- */
+
+struct hub_record *
+input_apply(struct hub_call *c, struct hub_input *in)
+{
+    struct hub_record *rec = in->target;
+    size_t i;
+
+    if (rec == NULL) {
+        rec = store_new(c->po, c->route.type, c->now_us);
+    } else if (rec->archived) {
+        store_restore(c->po, rec);
+    }
+    for (i = 0; i < in->nwrites; i++) {
+        store_set(rec, in->writes[i].prop, in->writes[i].text);
+    }
+    for (i = 0; i < in->nwants; i++) {
+        store_link_add(rec, in->wants[i].to, in->wants[i].type);
+        rules_linked(c->po, rec, in->wants[i].to);
+    }
+    store_touch(c->po, rec, c->now_us);
+    rules_applied(c, rec);
+    return rec;
+}
+
+void
+input_show(struct hub_call *c, const struct hub_input *in,
+           const struct hub_record *rec, int is_new)
+{
+    const struct hub_prop **written =
+        arena_array(&c->arena, in->nwrites + 2, sizeof(*written));
+    struct out_view view = {
+        .nwritten = in->nwrites, .trace = in->trace, .is_new = is_new};
+    size_t i;
+
+    for (i = 0; i < in->nwrites; i++) {
+        written[i] = in->writes[i].prop;
+    }
+    if (in->key != NULL && input_value(in, in->key->name) == NULL) {
+        written[view.nwritten++] = in->key;
+    }
+    view.written = written;
+    out_record(c, rec, &view);
+}

@@ -1,0 +1,1 @@
+set(libs ml-stat ml-log ml-base PkgConfig::UV)

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/* Permits, rule by rule; the whole is simulated in test_permits_sim.c. */
+#include "unit.h"
+
+#include "ml/policy.h"
+
+#define SEC INT64_C(1000000)
+#define WINDOW (10 * SEC)
+#define SLACK INT64_C(2000)
+
+static const struct permits_spec unpaced = {.limit = 10,
+                                            .window_us = WINDOW,
+                                            .depth = 20,
+                                            .pace_percent = 0,
+                                            .foreign_margin = 2};
+
+static void
+take(struct permits *p, int64_t now, unsigned n)
+{
+    while (n-- > 0) {
+        EQ_INT(permits_wait_us(p, now), 0);
+        (void)permits_take(p, now);
+    }
+}
+
+static void
+settle(struct permits *p, int64_t now, int64_t arrived, unsigned n)
+{
+    while (n-- > 0) {
+        permits_settle(p, now, arrived);
+    }
+}
+
+TEST(a_token_returns_a_window_after_its_arrival)
+{
+    struct permits p;
+
+    permits_init(&p, &unpaced);
+    take(&p, 0, 10);
+    EQ_INT(permits_wait_us(&p, 0), INT64_MAX);
+    EQ_INT(permits_wait_us(&p, 3600 * SEC), INT64_MAX);
+    permits_settle(&p, 2 * SEC, 1 * SEC);
+    EQ_INT(permits_wait_us(&p, 2 * SEC), 9 * SEC + SLACK);
+    EQ_INT(permits_wait_us(&p, 11 * SEC + SLACK - 1), 1);
+    EQ_INT(permits_wait_us(&p, 11 * SEC + SLACK), 0);
+    permits_fini(&p);
+}
+
+TEST(answers_out_of_order_return_in_order_of_arrival)
+{
+    struct permits p;
+    int64_t last;
+
+    permits_init(&p, &unpaced);
+    take(&p, 0, 10);
+    permits_settle(&p, 5 * SEC, 5 * SEC);
+    permits_settle(&p, 6 * SEC, 1 * SEC);
+    permits_settle(&p, 6 * SEC, 3 * SEC);
+    EQ_UINT(permits_out(&p, 6 * SEC, &last), 10);
+    EQ_INT(last, 15 * SEC + SLACK);
+    EQ_INT(permits_wait_us(&p, 6 * SEC), 5 * SEC + SLACK);
+    EQ_UINT(permits_out(&p, 13 * SEC + SLACK, &last), 8);
+    EQ_INT(permits_wait_us(&p, 13 * SEC + SLACK), 0);
+    EQ_UINT(permits_out(&p, 100 * SEC, &last), 7);
+    EQ_INT(last, 100 * SEC);
+    permits_fini(&p);
+}
+
+TEST(an_arrival_in_the_future_counts_from_now)
+{
+    struct permits p;
+    int64_t last;
+
+    permits_init(&p, &unpaced);
+    take(&p, 0, 1);
+    permits_settle(&p, SEC, 100 * SEC);
+    (void)permits_out(&p, SEC, &last);
+    EQ_INT(last, 11 * SEC + SLACK);
+    permits_fini(&p);
+}
+
+TEST(pacing_lets_depth_go_at_once_and_then_one_by_one)
+{
+    struct permits_spec spec = {
+        .limit = 100, .window_us = WINDOW, .depth = 5, .pace_percent = 200};
+    struct permits p;
+
+    permits_init(&p, &spec);
+    take(&p, 1000, 5);
+    EQ_INT(permits_wait_us(&p, 1000), 50000);
+    EQ_INT(permits_wait_us(&p, 31000), 20000);
+    take(&p, 51000, 1);
+    EQ_INT(permits_wait_us(&p, 51000), 50000);
+    take(&p, 60 * SEC, 5);
+    IS(permits_wait_us(&p, 60 * SEC) > 0);
+    permits_fini(&p);
+    spec.depth = 0;
+    permits_init(&p, &spec);
+    take(&p, 0, 1);
+    EQ_INT(permits_wait_us(&p, 0), 50000);
+    permits_fini(&p);
+}
+
+TEST(a_429_holds_everything_as_long_as_it_says)
+{
+    struct permits p;
+
+    permits_init(&p, &unpaced);
+    take(&p, 0, 1);
+    settle(&p, 0, 0, 1);
+    permits_throttled(&p, 0, 3 * SEC, 0.5);
+    EQ_INT(permits_wait_us(&p, 0), 3 * SEC);
+    permits_throttled(&p, SEC, SEC, 0.5);
+    EQ_INT(permits_wait_us(&p, SEC), 2 * SEC);
+    permits_throttled(&p, SEC, 4 * SEC, 0.5);
+    EQ_INT(permits_wait_us(&p, SEC), 4 * SEC);
+    EQ_INT(permits_wait_us(&p, 5 * SEC), 0);
+    permits_throttled(&p, 5 * SEC, INT64_MAX, 0.5);
+    IS(permits_wait_us(&p, 5 * SEC) <= 25 * 3600 * SEC);
+    permits_fini(&p);
+}
+
+TEST(a_429_without_a_time_doubles_once_a_burst)
+{
+    struct permits p;
+    int64_t now = 0;
+    int64_t want = SEC;
+
+    permits_init(&p, &unpaced);
+    for (int i = 0; i < 10; i++) {
+        permits_throttled(&p, now, -1, 0.0);
+        permits_throttled(&p, now, -1, 0.9);
+        EQ_INT(permits_wait_us(&p, now), want);
+        now += want;
+        want = want < 64 * SEC ? want * 2 : want;
+    }
+    permits_answered(&p);
+    permits_throttled(&p, now, -1, 0.5);
+    EQ_INT(permits_wait_us(&p, now), SEC + SEC / 4);
+    permits_fini(&p);
+}
+
+TEST(a_429_shrinks_the_limit_for_a_minute)
+{
+    struct permits_spec spec = unpaced;
+    struct permits p;
+
+    spec.limit = 100;
+    permits_init(&p, &spec);
+    permits_throttled(&p, 0, 0, 0.0);
+    take(&p, 0, 95);
+    EQ_INT(permits_wait_us(&p, 0), 60 * SEC);
+    take(&p, 60 * SEC, 5);
+    EQ_INT(permits_wait_us(&p, 60 * SEC), INT64_MAX);
+    permits_fini(&p);
+}
+
+TEST(the_prediction_is_what_should_remain)
+{
+    struct permits p;
+
+    permits_init(&p, &unpaced);
+    EQ_UINT(permits_take(&p, 0), 9);
+    EQ_UINT(permits_take(&p, 0), 8);
+    permits_server_limit(&p, 5, 0);
+    EQ_UINT(permits_take(&p, 0), 2);
+    permits_server_limit(&p, 2, 0);
+    EQ_INT(permits_wait_us(&p, 0), INT64_MAX);
+    permits_settle(&p, 0, 0);
+    permits_settle(&p, 0, 0);
+    permits_settle(&p, 0, 0);
+    EQ_INT(permits_wait_us(&p, 0), 10 * SEC + SLACK);
+    EQ_UINT(permits_take(&p, 10 * SEC + SLACK), 1);
+    permits_fini(&p);
+}
+
+TEST(foreign_use_takes_deficit_and_margin_for_a_window_or_two)
+{
+    struct permits_spec spec = unpaced;
+    struct permits p;
+
+    spec.limit = 100;
+    permits_init(&p, &spec);
+    take(&p, 0, 1);
+    settle(&p, 0, 0, 1);
+    permits_observe(&p, 0, 99, 99);
+    permits_observe(&p, 0, 99, 100);
+    permits_observe(&p, 0, 99, 69);
+    permits_observe(&p, 0, 99, 59);
+    permits_observe(&p, 0, 99, 89);
+    take(&p, 0, 67);
+    EQ_INT(permits_wait_us(&p, 0), 10 * SEC);
+    settle(&p, 0, 0, 67);
+    EQ_INT(permits_wait_us(&p, 10 * SEC - 1), 1);
+    EQ_INT(permits_wait_us(&p, 10 * SEC), SLACK);
+    EQ_INT(permits_wait_us(&p, 11 * SEC), 0);
+    EQ_UINT(p.foreign_before, 30);
+    take(&p, 11 * SEC, 68);
+    EQ_INT(permits_wait_us(&p, 11 * SEC), 9 * SEC);
+    take(&p, 20 * SEC, 32);
+    EQ_UINT(p.foreign_before, 0);
+    permits_fini(&p);
+}
+
+TEST(foreign_use_seen_long_ago_is_forgotten_at_once)
+{
+    struct permits p;
+
+    permits_init(&p, &unpaced);
+    permits_observe(&p, 0, 9, 4);
+    permits_observe(&p, 0, 9, 4);
+    take(&p, 0, 3);
+    EQ_INT(permits_wait_us(&p, 0), 10 * SEC);
+    take(&p, 3600 * SEC, 7);
+    EQ_INT(permits_wait_us(&p, 3600 * SEC), INT64_MAX);
+    permits_fini(&p);
+}
+
+TEST(foreign_use_never_takes_the_last_request)
+{
+    struct permits p;
+
+    permits_init(&p, &unpaced);
+    permits_observe(&p, 0, 9, 0);
+    permits_observe(&p, 0, 9, 0);
+    take(&p, 0, 1);
+    EQ_INT(permits_wait_us(&p, 0), 10 * SEC);
+    permits_fini(&p);
+    permits_init(&p, &(struct permits_spec){.limit = 1, .window_us = SEC});
+    permits_throttled(&p, 0, 0, 0.0);
+    take(&p, 0, 1);
+    permits_fini(&p);
+}
+
+TEST(one_answer_or_requests_of_ours_in_flight_explain_a_deficit)
+{
+    struct permits p;
+
+    permits_init(&p, &unpaced);
+    take(&p, 0, 3);
+    permits_observe(&p, 0, 9, 6);
+    permits_observe(&p, 0, 9, 6);
+    EQ_UINT(p.foreign, 0);
+    permits_observe(&p, 0, 9, 1);
+    permits_observe(&p, 0, 9, 9);
+    permits_observe(&p, 0, 9, 1);
+    EQ_UINT(p.foreign, 0);
+    permits_observe(&p, 0, 9, 5);
+    EQ_UINT(p.foreign, 4);
+    permits_fini(&p);
+}
+
+TEST(the_server_may_lower_the_limit_but_not_raise_it)
+{
+    struct permits p;
+
+    permits_init(&p, &unpaced);
+    permits_server_limit(&p, 100, 0);
+    take(&p, 0, 10);
+    EQ_INT(permits_wait_us(&p, 0), INT64_MAX);
+    settle(&p, 0, 0, 10);
+    permits_server_limit(&p, 4, -1);
+    take(&p, 11 * SEC, 4);
+    EQ_INT(permits_wait_us(&p, 11 * SEC), INT64_MAX);
+    permits_server_limit(&p, 0, 0);
+    EQ_INT(permits_wait_us(&p, 11 * SEC), INT64_MAX);
+    permits_server_limit(&p, 10, 0);
+    take(&p, 11 * SEC, 6);
+    permits_fini(&p);
+}
+
+TEST(a_longer_window_delays_what_is_returning)
+{
+    struct permits p;
+    int64_t last;
+
+    permits_init(&p, &unpaced);
+    take(&p, 0, 2);
+    settle(&p, 0, 0, 2);
+    permits_server_limit(&p, 10, 20 * SEC);
+    EQ_UINT(permits_out(&p, 0, &last), 2);
+    EQ_INT(last, 20 * SEC + SLACK);
+    permits_server_limit(&p, 10, 1);
+    EQ_INT(p.spec.window_us, 100000);
+    permits_server_limit(&p, 10, INT64_MAX);
+    EQ_INT(p.spec.window_us, 3600 * SEC);
+    permits_fini(&p);
+}
+
+TEST(held_tokens_return_together)
+{
+    struct permits p;
+    int64_t last;
+
+    permits_init(&p, &unpaced);
+    take(&p, 0, 3);
+    permits_hold(&p, 100, 11 * SEC);
+    EQ_UINT(permits_out(&p, 0, &last), 10);
+    EQ_INT(last, 11 * SEC);
+    EQ_INT(permits_wait_us(&p, 0), 11 * SEC);
+    take(&p, 11 * SEC, 7);
+    settle(&p, 12 * SEC, 12 * SEC, 10);
+    EQ_UINT(permits_out(&p, 12 * SEC, &last), 10);
+    permits_fini(&p);
+}
+
+DEATH(taking_without_a_free_token_aborts)
+{
+    struct permits p;
+
+    permits_init(&p, &unpaced);
+    for (int i = 0; i < 11; i++) {
+        (void)permits_take(&p, 0);
+    }
+}
+
+DEATH(settling_more_than_was_taken_aborts)
+{
+    struct permits p;
+
+    permits_init(&p, &unpaced);
+    permits_settle(&p, 0, 0);
+}
+
+SUITE(permits, RUN(a_token_returns_a_window_after_its_arrival),
+      RUN(answers_out_of_order_return_in_order_of_arrival),
+      RUN(an_arrival_in_the_future_counts_from_now),
+      RUN(pacing_lets_depth_go_at_once_and_then_one_by_one),
+      RUN(a_429_holds_everything_as_long_as_it_says),
+      RUN(a_429_without_a_time_doubles_once_a_burst),
+      RUN(a_429_shrinks_the_limit_for_a_minute),
+      RUN(the_prediction_is_what_should_remain),
+      RUN(foreign_use_takes_deficit_and_margin_for_a_window_or_two),
+      RUN(foreign_use_seen_long_ago_is_forgotten_at_once),
+      RUN(foreign_use_never_takes_the_last_request),
+      RUN(one_answer_or_requests_of_ours_in_flight_explain_a_deficit),
+      RUN(the_server_may_lower_the_limit_but_not_raise_it),
+      RUN(a_longer_window_delays_what_is_returning),
+      RUN(held_tokens_return_together),
+      DIES(taking_without_a_free_token_aborts),
+      DIES(settling_more_than_was_taken_aborts))
