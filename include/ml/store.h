@@ -336,7 +336,8 @@ enum store_report {
     STORE_REPORT_AUDIT,       /* newest last, at most `limit` */
     STORE_REPORT_REPLAY_QUEUE,
     STORE_REPORT_UNFINISHED,  /* jobs not done: state, waiting_for, error */
-    STORE_REPORT_LEASES
+    STORE_REPORT_LEASES,
+    STORE_REPORT_JOBS /* [{"state","jobs"}] of all tenants: for metrics */
 };
 struct store_report_spec {
     enum store_report report;

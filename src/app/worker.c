@@ -26,7 +26,7 @@ struct worker {
     struct app *app;
     struct tenants *tenants;
     struct ops *ops;
-    struct store_op *upkeep_op;
+    struct store_op *upkeep_op, *metrics_op;
     struct loop_timer upkeep, deadline, metrics;
     bool once, stopping, finished, ended;
     int signum;
@@ -86,7 +86,9 @@ worker_stop(struct worker *w, const char *reason)
     loop_timer_stop(&w->upkeep);
     loop_timer_stop(&w->metrics);
     store_cancel(w->upkeep_op);
+    store_cancel(w->metrics_op);
     w->upkeep_op = NULL;
+    w->metrics_op = NULL;
     loop_timer_start(w->app->loop, &w->deadline, w->app->conf.shutdown_timeout,
                      on_deadline, w);
     tenants_stop(w->tenants, on_stopped, w);
@@ -114,6 +116,14 @@ on_finished(void *arg)
 
     w->finished = true;
     worker_stop(w, "finished");
+}
+
+static const char *
+field(const json_t *o, const char *key, const char *otherwise)
+{
+    const char *text = jsonx_text(o, key);
+
+    return text != NULL ? text : otherwise;
 }
 
 /* ---- upkeep --------------------------------------------------------------------*/
@@ -146,24 +156,62 @@ on_upkeep(void *arg)
     }
 }
 
+/* Open jobs by state, from the store: what waits there is not in memory. */
+static void
+set_jobs(const char *json)
+{
+    static const char *const states[] = {"queued", "in_flight", "waiting",
+                                         "retry", "unknown", "parked"};
+    json_t *rows = NULL, *row;
+    struct fault ignored;
+    size_t i;
+
+    if (jsonx_parse(json, strlen(json), &rows, &ignored) != ERR_OK) {
+        return;
+    }
+    for (i = 0; i < COUNT_OF(states); i++) {
+        stat_set(STAT_jobs, states[i], NULL, 0);
+    }
+    json_array_foreach(rows, i, row) {
+        int64_t n = 0;
+        bool has;
+
+        if (jsonx_get_int(row, "jobs", &has, &n, &ignored) == ERR_OK) {
+            stat_set(STAT_jobs, field(row, "state", "?"), NULL, (double)n);
+        }
+    }
+    json_decref(rows);
+}
+
+static void on_metrics(void *arg);
+
+static void
+on_jobs(void *arg, enum err err, const char *json, const struct fault *f)
+{
+    struct worker *w = worker_from(arg);
+
+    (void)f;
+    w->metrics_op = NULL;
+    if (err == ERR_OK) {
+        set_jobs(json);
+    }
+    loop_timer_start(w->app->loop, &w->metrics, METRICS_MS, on_metrics, w);
+}
+
 static void
 on_metrics(void *arg)
 {
     struct worker *w = worker_from(arg);
+    struct store_report_spec spec = {.report = STORE_REPORT_JOBS};
 
-    tenants_metrics(w->tenants);
-    loop_timer_start(w->app->loop, &w->metrics, METRICS_MS, on_metrics, w);
+    if (store_report(w->app->store, &spec, on_jobs, w, &w->metrics_op) !=
+        ERR_OK) {
+        w->metrics_op = NULL;
+        loop_timer_start(w->app->loop, &w->metrics, METRICS_MS, on_metrics, w);
+    }
 }
 
 /* ---- what is left after --once ---------------------------------------------- */
-
-static const char *
-field(const json_t *o, const char *key, const char *otherwise)
-{
-    const char *text = jsonx_text(o, key);
-
-    return text != NULL ? text : otherwise;
-}
 
 /* One line of what a report row says is not done; NULL when nothing is. */
 static char *

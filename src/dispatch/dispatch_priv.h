@@ -105,6 +105,7 @@ struct job {
     struct arena arena;
     struct dtenant *tenant;
     int64_t id, revision, seen_us;
+    int64_t sent_us; /* wall clock of the write of unknown outcome; 0: none */
     enum map_kind kind;
     const char *fusion_id, *number, *klass, *amount, *currency;
     unsigned attempts;

@@ -162,6 +162,20 @@ verify_found(struct need *n, const struct hubspot_result *r, struct save *s)
     json_decref(wanted);
 }
 
+/* How long until a write of unknown outcome can no longer arrive: HubSpot cuts
+ * a request off 100 s after it came (error handling, 524). */
+static int64_t
+cutoff_left(const struct job *j)
+{
+    int64_t cutoff_ms = j->tenant->d->config.cutoff_ms;
+    int64_t since_ms = (clock_wall_us() - j->sent_us) / 1000;
+
+    if (j->sent_us == 0 || since_ms < 0 || since_ms > cutoff_ms) {
+        return j->sent_us == 0 || since_ms < 0 ? cutoff_ms : 0;
+    }
+    return cutoff_ms - since_ms;
+}
+
 static void
 verify_absent(struct need *n, struct save *s)
 {
@@ -175,7 +189,7 @@ verify_absent(struct need *n, struct save *s)
                     map_object_name(n->part->object), n->part->key);
     n->part->absent = true;
     audit_plain(s, n, "absent", "not found when read back");
-    job_worst(j, HUBSPOT_RETRY, &f, false, j->tenant->d->config.cutoff_ms);
+    job_worst(j, HUBSPOT_RETRY, &f, false, cutoff_left(j));
 }
 
 /* ---- contacts that exist already ----------------------------------------------*/

@@ -45,12 +45,6 @@ stage_row(struct poll *p, const json_t *row)
 }
 
 static void
-on_row(void *arg, const json_t *row)
-{
-    stage_row(arg, row);
-}
-
-static void
 on_row_at(void *arg, size_t query, const json_t *row)
 {
     (void)query;
@@ -71,12 +65,12 @@ has_row(const json_t *list, const char *id)
 }
 
 static void
-stage_take(struct poll *p)
+stage_take(struct poll *p, const json_t *rows)
 {
     struct applications *a = &p->apps;
 
-    for (size_t i = 0; i < json_array_size(a->stage); i++) {
-        json_t *row = json_array_get(a->stage, i);
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        json_t *row = json_array_get(rows, i);
         const char *receipt = jsonx_text(row, "StandardReceiptId");
         const char *id = jsonx_text(row, "ApplicationId");
         json_t *list =
@@ -99,15 +93,17 @@ parts_done(struct poll *p)
     a->now = 0;
 }
 
+static void apps_single(struct poll *p);
+
 static void
 on_single(struct poll *p, const struct fusion_page *page)
 {
-    stage_take(p);
-    p->apps.offset += (unsigned)page->count;
-    if (!page->has_more) {
-        p->apps.offset = 0;
-        parts_done(p);
+    if (got_more(p, page)) {
+        poll_go(p, apps_single);
+        return;
     }
+    stage_take(p, p->got);
+    parts_done(p);
     poll_go(p, apps_next);
 }
 
@@ -123,7 +119,7 @@ on_batch(struct poll *p, const struct fusion_page *page)
         fault_clear(&p->fault);
         p->apps.now = 0;
     } else {
-        stage_take(p);
+        stage_take(p, p->apps.stage);
         parts_done(p);
     }
     poll_go(p, apps_next);
@@ -145,7 +141,7 @@ part_query(struct poll *p, const json_t *part, struct fusion_term *term,
     q->n_terms = 1;
     q->order_by = "ApplicationId:asc";
     q->finder = FINDER;
-    q->limit = 500;
+    q->limit = p->feed->page;
 }
 
 static void
@@ -156,14 +152,10 @@ apps_single(struct poll *p)
     struct fusion_query q;
 
     arena_reset(&p->arena);
-    json_decref(a->stage);
-    a->stage = json_array();
     a->now = 1;
     part_query(p, json_array_get(a->parts, 0), &term, &q);
-    q.offset = a->offset;
-    p->sized = false;
     p->optional = false;
-    poll_read(p, &q, on_row, on_single);
+    got_ask(p, &q, on_single);
 }
 
 static void
@@ -186,7 +178,7 @@ apps_batch(struct poll *p)
     for (size_t i = 0; i < n; i++) {
         part_query(p, json_array_get(a->parts, i), &terms[i], &q[i]);
     }
-    p->sized = false;
+    p->sized = true;
     p->optional = true;
     p->fallback = true;
     p->has_time = false;
@@ -207,8 +199,9 @@ apps_next(struct poll *p)
 
     if (json_array_size(a->parts) == 0) {
         poll_return(p);
-    } else if (json_array_size(a->parts) == 1 || a->offset > 0 ||
+    } else if (json_array_size(a->parts) == 1 ||
                loop_now_us(p->f->loop) < p->f->batch_off_us) {
+        got_begin(p);
         poll_go(p, apps_single);
     } else {
         poll_go(p, apps_batch);
@@ -249,13 +242,17 @@ parts_make(struct poll *p)
 }
 
 static void apps_links(struct poll *p);
+static void links_ask(struct poll *p);
 
 static void
 on_accounts(struct poll *p, const struct fusion_page *page)
 {
     struct applications *a = &p->apps;
 
-    (void)page;
+    if (got_more(p, page)) {
+        poll_go(p, links_ask);
+        return;
+    }
     for (size_t i = 0; i < json_array_size(p->got); i++) {
         json_t *row = json_array_get(p->got, i);
         const char *number = jsonx_text(row, "AccountNumber");
@@ -274,15 +271,7 @@ on_accounts(struct poll *p, const struct fusion_page *page)
 }
 
 static void
-on_got(void *arg, const json_t *row)
-{
-    struct poll *p = arg;
-
-    (void)json_array_append_new(p->got, collect_copy(row));
-}
-
-static void
-apps_links(struct poll *p)
+links_ask(struct poll *p)
 {
     struct applications *a = &p->apps;
     struct fusion_term term = {
@@ -291,17 +280,11 @@ apps_links(struct poll *p)
         .resource = "receivablesCustomerAccountActivities",
         .terms = &term,
         .n_terms = 1,
-        .limit = 500,
+        .order_by = "AccountId:asc",
         .links = true,
     };
-    json_t *some = NULL;
+    json_t *some = json_array();
 
-    if (json_array_size(a->unknown) == 0) {
-        parts_make(p);
-        poll_go(p, apps_next);
-        return;
-    }
-    some = json_array();
     for (a->now = 0;
          a->now < CHUNK_ACCOUNTS && a->now < json_array_size(a->unknown);
          a->now++) {
@@ -310,11 +293,20 @@ apps_links(struct poll *p)
     arena_reset(&p->arena);
     term.list = poll_list(p, some);
     json_decref(some);
-    json_decref(p->got);
-    p->got = json_array();
-    p->sized = false;
     p->optional = false;
-    poll_read(p, &q, on_got, on_accounts);
+    got_ask(p, &q, on_accounts);
+}
+
+static void
+apps_links(struct poll *p)
+{
+    if (json_array_size(p->apps.unknown) == 0) {
+        parts_make(p);
+        poll_go(p, apps_next);
+        return;
+    }
+    got_begin(p);
+    poll_go(p, links_ask);
 }
 
 static void

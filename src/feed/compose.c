@@ -218,21 +218,7 @@ crm_off(struct poll *p, const char *resource)
     fault_clear(&p->fault);
 }
 
-static void
-got_reset(struct poll *p)
-{
-    json_decref(p->got);
-    p->got = json_array();
-}
-
-static void
-on_got(void *arg, const json_t *row)
-{
-    struct poll *p = arg;
-
-    (void)json_array_append_new(p->got, collect_copy(row));
-}
-
+static void orgs_ask(struct poll *p);
 static void persons_ask(struct poll *p);
 
 static void
@@ -262,11 +248,12 @@ on_persons(struct poll *p, const struct fusion_page *page)
 {
     if (page == NULL) {
         crm_off(p, "hubPersons");
-    } else {
-        persons_take(p);
-        p->compose.offset += (unsigned)page->count;
+    } else if (got_more(p, page)) {
+        poll_go(p, persons_ask);
+        return;
     }
-    poll_go(p, page != NULL && page->has_more ? persons_ask : compose_store);
+    persons_take(p);
+    poll_go(p, compose_store);
 }
 
 static void
@@ -280,8 +267,6 @@ persons_ask(struct poll *p)
         .terms = &term,
         .n_terms = 1,
         .order_by = "PartyId:asc",
-        .limit = 500,
-        .offset = c->offset,
     };
 
     if (json_array_size(c->parties) == 0 || crm_is_off(p)) {
@@ -290,10 +275,8 @@ persons_ask(struct poll *p)
     }
     arena_reset(&p->arena);
     term.list = poll_list(p, c->parties);
-    got_reset(p);
-    p->sized = false;
     p->optional = true;
-    poll_read(p, &q, on_got, on_persons);
+    got_ask(p, &q, on_persons);
 }
 
 static void
@@ -303,6 +286,9 @@ on_orgs(struct poll *p, const struct fusion_page *page)
 
     if (page == NULL) {
         crm_off(p, "hubOrganizations");
+    } else if (got_more(p, page)) {
+        poll_go(p, orgs_ask);
+        return;
     }
     for (size_t i = 0; i < json_array_size(p->got); i++) {
         json_t *row = json_array_get(p->got, i);
@@ -312,7 +298,7 @@ on_orgs(struct poll *p, const struct fusion_page *page)
             (void)json_object_set(c->orgs, party, row);
         }
     }
-    c->offset = 0;
+    got_begin(p);
     poll_go(p, persons_ask);
 }
 
@@ -329,7 +315,7 @@ orgs_ask(struct poll *p)
         .expand = "CustomerClassification,ContactPoint",
         .children = org_children,
         .key = "PartyNumber",
-        .limit = 500,
+        .order_by = "PartyId:asc",
     };
 
     if (json_array_size(c->parties) == 0 || crm_is_off(p)) {
@@ -338,10 +324,8 @@ orgs_ask(struct poll *p)
     }
     arena_reset(&p->arena);
     term.list = poll_list(p, c->parties);
-    got_reset(p);
-    p->sized = false;
     p->optional = true;
-    poll_read(p, &q, on_got, on_orgs);
+    got_ask(p, &q, on_orgs);
 }
 
 /* ---- hints ------------------------------------------------------------------------------- */
@@ -390,6 +374,7 @@ on_hints(void *arg, enum err err, const char *json, const struct fault *f)
     }
     json_decref(rows);
     parties_list(c);
+    got_begin(p);
     poll_go(p, orgs_ask);
 }
 
@@ -414,16 +399,23 @@ hints_ask(struct poll *p)
 
 /* ---- accounts ------------------------------------------------------------------------------ */
 
+static void numbers_ask(struct poll *p);
+
 static void
 on_accounts(struct poll *p, const struct fusion_page *page)
 {
     struct compose *c = &p->compose;
 
     if (page == NULL) {
+        /* Refused: nobody can say whether they exist; dropped. */
         json_decref(p->hand);
         p->hand = NULL;
         compose_reset(p);
         poll_return(p);
+        return;
+    }
+    if (got_more(p, page)) {
+        poll_go(p, numbers_ask);
         return;
     }
     for (size_t i = 0; i < json_array_size(p->got); i++) {
@@ -437,8 +429,8 @@ on_accounts(struct poll *p, const struct fusion_page *page)
     poll_go(p, hints_ask);
 }
 
-void
-customers_by_number(struct poll *p)
+static void
+numbers_ask(struct poll *p)
 {
     struct fusion_term term = {
         .attribute = "AccountNumber", .op = "in", .list_is_text = true};
@@ -446,10 +438,19 @@ customers_by_number(struct poll *p)
         .resource = "receivablesCustomerAccountActivities",
         .terms = &term,
         .n_terms = 1,
-        .limit = 500,
+        .order_by = "AccountId:asc",
         .links = true,
     };
 
+    arena_reset(&p->arena);
+    term.list = poll_list(p, p->hand);
+    p->optional = true;
+    got_ask(p, &q, on_accounts);
+}
+
+void
+customers_by_number(struct poll *p)
+{
     compose_new(p);
     collect_clear(&p->page);
     memset(&p->cursor, 0, sizeof(p->cursor));
@@ -458,12 +459,8 @@ customers_by_number(struct poll *p)
                                   json_string_value(json_array_get(p->hand, i)),
                                   json_null());
     }
-    arena_reset(&p->arena);
-    term.list = poll_list(p, p->hand);
-    got_reset(p);
-    p->sized = false;
-    p->optional = true;
-    poll_read(p, &q, on_got, on_accounts);
+    got_begin(p);
+    poll_go(p, numbers_ask);
 }
 
 void

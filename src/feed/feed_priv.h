@@ -209,8 +209,7 @@ struct compose {
     json_t *orgs;     /* party -> row */
     json_t *persons;  /* party -> array of rows */
     json_t *parties;  /* array of texts */
-    unsigned offset;
-    bool given; /* accounts came from the spine, not by number */
+    bool given;       /* accounts came from the spine, not by number */
 };
 
 struct applications {
@@ -222,7 +221,6 @@ struct applications {
     json_t *stage;   /* rows of the read under way */
     json_t *learnt;  /* number -> row of accounts read for their link */
     size_t now;      /* parts, or numbers, in the read under way */
-    unsigned offset; /* of a single read */
 };
 
 struct poll {
@@ -270,6 +268,9 @@ struct poll {
     enum window_next next;
     size_t kept_at;
     int64_t clock_us; /* the pod's when a first poll of customers began */
+    size_t got_mark;  /* rows of got that pages before gave */
+    unsigned offset;  /* of that read */
+    bool more;        /* of a read by id: some ids are still to come */
     json_t *got;      /* rows of a read by id, of accounts and parties */
     json_t *hand;     /* array of ids of needs being served */
     bool hand_invoices;
@@ -295,9 +296,17 @@ void poll_fail(struct poll *p, enum err err, const struct fault *why);
 void poll_read(struct poll *p, const struct fusion_query *q, fusion_row_fn *row,
                page_fn *on_page);
 void poll_on_page(void *arg, enum err err, const struct fusion_page *page);
+/* Repeats the step after a while, or fails the poll. */
+void poll_read_failed(struct poll *p, enum err err,
+                      const struct fusion_page *page);
 void poll_store_started(struct poll *p, enum err err);
 /* False when err is not OK: it was dealt with. */
 bool poll_store_ok(struct poll *p, enum err err, const struct fault *f);
+/* Reads q page by page into p->got, then on_page: got_begin() first, and
+ * got_ask() is what the step calls; got_more() says whether to go on. */
+void got_begin(struct poll *p);
+void got_ask(struct poll *p, struct fusion_query *q, page_fn *on_page);
+bool got_more(struct poll *p, const struct fusion_page *page);
 /* NULL-terminated texts of a JSON array, in the poll's arena. */
 const char *const *poll_list(struct poll *p, const json_t *array);
 int64_t poll_cursor(const struct poll *p, const char *stream, const char **id);

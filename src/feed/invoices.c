@@ -88,6 +88,10 @@ static void
 by_id_stored(struct poll *p)
 {
     hand_without_rows(p);
+    if (p->more && json_array_size(p->hand) > 0) {
+        poll_go(p, invoices_by_id); /* the rest of them */
+        return;
+    }
     if (json_array_size(p->hand) > 0) {
         poll_go(p, needs_missing);
         return;
@@ -105,6 +109,7 @@ on_by_id(struct poll *p, const struct fusion_page *page)
         poll_return(p);
         return;
     }
+    p->more = page->has_more && p->page.n_rows > 0;
     memset(&p->cursor, 0, sizeof(p->cursor));
     poll_store(p, FEED_INVOICES, by_id_stored);
 }
@@ -120,13 +125,13 @@ invoices_ask(struct poll *p, const json_t *ids, page_fn *on_page)
         .expand = EXPAND,
         .children = children,
         .key = ID,
-        .limit = 500,
+        .limit = p->feed->page,
     };
 
     arena_reset(&p->arena);
     term.list = poll_list(p, ids);
     collect_reset(&p->page);
-    p->sized = false;
+    p->sized = true;
     p->optional = true;
     poll_read(p, &q, on_id_row, on_page);
 }
@@ -140,27 +145,28 @@ invoices_by_id(struct poll *p)
 /* ---- the open ones ------------------------------------------------------------------ */
 
 static void open_next(struct poll *p);
+static void open_ask(struct poll *p);
+
+static void
+open_stored(struct poll *p)
+{
+    hand_without_rows(p);
+    poll_go(p, p->more && json_array_size(p->hand) > 0 ? open_ask : open_next);
+}
 
 static void
 on_open_page(struct poll *p, const struct fusion_page *page)
 {
-    (void)page; /* a refusal leaves these for another day */
-    json_decref(p->hand);
-    p->hand = NULL;
+    /* A refusal leaves these for another day. */
+    p->more = page != NULL && page->has_more && p->page.n_rows > 0;
     memset(&p->cursor, 0, sizeof(p->cursor));
-    poll_store(p, FEED_INVOICES, open_next);
+    poll_store(p, FEED_INVOICES, open_stored);
 }
 
 static void
 open_ask(struct poll *p)
 {
     invoices_ask(p, p->hand, on_open_page);
-}
-
-static void
-invoices_served(struct poll *p)
-{
-    poll_end(p);
 }
 
 static void
@@ -171,7 +177,7 @@ invoices_serve(struct poll *p)
         poll_end(p);
         return;
     }
-    poll_call(p, needs_serve, invoices_served);
+    poll_call(p, needs_serve, poll_end);
 }
 
 static void

@@ -265,14 +265,18 @@ static void
 on_describe(void *arg, enum err err, bool queryable, const struct fault *f)
 {
     struct poll *p = poll_from(arg);
+    struct fusion_page page = {0};
 
     p->fop = NULL;
     p->requests++;
-    if (err == ERR_CREDENTIALS || (err != ERR_OK &&
-                                   (err_class(err) == ERR_CLASS_AGAIN ||
-                                    err_class(err) == ERR_CLASS_LATER) &&
-                                   err != ERR_SYNTAX && err != ERR_PROMISE)) {
-        poll_fail(p, err, f);
+    /* A pod that does not describe its resources is read newest first; one
+     * that only has trouble is asked again. */
+    if (err == ERR_CREDENTIALS || err == ERR_TLS ||
+        (err_class(err) == ERR_CLASS_AGAIN && err != ERR_SYNTAX &&
+         err != ERR_PROMISE) ||
+        err_class(err) == ERR_CLASS_LATER) {
+        page.fault = *f;
+        poll_read_failed(p, err, &page);
         return;
     }
     p->f->learned.receipts = err == ERR_OK && queryable ? 'A' : 'B';
@@ -288,6 +292,10 @@ strategy_ask(struct poll *p)
                                    on_describe, p, &p->fop);
     struct fault why = {0};
 
+    p->optional = false;
+    p->fallback = false;
+    p->has_time = false;
+    p->sized = false;
     if (err != ERR_OK) {
         (void)fault_set(&why, err, "describe cannot be sent");
         poll_fail(p, err, &why);

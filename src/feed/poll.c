@@ -263,8 +263,8 @@ read_wait_ms(struct poll *p, enum err err, const struct fusion_page *page)
     return wait > WAIT_MAX_MS ? -1 : wait;
 }
 
-static void
-read_failed(struct poll *p, enum err err, const struct fusion_page *page)
+void
+poll_read_failed(struct poll *p, enum err err, const struct fusion_page *page)
 {
     struct fault why = page->fault;
     char text[LOG_TEXT_MAX];
@@ -309,7 +309,7 @@ poll_on_page(void *arg, enum err err, const struct fusion_page *page)
     p->requests += page->requests;
     feeds_pod_heard(p->f, page->pod_us);
     if (err != ERR_OK) {
-        read_failed(p, err, page);
+        poll_read_failed(p, err, page);
         return;
     }
     p->tries = 0;
@@ -346,6 +346,46 @@ poll_read(struct poll *p, const struct fusion_query *q, fusion_row_fn *row,
                         err_text(err));
         poll_fail(p, err, &none.fault);
     }
+}
+
+/* ---- reads by id ------------------------------------------------------ */
+
+static void
+on_got(void *arg, const json_t *row)
+{
+    struct poll *p = arg;
+
+    (void)json_array_append_new(p->got, collect_copy(row));
+}
+
+void
+got_begin(struct poll *p)
+{
+    json_decref(p->got);
+    p->got = json_array();
+    p->got_mark = 0;
+    p->offset = 0;
+}
+
+void
+got_ask(struct poll *p, struct fusion_query *q, page_fn *on_page)
+{
+    /* What a failed try gave goes. */
+    while (json_array_size(p->got) > p->got_mark) {
+        (void)json_array_remove(p->got, json_array_size(p->got) - 1);
+    }
+    q->limit = p->feed->page;
+    q->offset = p->offset;
+    p->sized = true;
+    poll_read(p, q, on_got, on_page);
+}
+
+bool
+got_more(struct poll *p, const struct fusion_page *page)
+{
+    p->got_mark = json_array_size(p->got);
+    p->offset += (unsigned)page->count;
+    return page->has_more;
 }
 
 /* ---- helpers of steps ------------------------------------------------------------------ */

@@ -245,7 +245,9 @@ static bool
 op_child_next(struct fusion_op *op, json_t *row)
 {
     json_t *child = page_truncated(op->page, row, &op->child_at, &op->child);
-    struct fusion_query q = {.crm = op->queries[0].crm, .limit = CHILD_LIMIT};
+    unsigned limit = op->queries[0].limit;
+    struct fusion_query q = {.crm = op->queries[0].crm,
+                             .limit = limit > 0 ? limit : CHILD_LIMIT};
 
     if (child == NULL) {
         return false;

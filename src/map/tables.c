@@ -57,7 +57,7 @@ static const struct map_property properties[] = {
     OWN_NUMBER(INVOICES, "fusion_amount_credited", "Fusion amount credited"),
     OWN_KEY(LINE_ITEMS, "fusion_line_id", "Fusion line id"),
     OWN_TEXT(LINE_ITEMS, "fusion_transaction_id", "Fusion transaction id"),
-    OWN_NUMBER(LINE_ITEMS, "fusion_line_number", "Fusion line number"),
+    OWN_TEXT(LINE_ITEMS, "fusion_line_number", "Fusion line number"),
     OWN_NUMBER(LINE_ITEMS, "fusion_line_amount", "Fusion line amount"),
     OWN_KEY(PAYMENTS, "fusion_payment_key", "Fusion payment key"),
     OWN_TEXT(PAYMENTS, "fusion_receipt_id", "Fusion receipt id"),

@@ -139,7 +139,7 @@ struct app {
     int64_t amount; /* in the invoice's currency; negative: taken back */
     int64_t used;   /* of the receipt or memo, in its currency */
     uint32_t source, invoice, next_of_source, next_of_invoice;
-    int32_t date;
+    int32_t date; /* invoice NONE: put on account */
     uint8_t installment;
     bool of_memo, latest;
 };
@@ -265,7 +265,10 @@ uint32_t op_receipt(struct world *w, uint32_t customer, unsigned currency,
 int64_t op_apply(struct world *w, uint32_t receipt, uint32_t invoice,
                  int64_t amount, int64_t now);
 int64_t op_unapply(struct world *w, uint32_t receipt, uint32_t invoice,
-                   int64_t now); /* NONE: all of it */
+                   int64_t now); /* NONE: from all, also from account */
+/* Puts up to `amount` on account: a ledger row without an invoice. */
+int64_t op_on_account(struct world *w, uint32_t receipt, int64_t amount,
+                      int64_t now);
 bool op_reverse(struct world *w, uint32_t receipt, const char *category,
                 int64_t now);
 uint32_t op_memo(struct world *w, uint32_t invoice, int64_t amount,

@@ -394,8 +394,12 @@ gen_receipt(struct world *w, struct rng *r)
     int64_t due = 0;
 
     if (v == NONE || mode >= 95) {
-        (void)op_receipt(w, mode % 2 == 1 ? NONE : customer, 0,
-                         rng_range(r, 1000, 900000) * 10, moment(w, r, 0));
+        at = moment(w, r, 0);
+        receipt = op_receipt(w, mode % 2 == 1 ? NONE : customer, 0,
+                             rng_range(r, 1000, 900000) * 10, at);
+        if (mode == 98) {
+            (void)op_on_account(w, receipt, rng_range(r, 100, 900000) * 10, at);
+        }
         return;
     }
     at = moment(w, r, w->invoices[v].stamp);

@@ -298,6 +298,17 @@ loose_receipt(struct day *d)
 }
 
 static bool
+put_on_account(struct day *d)
+{
+    uint32_t r = any(d, K_RECEIPT);
+
+    return r != NONE &&
+           op_on_account(d->w, r, rng_range(&d->r, 1, 9000) * 1000, d->now) >
+               0 &&
+           did(d, "receipt_on_account", K_RECEIPT, r);
+}
+
+static bool
 apply_more(struct day *d)
 {
     for (int i = 0; i < 32; i++) {
@@ -364,7 +375,7 @@ static change_fn *const changes[] = {
     new_invoice,  new_invoice,     change_header, add_line,       remove_line,
     change_line,  change_status,   move_invoice,  delete_invoice, touch_invoice,
     new_receipt,  new_receipt,     loose_receipt, apply_more,     unapply,
-    reverse,      credit,          adjust,
+    reverse,      credit,          adjust,        put_on_account,
 };
 
 json_t *

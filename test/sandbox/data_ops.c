@@ -373,7 +373,7 @@ static void
 app_link(struct world *w, uint32_t app)
 {
     struct app *a = &w->apps[app];
-    struct invoice *v = &w->invoices[a->invoice];
+    struct invoice *v = a->invoice == NONE ? NULL : &w->invoices[a->invoice];
     struct app_list s = source_list(w, a->of_memo, a->source);
 
     for (uint32_t i = *s.first; i != NONE; i = w->apps[i].next_of_source) {
@@ -389,6 +389,9 @@ app_link(struct world *w, uint32_t app)
         w->apps[*s.last].next_of_source = app;
     }
     *s.last = app;
+    if (v == NULL) {
+        return;
+    }
     if (v->first_app == NONE) {
         v->first_app = app;
     } else {
@@ -397,13 +400,28 @@ app_link(struct world *w, uint32_t app)
     v->last_app = app;
 }
 
+/* The invoice's side of a ledger row. */
+static void
+pay_installment(struct world *w, const struct app *row, int64_t now)
+{
+    struct installment *i = &w->invoices[row->invoice].inst[row->installment];
+
+    if (row->of_memo) {
+        i->credited -= row->amount;
+    } else {
+        i->paid += row->amount;
+    }
+    i->stamp = now;
+    i->closed = installment_balance(i) == 0 ? day_of(now) : 0;
+    if (w->payments_bump) {
+        touch(w, K_INVOICE, row->invoice, now);
+    }
+}
+
 /* Adds a ledger row and moves the money of both sides. */
 static void
 app_add(struct world *w, struct app row, int64_t now)
 {
-    struct invoice *v = &w->invoices[row.invoice];
-    struct installment *i = &v->inst[row.installment];
-
     if (w->n_apps == w->cap_apps) {
         w->cap_apps = w->cap_apps == 0 ? 256 : w->cap_apps * 2;
         w->apps = mem_resize(w->apps, w->cap_apps * sizeof(*w->apps));
@@ -418,16 +436,12 @@ app_add(struct world *w, struct app row, int64_t now)
     app_link(w, (uint32_t)w->n_apps);
     w->n_apps++;
     if (row.of_memo) {
-        i->credited -= row.amount;
         w->memos[row.source].balance -= row.used;
     } else {
-        i->paid += row.amount;
         w->receipts[row.source].unapplied -= row.used;
     }
-    i->stamp = now;
-    i->closed = installment_balance(i) == 0 ? day_of(now) : 0;
-    if (w->payments_bump) {
-        touch(w, K_INVOICE, row.invoice, now);
+    if (row.invoice != NONE) {
+        pay_installment(w, &row, now);
     }
 }
 
@@ -516,6 +530,23 @@ op_apply(struct world *w, uint32_t receipt, uint32_t invoice, int64_t amount,
         touch(w, K_RECEIPT, receipt, now);
     }
     return done;
+}
+
+int64_t
+op_on_account(struct world *w, uint32_t receipt, int64_t amount, int64_t now)
+{
+    struct receipt *p = &w->receipts[receipt];
+    int64_t put = amount < p->unapplied ? amount : p->unapplied;
+
+    if (p->reversal != NULL || p->customer == NONE || put <= 0) {
+        return 0;
+    }
+    app_add(w,
+            (struct app){
+                .source = receipt, .invoice = NONE, .amount = put, .used = put},
+            now);
+    touch(w, K_RECEIPT, receipt, now);
+    return put;
 }
 
 /* What a source has on one installment, and what it used for it. */

@@ -46,30 +46,12 @@ rng_percent(struct rng *r, unsigned percent)
 #define PICK(r, table) ((table)[rng_next(r) % COUNT_OF(table)])
 
 static const char *const stems[] = {
-    "Meridian",
-    "Talbot",
-    "Harbor",
-    "Northwind Supply",
-    "Kestrel",
-    "Blue Ridge",
-    "Orchard",
-    "M\xc3\xbcller",
-    "Nordlys",
-    "Pinecrest",
-    "Granite",
-    "Sterling",
-    "\xc3\x85sgard",
-    "Caf\xc3\xa9 Royal",
-    "Vanguard",
-    "O'Hara",
-    "Juniper",
-    "Lakeside",
-    "Summit",
-    "Copper Hill",
-    "\xe6\x9d\xb1\xe4\xba\xac",
-    "Ashford",
-    "Delmar",
-    "Quarry",
+    "Meridian",     "Talbot",          "Harbor",   "Northwind Supply",
+    "Kestrel",      "Blue Ridge",      "Orchard",  "M\u00fcller",
+    "Nordlys",      "Pinecrest",       "Granite",  "Sterling",
+    "\u00c5sgard",  "Caf\u00e9 Royal", "Vanguard", "O'Hara",
+    "Juniper",      "Lakeside",        "Summit",   "Copper Hill",
+    "\u6771\u4eac", "Ashford",         "Delmar",   "Quarry",
 };
 static const char *const trades[] = {
     "Components", "Instruments",        "Logistics",         "Foods",
@@ -80,23 +62,12 @@ static const char *const trades[] = {
 static const char *const suffixes[] = {"Inc",  "GmbH", "Ltd", "LLC",
                                        "S.A.", "Corp", "AG",  "Pty"};
 static const char *const firsts[] = {
-    "Dana",  "Casey", "Bj\xc3\xb6rn", "Amina", "Luis", "Chlo\xc3\xa9",
-    "Priya", "Tom",   "Ingrid",       "Wei",   "Sara", "Mikhail",
+    "Dana",  "Casey", "Bj\u00f6rn", "Amina", "Luis", "Chlo\u00e9",
+    "Priya", "Tom",   "Ingrid",     "Wei",   "Sara", "Mikhail",
 };
 static const char *const lasts[] = {
-    "Whitfield",
-    "O'Brien",
-    "Garc\xc3\xad"
-    "a",
-    "Tanaka",
-    "Novak",
-    "Lind",
-    "Okafor",
-    "Smith",
-    "M\xc3\xbcller",
-    "Da Silva",
-    "Chen",
-    "Brown",
+    "Whitfield", "O'Brien", "Garc\u00eda", "Tanaka",   "Novak", "Lind",
+    "Okafor",    "Smith",   "M\u00fcller", "Da Silva", "Chen",  "Brown",
 };
 static const char *const titles[] = {"Accounts Payable Manager", "Controller",
                                      "Buyer", "Treasurer", "Head of Finance"};
@@ -108,11 +79,9 @@ static const struct place places[] = {
     {"Foster City", "CA", NULL, "94404", "US"},
     {"Chattanooga", "TN", NULL, "37402", "US"},
     {"Toronto", NULL, "ON", "M5V 2T6", "CA"},
-    {"M\xc3\xbcnchen", NULL, NULL, "80331", "DE"},
+    {"M\u00fcnchen", NULL, NULL, "80331", "DE"},
     {"London", NULL, NULL, "EC1A 1BB", "GB"},
-    {"Montr\xc3\xa9"
-     "al",
-     NULL, "QC", "H2Y 1C6", "CA"},
+    {"Montr\u00e9al", NULL, "QC", "H2Y 1C6", "CA"},
     {"Austin", "TX", NULL, "73301", "US"},
     {"Kuwait City", NULL, NULL, "13001", "KW"},
     {"Osaka", NULL, NULL, "530-0001", "JP"},
@@ -429,14 +398,11 @@ static const char *const goods[] = {
     "Charger",
     "Docking station 13\" / 15\"",
     "C:\\Tools\\Licence, 1 year",
-    "Gep\xc3\xa4"
-    "ckst\xc3\xbc"
-    "ck \xe2\x80\x94 Gr\xc3\xb6\xc3\x9f"
-    "e L",
+    "Gep\u00e4ckst\u00fcck \u2014 Gr\u00f6\u00dfe L",
     "Steel bracket, galvanised",
-    "Consulting, fixed fee \xe2\x80\x94 phase 1",
+    "Consulting, fixed fee \u2014 phase 1",
     "Support contract",
-    "\xe3\x83\x8e\xe3\x83\xbc\xe3\x83\x88 PC",
+    "\u30ce\u30fc\u30c8 PC",
     "Travel expenses, as agreed in the statement of work of the master services "
     "agreement between the parties including all annexes, schedules and later "
     "amendments to them",

@@ -246,6 +246,10 @@ fusion_get(struct fctx *c, const char *api, const char *path)
     struct row row = {0};
 
     c->path = arena_printf(c->a, "/%s", n == 0 ? "" : part[0]);
+    if (n == 1 && strcmp(part[0], "describe") == 0) {
+        describe_resource(c, api, NULL);
+        return;
+    }
     if (res == NULL) {
         c->op = "unknown.get";
         (void)fail(c, 404, "11", "Not Found");
@@ -253,7 +257,7 @@ fusion_get(struct fctx *c, const char *api, const char *path)
     }
     c->op = res->op;
     if (n == 2 && strcmp(part[1], "describe") == 0) {
-        describe_resource(c, res);
+        describe_resource(c, api, res);
         return;
     }
     if (n == 1) {

@@ -241,7 +241,7 @@ void render_self_link(struct fctx *c, struct jw *j, const char *href,
 const char *row_href(struct fctx *c, const struct row *row);
 
 /* fusion_describe.c */
-void describe_resource(struct fctx *c, const struct res *res);
+void describe_resource(struct fctx *c, const char *api, const struct res *res);
 void describe_root(struct fctx *c, bool one, const char *api);
 
 /* fusion_batch.c */

@@ -455,6 +455,7 @@ do_receipt(struct ctl *k)
     const char *category = arg(k, "category");
     uint32_t r = NONE;
     uint32_t v = NONE;
+    int64_t amount = INT64_MAX;
 
     if (k->n == 2) {
         do_receipt_new(k);
@@ -467,6 +468,9 @@ do_receipt(struct ctl *k)
     v = world_find(k->w, K_INVOICE, arg_int(k, "invoice", 0));
     if (strcmp(verb, "apply") == 0) {
         apply_list(k, r, arg(k, "apply"));
+    } else if (strcmp(verb, "on_account") == 0) {
+        (void)arg_amount(k, "amount", 3, &amount);
+        (void)op_on_account(k->w, r, amount, k->now);
     } else if (strcmp(verb, "unapply") == 0) {
         (void)op_unapply(k->w, r, v, k->now);
     } else if (strcmp(verb, "reverse") == 0) {
@@ -608,6 +612,10 @@ do_dump(struct ctl *k)
     if (c.status != 0) {
         buf_reset(&k->p->body);
         refuse(k, c.status, c.error);
+        return;
+    }
+    if (k->p->body.failed) {
+        refuse(k, 413, "too large: use offset and limit");
         return;
     }
     k->p->status = 200;

@@ -114,8 +114,26 @@ describe_link(struct fctx *c, struct jw *j, const char *rel, const char *name,
     jw_close(j, '}');
 }
 
+static void
+describe_member(struct fctx *c, struct jw *j, const struct res *res)
+{
+    jw_key(j, res->name);
+    jw_open(j, '{');
+    describe_attrs(c, j, res);
+    describe_finders(c, j, res);
+    describe_children(c, j, res);
+    jw_key(j, "links");
+    jw_open(j, '[');
+    describe_link(c, j, "self", "self", "describe",
+                  arena_printf(c->a, "%s/%s/resources/11.13.18.05/%s/describe",
+                               c->base, res->api, res->name));
+    jw_close(j, ']');
+    jw_close(j, '}');
+}
+
+/* NULL: every resource of the api. */
 void
-describe_resource(struct fctx *c, const struct res *res)
+describe_resource(struct fctx *c, const char *api, const struct res *res)
 {
     struct jw j = {.b = c->out};
     int64_t only = c->pod->sw[SW_describe_status];
@@ -128,18 +146,12 @@ describe_resource(struct fctx *c, const struct res *res)
     jw_open(&j, '{');
     jw_key(&j, "Resources");
     jw_open(&j, '{');
-    jw_key(&j, res->name);
-    jw_open(&j, '{');
-    describe_attrs(c, &j, res);
-    describe_finders(c, &j, res);
-    describe_children(c, &j, res);
-    jw_key(&j, "links");
-    jw_open(&j, '[');
-    describe_link(c, &j, "self", "self", "describe",
-                  arena_printf(c->a, "%s/%s/resources/11.13.18.05/%s/describe",
-                               c->base, res->api, res->name));
-    jw_close(&j, ']');
-    jw_close(&j, '}');
+    for (size_t i = 0; i < n_top_resources; i++) {
+        if (res == top_resources[i] ||
+            (res == NULL && strcmp(top_resources[i]->api, api) == 0)) {
+            describe_member(c, &j, top_resources[i]);
+        }
+    }
     jw_close(&j, '}');
     jw_close(&j, '}');
     buf_addc(c->out, '\n');

@@ -383,7 +383,8 @@ static void
 page_write(struct fctx *c, struct page *pg, const char *href, const char *name)
 {
     struct jw j = {.b = c->out};
-    bool lie = sw(c, SW_has_more_empty) && !pg->more && pg->rows.n > 0;
+    int64_t lies = c->pod->sw[SW_has_more_empty];
+    bool lie = lies > 1 || (lies == 1 && pg->rows.n > 0);
 
     jw_open(&j, '{');
     if (pg->rows.n > 0 || !sw(c, SW_items_absent)) {

@@ -4,7 +4,8 @@
  * customers' payments, credit memo applications, payment schedules, receipts,
  * credit memos, adjustments.
  *
- * The ledger shows every row ever added; a reversal is a second, negative row.
+ * The ledger shows every row ever added; a reversal is a second, negative row;
+ * what was put on account has an ActivityName and no ReferenceTransactionId.
  * A receipt of A applied to an invoice of B shows under A's applications and
  * under B's transactionsPaidByOtherCustomers with the same ApplicationId.
  */
@@ -36,6 +37,7 @@ enum {
     A_CURRENCY,
     A_DATE,
     A_STATUS,
+    A_ACTIVITY,
     A_LATEST,
     A_PROCESS,
     A_SITE,
@@ -59,7 +61,7 @@ static const struct attr app_attrs[] = {
     {"ApplicationDate", V_DATE, 0, A_DATE},
     {"AccountingDate", V_DATE, 0, A_DATE},
     {"ApplicationStatus", V_STR, AF_Q, A_STATUS},
-    {"ActivityName", V_STR, AF_Q, 0},
+    {"ActivityName", V_STR, AF_Q, A_ACTIVITY},
     {"IsLatestApplication", V_STR, AF_Q, A_LATEST},
     {"ProcessStatus", V_STR, AF_Q, A_PROCESS},
     {"CustomerSite", V_STR, 0, A_SITE},
@@ -128,8 +130,15 @@ app_source(struct fctx *c, const struct app *a, int id, struct val *v)
 static void
 app_invoice(struct fctx *c, const struct app *a, int id, struct val *v)
 {
-    const struct invoice *i = &c->w->invoices[a->invoice];
+    const struct invoice *i = NULL;
 
+    if (a->invoice == NONE) {
+        v_str(v, id == A_CURRENCY ?
+                     currencies[c->w->receipts[a->source].currency].code :
+                     NULL);
+        return;
+    }
+    i = &c->w->invoices[a->invoice];
     switch (id) {
     case A_INVOICE:
         v_num(v, V_INT, world_id(c->w, K_INVOICE, a->invoice));
@@ -172,7 +181,10 @@ app_get(struct fctx *c, const struct row *r, int id, struct val *v)
         v_num(v, V_DATE, a->date);
         break;
     case A_STATUS:
-        v_str(v, "Applied");
+        v_str(v, a->invoice == NONE ? "On account" : "Applied");
+        break;
+    case A_ACTIVITY:
+        v_str(v, a->invoice == NONE ? "On Account" : NULL);
         break;
     case A_LATEST:
         v_str(v, a->latest ? "Y" : "N");

@@ -315,9 +315,10 @@ static void
 receipt_references(struct fctx *c, const struct row *parent, struct rows *out)
 {
     struct row *up = arena_alloc(c->a, sizeof(*up));
+    uint32_t first = c->w->receipts[parent->i].first_app;
 
     *up = *parent;
-    if (c->w->receipts[parent->i].first_app != NONE) {
+    if (first != NONE && c->w->apps[first].invoice != NONE) {
         rows_add(c, out,
                  (struct row){.res = &res_references,
                               .name = res_references.name,

@@ -265,6 +265,7 @@ hubspot_sim_new(const struct sim_options *o)
     s->random = o->seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
     map_init(&s->tokens);
     map_init(&s->operations);
+    protos_init(s);
     s->nportals = o->portals;
     s->portals = mem_array(o->portals, sizeof(struct hub_portal *));
     for (i = 0; i < o->portals; i++) {
@@ -295,6 +296,7 @@ hubspot_sim_free(struct hubspot_sim *s)
     while (map_next(&s->operations, &it, &key, &v)) {
         mem_free(v);
     }
+    protos_fini(s);
     map_fini(&s->tokens);
     map_fini(&s->operations);
     mem_free(s->portals);

@@ -95,10 +95,11 @@ struct hub_prop {
     enum hub_kind kind;
     enum hub_calc calc;
     bool unique, read_only, builtin, archived;
-    int64_t visible_us; /* wall clock: known from then on */
-    json_t *def;        /* what the properties API shows */
-    struct map options; /* value -> itself, for enumerations */
-    struct map holders; /* unique: value in lower case or as is -> record */
+    int64_t visible_us;  /* wall clock: known from then on */
+    json_t *def;         /* what the properties API shows; may be shared */
+    struct map *options; /* value -> any, for enumerations; see own_options */
+    bool own_options;    /* else those of the prototype */
+    struct map holders;  /* unique: value in lower case or as is -> record */
 };
 
 /* ---- records ------------------------------------------------------------ */
@@ -165,7 +166,14 @@ struct hub_portal {
     size_t nsearch;
 };
 
+/* HubSpot's own properties, made once for all portals. */
+struct hub_proto {
+    json_t *def;
+    struct map options;
+};
+
 struct hubspot_sim {
+    struct hub_proto *protos;
     uint64_t random;
     struct hub_portal **portals;
     size_t nportals;
@@ -386,6 +394,8 @@ struct hub_prop *unique_prop(struct hub_call *c, const char *name);
 json_t *query_list(struct hub_call *c, const char *name);
 void props_standard(struct hub_portal *po);
 void props_fini(struct hub_portal *po);
+void protos_init(struct hubspot_sim *s);
+void protos_fini(struct hubspot_sim *s);
 int64_t query_number(const struct sim_request *r, const char *name,
                      int64_t def);
 void hub_midnight_roll(struct hub_portal *po, int64_t now_us);

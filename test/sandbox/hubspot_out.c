@@ -332,6 +332,7 @@ out_batch_close(struct hub_call *c, json_t *errors)
 {
     int64_t work_us = c->po->sw.latency_us +
                       c->po->sw.latency_input_us * (int64_t)c->p->inputs;
+    char *text;
     json_t *e;
     size_t i;
 
@@ -346,7 +347,7 @@ out_batch_close(struct hub_call *c, json_t *errors)
                 json_object_del(e, "context");
             }
         }
-        char *text = json_dumps(errors, JSON_COMPACT);
+        text = json_dumps(errors, JSON_COMPACT);
         buf_adds(c->out, text);
         mem_free(text);
     }

@@ -51,7 +51,6 @@ prop_add(struct hub_portal *po, enum hub_type type, const char *name)
     struct hub_prop *p = MEM_NEW(struct hub_prop);
 
     p->name = mem_strdup(name);
-    map_init(&p->options);
     map_init(&p->holders);
     map_put(&k->props, name, p);
     k->prop_list = mem_resize(k->prop_list, (k->nprops + 1) * sizeof(p));
@@ -60,21 +59,40 @@ prop_add(struct hub_portal *po, enum hub_type type, const char *name)
 }
 
 static void
-options_take(struct hub_prop *p)
+options_read(struct map *m, json_t *def)
 {
     json_t *o;
     size_t i;
 
-    map_fini(&p->options);
-    map_init(&p->options);
-    json_array_foreach(json_object_get(p->def, "options"), i, o)
+    map_init(m);
+    json_array_foreach(json_object_get(def, "options"), i, o)
     {
         const char *v = json_string_value(json_object_get(o, "value"));
 
         if (v != NULL) {
-            map_put(&p->options, v, p);
+            map_put(m, v, def);
         }
     }
+}
+
+static void
+options_drop(struct hub_prop *p)
+{
+    if (p->own_options) {
+        map_fini(p->options);
+        mem_free(p->options);
+    }
+    p->options = NULL;
+    p->own_options = false;
+}
+
+static void
+options_take(struct hub_prop *p)
+{
+    options_drop(p);
+    p->options = MEM_NEW(struct map);
+    p->own_options = true;
+    options_read(p->options, p->def);
 }
 
 static json_t *
@@ -101,8 +119,54 @@ modification(bool read_only, bool builtin)
                      "readOnlyDefinition", builtin, "readOnlyValue", read_only);
 }
 
+static const char *const first_groups[HUB_TYPES] = {
+    "contactinformation",  "companyinformation", "invoiceinformation",
+    "lineiteminformation", "paymentinformation", "productinformation"};
+
+static json_t *
+standard_def(const struct standard *s)
+{
+    bool read_only = (s->flags & PROP_RO) != 0;
+    json_t *def = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:b, s:b, s:b, s:b, s:b, s:o}",
+        "name", s->name, "label", s->label, "type", kind_types[s->kind][0],
+        "fieldType", kind_types[s->kind][1], "groupName", first_groups[s->type],
+        "description", "", "options", options_json(s->options),
+        "hasUniqueValue", (s->flags & PROP_UNIQUE) != 0, "calculated",
+        s->calc > CALC_MODIFIED, "hubspotDefined", 1, "hidden", 0, "formField",
+        !read_only, "modificationMetadata", modification(read_only, true));
+
+    ML_ASSERT(def != NULL);
+    return def;
+}
+
+void
+protos_init(struct hubspot_sim *s)
+{
+    size_t i;
+
+    s->protos = mem_array(COUNT_OF(standards), sizeof(*s->protos));
+    for (i = 0; i < COUNT_OF(standards); i++) {
+        s->protos[i].def = standard_def(&standards[i]);
+        options_read(&s->protos[i].options, s->protos[i].def);
+    }
+}
+
+void
+protos_fini(struct hubspot_sim *s)
+{
+    size_t i;
+
+    for (i = 0; i < COUNT_OF(standards); i++) {
+        json_decref(s->protos[i].def);
+        map_fini(&s->protos[i].options);
+    }
+    mem_free(s->protos);
+}
+
 static void
-standard_add(struct hub_portal *po, const struct standard *s)
+standard_add(struct hub_portal *po, const struct standard *s,
+             struct hub_proto *proto)
 {
     struct hub_prop *p = prop_add(po, s->type, s->name);
 
@@ -111,36 +175,23 @@ standard_add(struct hub_portal *po, const struct standard *s)
     p->builtin = true;
     p->read_only = (s->flags & PROP_RO) != 0;
     p->unique = (s->flags & PROP_UNIQUE) != 0;
-    p->def = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:b, s:b, s:b, s:b, s:b, s:o}",
-        "name", s->name, "label", s->label, "type", kind_types[s->kind][0],
-        "fieldType", kind_types[s->kind][1], "groupName",
-        json_string_value(json_object_get(
-            json_object_iter_value(json_object_iter(po->kin[s->type].groups)),
-            "name")),
-        "description", "", "options", options_json(s->options),
-        "hasUniqueValue", p->unique, "calculated", s->calc > CALC_MODIFIED,
-        "hubspotDefined", 1, "hidden", 0, "formField", !p->read_only,
-        "modificationMetadata", modification(p->read_only, true));
-    ML_ASSERT(p->def != NULL);
-    options_take(p);
+    p->def = json_incref(proto->def);
+    p->options = &proto->options;
 }
 
 void
 props_standard(struct hub_portal *po)
 {
-    static const char *const groups[HUB_TYPES] = {
-        "contactinformation",  "companyinformation", "invoiceinformation",
-        "lineiteminformation", "paymentinformation", "productinformation"};
     size_t i;
 
     for (i = 0; i < HUB_TYPES; i++) {
-        po->kin[i].groups = json_pack(
-            "{s:{s:s, s:s, s:i, s:b}}", groups[i], "name", groups[i], "label",
-            hub_types[i].name, "displayOrder", 0, "archived", 0);
+        po->kin[i].groups =
+            json_pack("{s:{s:s, s:s, s:i, s:b}}", first_groups[i], "name",
+                      first_groups[i], "label", hub_types[i].name,
+                      "displayOrder", 0, "archived", 0);
     }
     for (i = 0; i < COUNT_OF(standards); i++) {
-        standard_add(po, &standards[i]);
+        standard_add(po, &standards[i], &po->sim->protos[i]);
     }
 }
 
@@ -156,7 +207,7 @@ props_fini(struct hub_portal *po)
             struct hub_prop *p = k->prop_list[j];
 
             json_decref(p->def);
-            map_fini(&p->options);
+            options_drop(p);
             map_fini(&p->holders);
             mem_free(p->name);
             mem_free(p);
@@ -402,11 +453,15 @@ props_update(struct hub_call *c)
                                       "options",  "hidden",      "displayOrder",
                                       "formField"};
     struct hub_prop *p = path_prop(c);
+    json_t *shared;
     size_t i;
 
     if (p == NULL) {
         return;
     }
+    shared = p->def;
+    p->def = json_deep_copy(shared);
+    json_decref(shared);
     for (i = 0; i < COUNT_OF(may); i++) {
         json_t *v = json_object_get(c->body, may[i]);
 

@@ -132,7 +132,7 @@ check_option(struct hub_call *c, const struct hub_prop *prop, const char *s,
 {
     char *list;
 
-    if (map_get(&prop->options, s) != NULL) {
+    if (map_get(prop->options, s) != NULL) {
         return s;
     }
     list = json_dumps(json_object_get(prop->def, "options"), JSON_COMPACT);

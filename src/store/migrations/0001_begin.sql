@@ -319,7 +319,7 @@ $fn$;
 REVOKE ALL ON FUNCTION ml_connector.audit_keep(integer, interval) FROM PUBLIC;
 SELECT ml_connector.audit_keep(3, interval '100 years');
 
-CREATE SCHEMA ml_dashboard;
+CREATE SCHEMA IF NOT EXISTS ml_dashboard;
 
 CREATE VIEW ml_dashboard.feeds AS
 SELECT t.name AS tenant, f.feed, f.state,

@@ -372,7 +372,7 @@ pod_open(struct pod *p, const struct pod_spec *spec)
         .interval_ms = {600000, 600000, 600000},
         .since_us = 0,
         .overlap_ms = 3600000,
-        .behind_ms = 0,
+        .behind_ms = -5000, /* changes made just now are to be seen */
         .page = spec->page == 0 ? 500 : spec->page,
         .retry_base_ms = 5,
         .retry_cap_ms = 20,

@@ -193,6 +193,44 @@ TEST(a_reversal_adds_a_negative_row)
     rig_close(&g);
 }
 
+TEST(money_on_account_is_a_row_without_an_invoice)
+{
+    struct rig g;
+    struct world *w = NULL;
+    uint32_t r = 0;
+
+    rig_open(&g);
+    w = rig_world(&g);
+    w->customers[1].hashed = false;
+    r = op_receipt(w, 1, 0, 10000, g.now_us);
+    EQ_INT(rig_control(&g, "POST", "receipt/%" PRId64 "/on_account?amount=7.5",
+                       world_id(w, K_RECEIPT, r)),
+           200);
+    EQ_INT(rig_get(&g,
+                   ACCOUNTS "/%" PRId64 "/child/standardReceiptApplications?"
+                            "q=StandardReceiptId=%" PRId64,
+                   world_id(w, K_CUSTOMER, 1), world_id(w, K_RECEIPT, r)),
+           200);
+    EQ_INT(items(&g), 1);
+    EQ_INT(get_amount(item(&g, 0), "ApplicationAmount"), 7500);
+    EQ_STR(get_text(item(&g, 0), "ActivityName"), "On Account");
+    EQ_STR(get_text(item(&g, 0), "EnteredCurrency"), "USD");
+    IS(json_is_null(json_object_get(item(&g, 0), "ReferenceTransactionId")));
+    EQ_INT(w->receipts[r].unapplied, 2500);
+    EQ_INT(rig_control(&g, "POST", "receipt/%" PRId64 "/reverse",
+                       world_id(w, K_RECEIPT, r)),
+           200);
+    EQ_INT(w->receipts[r].unapplied, 0);
+    EQ_INT(rig_control(&g, "GET", "dump/receipts/%" PRId64,
+                       world_id(w, K_RECEIPT, r)),
+           200);
+    EQ_INT(json_array_size(json_object_get(
+               json_array_get(json_object_get(g.body, "receipts"), 0),
+               "applications")),
+           2);
+    rig_close(&g);
+}
+
 TEST(receipts_show_states_and_amounts_of_both_types)
 {
     struct rig g;
@@ -344,6 +382,7 @@ SUITE(account,
       RUN(old_applications_hide_unless_the_finder_names_the_days),
       RUN(an_account_with_an_opaque_key_refuses_its_number),
       RUN(a_reversal_adds_a_negative_row),
+      RUN(money_on_account_is_a_row_without_an_invoice),
       RUN(receipts_show_states_and_amounts_of_both_types),
       RUN(paying_stamps_the_receipt_and_not_the_invoice),
       RUN(a_full_credit_voids_and_shows_below_the_account),

@@ -369,6 +369,8 @@ TEST(describe_says_what_may_be_queried)
                                 "'2020-01-01T00:00:00.000+00:00'"),
                on ? 200 : 400);
     }
+    EQ_INT(rig_get(&g, FSCM "describe"), 200);
+    EQ_INT(json_object_size(json_object_get(g.body, "Resources")), 6);
     EQ_INT(rig_get(&g, "/fscmRestApi/resources"), 200);
     EQ_STR(get_text(json_object_get(item(&g, 0), "adf:extension"),
                     "defaultFrameworkVersion"),

@@ -171,12 +171,38 @@ TEST(nonsense_is_refused_not_guessed)
 /* Pieces of queries, thrown together: any answer but a crash, a 5xx or a leak. */
 TEST(random_queries_are_answered_or_refused)
 {
-    static const char *const pieces[] = {
-        "InvoiceStatus", "LastUpdateDate", "InvoiceBalanceAmount", "=", ">=",
-        "<>", " and ", " or ", " like ", " in ", "(", ")", "((((((((", ",",
-        "'x'", "'", "\"", "2020-01-01", "12.5", "-1e400", "null", " is ",
-        " not ", " between ", ";", "%", "*", "\xc3\xa4", "CustomerTransactionId",
-        "99999999999999999999999999", " ", "AllowCompletion"};
+    static const char *const pieces[] = {"InvoiceStatus",
+                                         "LastUpdateDate",
+                                         "InvoiceBalanceAmount",
+                                         "=",
+                                         ">=",
+                                         "<>",
+                                         " and ",
+                                         " or ",
+                                         " like ",
+                                         " in ",
+                                         "(",
+                                         ")",
+                                         "((((((((",
+                                         ",",
+                                         "'x'",
+                                         "'",
+                                         "\"",
+                                         "2020-01-01",
+                                         "12.5",
+                                         "-1e400",
+                                         "null",
+                                         " is ",
+                                         " not ",
+                                         " between ",
+                                         ";",
+                                         "%",
+                                         "*",
+                                         "\xc3\xa4",
+                                         "CustomerTransactionId",
+                                         "99999999999999999999999999",
+                                         " ",
+                                         "AllowCompletion"};
     static const char *const versions[] = {"1", "2", "4", "9"};
     struct rig g;
     struct rng r = {77};
@@ -192,8 +218,8 @@ TEST(random_queries_are_answered_or_refused)
         }
         g.version = versions[i % 4];
         (void)rig_get(&g, "%s", buf_text(&q));
-        ck_assert_msg(g.status == 200 || g.status == 400, "%d for %s",
-                      g.status, buf_text(&q));
+        ck_assert_msg(g.status == 200 || g.status == 400, "%d for %s", g.status,
+                      buf_text(&q));
         buf_fini(&q);
     }
     rig_close(&g);

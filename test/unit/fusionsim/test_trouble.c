@@ -190,6 +190,12 @@ TEST(fields_can_lose_names_and_totals_can_lie)
            200);
     EQ_INT(items(&g), 0);
     NOT(get_true(g.body, "hasMore"));
+    rig_switch(&g, "has_more_empty", 2);
+    EQ_INT(rig_get(&g, FSCM "standardReceipts?limit=500&onlyData=true&"
+                            "offset=300"),
+           200);
+    EQ_INT(items(&g), 0);
+    IS(get_true(g.body, "hasMore"));
     rig_close(&g);
 }
 

@@ -378,9 +378,9 @@ TEST(what_is_not_listed_yet_is_read_again_after_a_longer_wait)
     r.portal.hidden = 3;
     OK(run_all(r.p, &r.portal, &r.f));
     EQ_UINT(count_calls(&r.portal, "commerce_payments.properties"), 1 + 4);
-    EQ_INT(r.portal.waits[6], 500);
-    EQ_INT(r.portal.waits[7], 1000);
-    EQ_INT(r.portal.waits[8], 2000);
+    EQ_INT(r.portal.waits[6], 750);
+    EQ_INT(r.portal.waits[7], 1500);
+    EQ_INT(r.portal.waits[8], 3000);
     run_fini(&r);
 }
 

@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: UNLICENSED
+// What the scenarios stand on: one private Postgres with a database for each,
+// a simulator, and the real binary. Every child is ended by its own id.
+import { spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseExact } from './decimal.mjs';
+import { expect, check, merged } from './oracle.mjs';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const postgres = path.join(here, '..', 'support', 'postgres');
+
+export class Failure extends Error {}
+
+export function must(condition, message) {
+  if (!condition) {
+    throw new Failure(message);
+  }
+}
+
+export async function until(what, seconds, test) {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    const value = await test();
+    if (value) {
+      return value;
+    }
+    must(Date.now() < end, `${what}: not within ${seconds} s`);
+    await new Promise((done) => { setTimeout(done, 100); });
+  }
+}
+
+export class House {
+  constructor(build) {
+    this.build = build;
+    this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'ml-e2e-'));
+    fs.chmodSync(this.dir, 0o755);
+    this.pg = path.join(this.dir, 'pg');
+    this.children = new Set();
+  }
+
+  start() {
+    const r = spawnSync(postgres, ['start', this.pg], { encoding: 'utf8' });
+    must(r.status === 0, `postgres: ${r.stderr}`);
+    this.url = r.stdout.trim();
+  }
+
+  postgres(verb) {
+    const r = spawnSync(postgres, [verb, this.pg], { encoding: 'utf8' });
+    must(r.status === 0, `postgres ${verb}: ${r.stderr}`);
+  }
+
+  async stop() {
+    for (const child of this.children) {
+      child.kill('SIGKILL');
+    }
+    spawnSync(postgres, ['stop', this.pg]);
+    fs.rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+// One scenario: its database, its simulator, its settings.
+export class Scene {
+  constructor(house, name) {
+    this.house = house;
+    this.name = name;
+    this.dir = path.join(house.dir, name);
+    this.outputs = [];
+    this.figures = [];
+    fs.mkdirSync(this.dir);
+    this.database = `e2e_${name.replace(/-/g, '_')}`;
+    this.url = house.url.replace('dbname=postgres', `dbname=${this.database}`);
+    this.sql(`CREATE DATABASE ${this.database}`, house.url);
+    this.master = `k1:${randomBytes(32).toString('base64')}`;
+    this.key = this.file('key', `${this.master}\n`);
+    this.env = {
+      ML_DATABASE_URL: this.url,
+      ML_MASTER_KEY_FILE: this.key,
+      ML_LISTEN: 'off',
+      ML_FUSION_BEHIND: '0s',
+      ML_LOG_FORMAT: 'text',
+    };
+  }
+
+  file(name, text, mode = 0o600) {
+    const p = path.join(this.dir, name);
+    fs.writeFileSync(p, text, { mode });
+    fs.chmodSync(p, mode);
+    return p;
+  }
+
+  sql(text, url = this.url) {
+    const r = spawnSync('psql', ['-AtXq', '-v', 'ON_ERROR_STOP=1', '-d', url, '-c', text],
+      { encoding: 'utf8', maxBuffer: 1 << 28 });
+    must(r.status === 0, `psql: ${r.stderr}`);
+    return r.stdout.trim();
+  }
+
+  rows(query) {
+    return JSON.parse(this.sql(`SELECT coalesce(json_agg(q), '[]') FROM (${query}) q`));
+  }
+
+  spawn(program, args, env) {
+    const clean = Object.fromEntries(
+      Object.entries(process.env).filter(([k]) => !k.startsWith('ML_')));
+    const child = spawn(program, args,
+      { env: { ...clean, ...env }, stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
+    const out = { child, stdout: '', stderr: '', extra: '' };
+    this.house.children.add(child);
+    child.stdout.setEncoding('utf8').on('data', (d) => { out.stdout += d; });
+    child.stderr.setEncoding('utf8').on('data', (d) => { out.stderr += d; });
+    child.stdio[3].setEncoding('utf8').on('data', (d) => { out.extra += d; });
+    out.ended = new Promise((done) => {
+      child.on('error', (e) => done({ code: null, signal: e.message }));
+      child.on('close', (code, signal) => {
+        this.house.children.delete(child);
+        this.outputs.push(out);
+        done({ code, signal });
+      });
+    });
+    return out;
+  }
+
+  // The worker's command, to its end. {env, seconds} may be given.
+  async ml(args, { env = {}, seconds = 300 } = {}) {
+    const all = { ...this.env, ...env };
+    for (const k of Object.keys(all)) {
+      if (all[k] === undefined) {
+        delete all[k];
+      }
+    }
+    const script = '"$@"; s=$?; times >&3; exit $s';
+    const p = this.spawn('sh', ['-c', script, 'sh',
+      path.join(this.house.build, 'ml-connector'), ...args], all);
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      spawnSync('sh', ['-c', `kill -ABRT $(cat /proc/${p.child.pid}/task/${p.child.pid}/children)`]);
+    }, seconds * 1000);
+    const started = Date.now();
+    const { code, signal } = await p.ended;
+    clearTimeout(timer);
+    const cpu = /\n(\d+)m([\d.]+)s (\d+)m([\d.]+)s/.exec(p.extra);
+    const r = {
+      code, stdout: p.stdout, stderr: p.stderr,
+      seconds: (Date.now() - started) / 1000,
+      cpu: cpu ? cpu[1] * 60 + +cpu[2] + cpu[3] * 60 + +cpu[4] : NaN,
+    };
+    fs.appendFileSync(path.join(this.dir, 'log'),
+      `$ ml-connector ${args.join(' ')}\n${r.stdout}${r.stderr}= ${code} ${signal ?? ''}\n`);
+    must(!late, `ml-connector ${args.join(' ')}: no end within ${seconds} s\n${tail(r)}`);
+    must(code !== null && code < 128, `ml-connector ${args.join(' ')}: crashed, ${code ?? signal}\n${tail(r)}`);
+    return r;
+  }
+
+  async ok(args, options) {
+    const r = await this.ml(args, options);
+    must(r.code === 0, `ml-connector ${args.join(' ')}: exit ${r.code}\n${tail(r)}`);
+    return r;
+  }
+
+  // A refusal: the exit status and what the message must name.
+  async refused(args, code, words, options) {
+    const r = await this.ml(args, options);
+    const said = r.stdout + r.stderr;
+    must(r.code === code, `ml-connector ${args.join(' ')}: exit ${r.code}, wanted ${code}\n${tail(r)}`);
+    for (const w of [].concat(words)) {
+      must(w instanceof RegExp ? w.test(said) : said.includes(w),
+        `ml-connector ${args.join(' ')}: ${w} is not in the message\n${tail(r)}`);
+    }
+    return r;
+  }
+
+  async sandbox(...args) {
+    const p = this.spawn(path.join(this.house.build, 'ml-sandbox'), args.map(String), { TMPDIR: this.dir });
+    await until('ml-sandbox', 20, () => p.stdout.includes('\n') || p.child.exitCode !== null);
+    must(p.child.exitCode === null, `ml-sandbox: ${p.stderr}`);
+    return new Sandbox(p, JSON.parse(p.stdout.split('\n')[0]));
+  }
+
+  tenantFlags(sb, i = 0) {
+    const t = sb.ready.tenants[i];
+    return ['--fusion-url', sb.ready.fusion_url, '--fusion-token-url', sb.ready.token_url,
+      '--fusion-client-id', t.client_id, '--fusion-client-secret-file', t.client_secret_file,
+      '--fusion-scope', t.scope, '--hubspot-url', sb.ready.hubspot_url,
+      '--hubspot-token-file', t.hubspot_token_file, '--hubspot-tier', t.hubspot_tier,
+      '--since', '2020-01-01'];
+  }
+
+  async tenant(sb, name = 'demo') {
+    await this.ok(['migrate']);
+    await this.ok(['tenant', 'add', name, ...this.tenantFlags(sb)]);
+  }
+
+  // HubSpot against the oracle. `from` holds what was before; gives what is now.
+  async equal(sb, from = {}, options = {}) {
+    const world = merged(from.world, await sb.world());
+    const hub = await sb.hub();
+    const expected = expect(world, hub);
+    const { bad, associations } = check(expected, hub, from.hub, options);
+    const counts = await sb.get('/control/hubspot/associations');
+    const both = Object.values(counts.types).reduce((a, b) => a + Number(b), 0);
+    if (both !== associations && bad.length === 0) {
+      bad.push(`${both} associations stored, ${associations} accounted for`);
+    }
+    must(bad.length === 0, `${bad.length} differences:\n  ${bad.slice(0, options.show ?? (process.env.SHOW ?? 25)).join('\n  ')}`);
+    return { world, hub, expected };
+  }
+
+  conserved() {
+    const rows = this.rows('SELECT * FROM ml_dashboard.conservation WHERE difference <> 0');
+    must(rows.length === 0, `conservation: ${JSON.stringify(rows.slice(0, 5))}`);
+  }
+
+  // The secrets of a simulator and the master key in nothing that was said or stored.
+  secretsHidden(secrets) {
+    const dump = spawnSync('pg_dump', ['-d', this.url], { encoding: 'utf8', maxBuffer: 1 << 30 });
+    must(dump.status === 0, `pg_dump: ${dump.stderr}`);
+    const places = [['the database', dump.stdout],
+      ...this.outputs.filter((o) => !o.stdout.startsWith('{"fusion_url"'))
+        .flatMap((o) => [['stdout', o.stdout], ['stderr', o.stderr]])];
+    for (const [place, t] of places) {
+      for (const s of secrets) {
+        must(!t.includes(s), `a secret (${s.slice(0, 4)}...) stands in ${place}`);
+      }
+    }
+    return dump.stdout.length;
+  }
+
+  figure(line) {
+    this.figures.push(line);
+  }
+}
+
+export function tail(r) {
+  return (r.stdout.slice(-1500) + r.stderr.slice(-3000)).trim();
+}
+
+export class Sandbox {
+  constructor(process_, ready) {
+    this.p = process_;
+    this.ready = ready;
+    this.url = ready.control_url;
+  }
+
+  secrets() {
+    return this.ready.tenants.flatMap((t) => [t.client_secret_file, t.hubspot_token_file, t.password_file]
+      .filter(Boolean).map((f) => fs.readFileSync(f, 'utf8').trim()));
+  }
+
+  async call(method, where, body) {
+    const r = await fetch(this.url + where, { method,
+      body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body) });
+    const t = await r.text();
+    must(r.ok, `${method} ${where}: ${r.status} ${t}`);
+    return t;
+  }
+
+  async get(where) {
+    return JSON.parse(await this.call('GET', where));
+  }
+
+  async post(where, body = '') {
+    const t = await this.call('POST', where, body);
+    return t === '' ? null : JSON.parse(t);
+  }
+
+  async del(where) {
+    await this.call('DELETE', where);
+  }
+
+  fusion(change, i = 0) {
+    return this.post(`/control/fusion/${i}/${change}`);
+  }
+
+  async world(i = 0) {
+    const out = {};
+    for (const kind of ['customers', 'invoices', 'receipts', 'credit_memos']) {
+      out[kind] = parseExact(await this.call('GET', `/control/fusion/${i}/dump/${kind}`))[kind];
+    }
+    return out;
+  }
+
+  async hub() {
+    const out = {};
+    for (const type of ['companies', 'contacts', 'invoices', 'line_items', 'commerce_payments']) {
+      out[type] = [];
+      let after = null;
+      do {
+        const page = await this.get(`/control/hubspot/objects/${type}?limit=20000${after ? `&after=${after}` : ''}`);
+        out[type].push(...page.results);
+        after = page.after;
+      } while (after);
+    }
+    return out;
+  }
+
+  // The log of HubSpot since the last clear, with writes counted by operation.
+  async log() {
+    const all = await this.get('/control/log');
+    const operations = all.hubspot?.operations ?? {};
+    const reads = /\.(batch_read|read|list|search)|account|properties|details|access_token|currencies|usage|groups|labels/;
+    const writes = {};
+    for (const [name, o] of Object.entries(operations)) {
+      if (!reads.test(name)) {
+        writes[name] = { requests: o.requests, inputs: o.inputs };
+      }
+    }
+    return { all, operations, writes, requests: all.hubspot?.requests ?? 0,
+      refused: all.hubspot?.refusals ?? {},
+      most: Math.max(0, ...Object.values(all.hubspot?.scopes ?? {}).map((s) => s.most_in_window)) };
+  }
+
+  clear() {
+    return this.del('/control/log');
+  }
+
+  fault(rule) {
+    return this.post('/control/faults', rule);
+  }
+
+  healed() {
+    return this.del('/control/faults');
+  }
+
+  switches(values) {
+    return this.post('/control/hubspot/switches', values);
+  }
+
+  async stop() {
+    this.p.child.kill('SIGTERM');
+    await this.p.ended;
+  }
+}
