@@ -277,16 +277,32 @@ time_format_date(int64_t us, char out[TIME_TEXT_MAX])
     return out;
 }
 
+static char *
+put_digits(char *at, unsigned long value, unsigned digits)
+{
+    for (unsigned i = digits; i-- > 0; value /= 10) {
+        at[i] = (char)('0' + value % 10);
+    }
+    return at + digits;
+}
+
 /* The date, the clock, and `digits` digits of the fraction. */
 static char *
-format_full(int64_t us, long long fraction, int digits, char *out)
+format_full(int64_t us, long long fraction, unsigned digits, char *out)
 {
     struct civil c = civil_of(us);
-    size_t n = strlen(time_format_date(us, out));
+    char *at = out + strlen(time_format_date(us, out));
 
-    (void)snprintf(out + n, TIME_TEXT_MAX - n, "T%02u:%02u:%02u.%0*lldZ",
-                   (unsigned)c.hour % 100, (unsigned)c.minute % 100,
-                   (unsigned)c.second % 100, digits, fraction);
+    *at++ = 'T';
+    at = put_digits(at, (unsigned long)c.hour, 2);
+    *at++ = ':';
+    at = put_digits(at, (unsigned long)c.minute, 2);
+    *at++ = ':';
+    at = put_digits(at, (unsigned long)c.second, 2);
+    *at++ = '.';
+    at = put_digits(at, (unsigned long)fraction, digits);
+    *at++ = 'Z';
+    *at = '\0';
     return out;
 }
 

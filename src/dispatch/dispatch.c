@@ -247,27 +247,35 @@ on_claimed(void *arg, enum err err, const struct store_claim *c,
     }
 }
 
-static bool
-setup_allows(struct dtenant *t)
+static size_t
+claim_room(const struct dispatch *d)
 {
-    if (t->setup == SETUP_WAITING && clock_mono_us() >= t->next_due_us) {
-        t->setup = SETUP_NONE;
-    }
-    return t->setup != SETUP_WAITING;
+    return d->n_jobs < d->config.jobs_max ? d->config.jobs_max - d->n_jobs : 0;
 }
 
 /* A claim takes a whole statement: worth it for many jobs, or for any when
  * nothing else is going on. */
+bool
+dtenant_claims(const struct dtenant *t)
+{
+    size_t room = claim_room(t->d);
+
+    return t->claiming != NULL ||
+        (t->want_claim && !t->halted && !t->removed && !t->d->held &&
+         t->setup != SETUP_WAITING &&
+         (room >= CLAIM_MAX / 5 || (room > 0 && t->n_jobs == 0)));
+}
+
 static void
 claim(struct dtenant *t)
 {
     struct dispatch *d = t->d;
-    size_t room =
-        d->n_jobs < d->config.jobs_max ? d->config.jobs_max - d->n_jobs : 0;
+    size_t room = claim_room(d);
 
-    if (!t->want_claim || t->claiming != NULL || t->halted || t->removed ||
-        d->held || !dispatch_may_send(d) || !setup_allows(t) || room == 0 ||
-        (room < CLAIM_MAX / 5 && t->n_jobs > 0)) {
+    if (t->setup == SETUP_WAITING && clock_mono_us() >= t->next_due_us) {
+        t->setup = SETUP_NONE;
+    }
+    if (t->claiming != NULL || !dispatch_may_send(d) || !dtenant_claims(t)) {
         return;
     }
     t->want_claim = false;

@@ -193,6 +193,8 @@ struct dtenant {
     struct loop_timer due;
     int64_t forbidden_until_us[MAP_OBJECTS];
     enum setup_state setup;
+    int64_t setup_again_us;   /* SETUP_WAITING: until then, */
+    struct fault setup_fault; /* because of this */
     struct list setups;    /* struct setup, oldest first */
     struct save *thoughts; /* settled without a request; saved with poke */
 };
@@ -224,6 +226,7 @@ struct dispatch {
 void dispatch_poke_run(struct dispatch *d); /* schedules one pass */
 bool dispatch_may_send(struct dispatch *d);
 void dispatch_lost(struct dispatch *d);
+bool dtenant_claims(const struct dtenant *t); /* jobs are about to come */
 void dtenant_halt(struct dtenant *t, const struct fault *f); /* tells, later */
 void dtenant_release(struct dtenant *t); /* frees a removed, unused tenant */
 struct save *dtenant_thoughts(struct dtenant *t);

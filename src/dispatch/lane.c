@@ -184,8 +184,7 @@ count_upstream(const struct dtenant *t, struct upstream *u)
     struct list *item, *next;
 
     *u = (struct upstream){
-        .claims = t->claiming != NULL ||
-            (t->want_claim && t->d->n_jobs < t->d->config.jobs_max)};
+        .claims = dtenant_claims(t)};
     LIST_EACH((struct list *)(uintptr_t)&t->jobs, item, next) {
         const struct job *j = CONTAINER_OF(item, struct job, link);
 

@@ -40,11 +40,19 @@ setup_new(struct dtenant *t)
 static void
 setup_free(struct setup *u)
 {
+    struct dispatch *d = u->tenant->d;
+
     ML_ASSERT(u->magic == SETUP_MAGIC);
     u->magic = 0;
-    hubspot_cancel(u->op);
+    if (u->op != NULL) { /* given up: it may have arrived just now */
+        int64_t now_us = clock_mono_us();
+
+        hubspot_cancel(u->op);
+        permits_settle(&d->permits, now_us, now_us);
+        d->status.in_flight--;
+    }
     list_remove(&u->link);
-    u->tenant->d->n_setups--;
+    d->n_setups--;
     hubspot_provision_free(u->provision);
     mem_free(u);
 }
@@ -126,24 +134,41 @@ automatic_done(struct dtenant *t, enum err err, const struct fault *f)
     }
     wait_ms = err == ERR_CREDENTIALS ? 0 : FORBIDDEN_MS;
     t->setup = SETUP_WAITING;
-    t->next_due_us = clock_mono_us() + wait_ms * 1000;
+    t->setup_fault = *f;
+    t->setup_again_us = clock_mono_us() + wait_ms * 1000;
     put_jobs_off(t, f, wait_ms);
 }
 
+/* Whoever is told may remove the tenant or free the dispatcher: nothing of
+ * them is touched afterwards. */
 static void
 provision_end(struct setup *u, enum err err, const struct fault *f)
 {
     struct dtenant *t = u->tenant;
-    struct dispatch *d = t->d;
+    struct hubspot_provision *p = u->provision;
+    dispatch_provision_fn *told = u->on_provision;
+    void *arg = u->arg;
 
+    dispatch_poke_run(t->d);
     if (u->automatic) {
         automatic_done(t, err, f);
-    } else {
-        u->on_provision(u->arg, err, hubspot_provision_report(u->provision), f);
     }
+    u->provision = NULL;
     setup_free(u);
-    dtenant_release(t);
-    dispatch_poke_run(d);
+    if (told != NULL) {
+        told(arg, err, hubspot_provision_report(p), f);
+    }
+    hubspot_provision_free(p);
+}
+
+static void
+call_end(struct setup *u, const struct hubspot_meta *m, const json_t *body)
+{
+    hubspot_call_fn *told = u->on_call;
+    void *arg = u->arg;
+
+    setup_free(u);
+    told(arg, m, body);
 }
 
 /* ---- answers ------------------------------------------------------------------*/
@@ -191,8 +216,7 @@ on_answer(void *arg, const struct hubspot_meta *m, const json_t *body)
         return;
     }
     if (u->provision == NULL) {
-        u->on_call(u->arg, m, body);
-        setup_free(u);
+        call_end(u, m, body);
         return;
     }
     u->failures = 0;
@@ -249,8 +273,7 @@ setup_send(struct setup *u, int64_t now_us)
         } else {
             struct hubspot_meta m = {.fault = f};
 
-            u->on_call(u->arg, &m, NULL);
-            setup_free(u);
+            call_end(u, &m, NULL);
         }
     }
 }

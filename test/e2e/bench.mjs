@@ -178,7 +178,8 @@ export class Scene {
     const p = this.spawn(path.join(this.house.build, 'ml-sandbox'), args.map(String), { TMPDIR: this.dir });
     await until('ml-sandbox', 20, () => p.stdout.includes('\n') || p.child.exitCode !== null);
     must(p.child.exitCode === null, `ml-sandbox: ${p.stderr}`);
-    return new Sandbox(p, JSON.parse(p.stdout.split('\n')[0]));
+    this.last = new Sandbox(p, JSON.parse(p.stdout.split('\n')[0]));
+    return this.last;
   }
 
   tenantFlags(sb, i = 0) {
@@ -228,6 +229,22 @@ export class Scene {
       }
     }
     return dump.stdout.length;
+  }
+
+  // For a look at a failure: what was said, the trail, both worlds.
+  async keep(dir) {
+    const save = (what, t) => fs.writeFileSync(path.join(dir, `${this.name}.${what}`), t);
+    fs.cpSync(path.join(this.dir, 'log'), path.join(dir, `${this.name}.log`));
+    try {
+      const dump = spawnSync('pg_dump', ['-d', this.url], { encoding: 'utf8', maxBuffer: 1 << 30 });
+      save('sql', dump.stdout);
+      save('audit', this.sql(`SELECT id, time, event, kind, fusion_id, outcome, http_status,
+        error_code, message, before, after FROM ml_dashboard.audit ORDER BY id`));
+      save('world', JSON.stringify(await this.last.world(), null, 1));
+      save('hub', JSON.stringify(await this.last.hub(), null, 1));
+    } catch (e) {
+      console.log(`    not kept: ${e.message}`);
+    }
   }
 
   figure(line) {

@@ -44,7 +44,7 @@ try {
         console.log(e.stack);
       }
       if (process.env.KEEP_LOGS) {
-        fs.cpSync(path.join(scene.dir, 'log'), `${process.env.KEEP_LOGS}/${name}.log`);
+        await scene.keep(process.env.KEEP_LOGS);
       }
     }
     for (const line of scene.figures) {

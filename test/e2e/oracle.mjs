@@ -41,6 +41,7 @@ const industries = {
   '1987 SIC/3679': 'ELECTRICAL_ELECTRONIC_MANUFACTURING',
   '1987 SIC/4731': 'LOGISTICS_AND_SUPPLY_CHAIN',
   '1987 SIC/2099': 'FOOD_PRODUCTION',
+  'NAICS_2012/339112': 'CONSUMER_GOODS',
 };
 
 function industry(org) {
@@ -295,7 +296,7 @@ function choose(c, tied, got) {
     const two = customer(c, i);
     const wrong = [['company', 'companies'], ['contact', 'contacts']].map(
       ([side, type]) => Object.entries(two[side]).filter(
-        ([p, v]) => v !== undefined && String(v) !== got?.[type].get(c.AccountNumber)?.properties[p]).length)
+        ([p, v]) => String(v) !== String(got?.[type].get(c.AccountNumber)?.properties[p])).length)
       .reduce((a, b) => a + b);
     if (!best || wrong < best.wrong) {
       best = { two, wrong };
@@ -389,6 +390,9 @@ export function index(hub) {
   }
   return out;
 }
+
+const untouched = (old, now) => Object.keys(now).every(
+  (p) => p === 'hs_lastmodifieddate' || p === 'lastmodifieddate' || same(p, old[p], now[p]));
 
 function movedStatus(was, target) {
   if (target === null) {
@@ -537,8 +541,9 @@ export function check(expected, hub, before, options = {}) {
       }
       const old = was?.[type].get(k)?.properties ?? options.adopted?.get(r.id) ?? {};
       for (const [p, want] of Object.entries(e.properties)) {
-        if (p === 'email') {
-          continue;
+        if (p === 'email' || (p === 'fusion_last_update' && same(p, old[p], r.properties[p]) &&
+            untouched(old, r.properties))) {
+          continue; /* the stamp alone is no change */
         }
         const must = want === undefined ? old[p] : want;
         if (!same(p, must, r.properties[p])) {

@@ -26,6 +26,7 @@
 struct sandbox {
     struct sim_options options;
     struct sim_control control;
+    struct sim_record *record;
     struct sim_http *servers[3];
     int ports[3];
     char *dir;
@@ -42,6 +43,7 @@ static const char usage[] =
     "  --tls                  HTTPS for both simulators, with an own CA\n"
     "  --tls-cert KIND        --tls with a certificate that is good, expired,\n"
     "                         wrong-host or other-ca\n"
+    "  --record FILE          writes every request into FILE\n"
     "  --fusion ADDR:PORT     where Fusion listens (127.0.0.1:0)\n"
     "  --hubspot ADDR:PORT    where HubSpot listens (127.0.0.1:0)\n"
     "  --control ADDR:PORT    where the control API listens (127.0.0.1:0)\n"
@@ -57,6 +59,7 @@ enum option_id {
     OPT_PORTALS,
     OPT_TLS,
     OPT_TLS_CERT,
+    OPT_RECORD,
     OPT_FUSION,
     OPT_HUBSPOT,
     OPT_CONTROL,
@@ -71,6 +74,7 @@ static const struct option options[] = {
     {"portals", required_argument, NULL, OPT_PORTALS},
     {"tls", no_argument, NULL, OPT_TLS},
     {"tls-cert", required_argument, NULL, OPT_TLS_CERT},
+    {"record", required_argument, NULL, OPT_RECORD},
     {"fusion", required_argument, NULL, OPT_FUSION},
     {"hubspot", required_argument, NULL, OPT_HUBSPOT},
     {"control", required_argument, NULL, OPT_CONTROL},
@@ -162,6 +166,9 @@ parse_one(struct sim_options *o, int id)
     case OPT_TLS_CERT:
         o->tls = true;
         return parse_cert(optarg, &o->tls_cert);
+    case OPT_RECORD:
+        o->record = optarg;
+        return true;
     case OPT_FUSION:
         return parse_addr("fusion", optarg, &o->fusion_addr);
     case OPT_HUBSPOT:
@@ -384,6 +391,7 @@ serve(struct sandbox *s, enum sim_server kind, const char *addr,
         spec.pem_dir = s->options.tls ? s->dir : NULL;
         spec.faults = s->control.faults;
         spec.log = s->control.log;
+        spec.record = s->record;
         spec.ident = kind == SIM_HUBSPOT ? hubspot_sim_ident : NULL;
     }
     s->servers[kind] = sim_http_start(&spec, &s->ports[kind]);
@@ -417,6 +425,12 @@ sandbox_start(struct sandbox *s)
     if (!dir_make(s) || (o->tls && !sim_tls_make(s->dir, o->tls_cert))) {
         return false;
     }
+    if (o->record != NULL) {
+        s->record = sim_record_open(o->record);
+        if (s->record == NULL) {
+            return false;
+        }
+    }
     c->faults = sim_faults_new();
     c->log = sim_log_new();
     c->fusion = fusion_sim_new(o);
@@ -434,6 +448,7 @@ sandbox_stop(struct sandbox *s)
     hubspot_sim_free(s->control.hubspot);
     sim_faults_free(s->control.faults);
     sim_log_free(s->control.log);
+    sim_record_close(s->record);
     json_decref(s->control.ready);
     dir_remove(s);
 }

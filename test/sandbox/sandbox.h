@@ -9,6 +9,7 @@
  *   server.c   HTTP and HTTPS by libmicrohttpd; delays, the one lock
  *   faults.c   scripted faults
  *   reqlog.c   the request log
+ *   record.c   the recording, to be played back
  *   control.c  the control API: /control/...
  *   tls.c      its own CA and server certificate
  *   data.c     the deterministic world: customers, invoices, receipts
@@ -42,6 +43,11 @@ const char *sim_query(const struct sim_request *r, const char *name);
 json_t *sim_query_all(const struct sim_request *r, const char *name);
 /* A header, any case; NULL when absent. */
 const char *sim_header(const struct sim_request *r, const char *name);
+/* Every query parameter (decoded), every header, in order; value may be
+ * NULL. */
+typedef void sim_each_fn(void *arg, const char *name, const char *value);
+void sim_query_each(const struct sim_request *r, sim_each_fn *fn, void *arg);
+void sim_header_each(const struct sim_request *r, sim_each_fn *fn, void *arg);
 
 enum sim_abort {
     SIM_ANSWER,   /* send the reply */
@@ -81,6 +87,7 @@ struct sim_options {
     bool tls;
     const char *fusion_addr, *hubspot_addr, *control_addr; /* "127.0.0.1:0" */
     const char *tls_cert; /* "good" "expired" "wrong-host" "other-ca" */
+    const char *record;   /* file, or NULL */
 };
 
 /* ---- the world: what Fusion holds, one per tenant (data.c) -------------- */
@@ -133,6 +140,7 @@ void hubspot_sim_ident(void *sim, const struct sim_request *r,
 struct sim_http;
 struct sim_faults;
 struct sim_log;
+struct sim_record;
 
 struct sim_http_spec {
     enum sim_server kind;
@@ -143,6 +151,7 @@ struct sim_http_spec {
     void *sim;
     struct sim_faults *faults; /* NULL: none; borrowed, shared */
     struct sim_log *log;       /* NULL: not logged; borrowed, shared */
+    struct sim_record *record; /* NULL: not recorded; borrowed, shared */
 };
 /* Binds and serves in the background; *port gives what was bound. NULL on
  * failure, with a line on stderr. */
@@ -180,6 +189,15 @@ void sim_log_add(struct sim_log *l, const struct sim_request *r,
 /* /control/log[/requests] */
 void sim_log_control(struct sim_log *l, const char *rest,
                      const struct sim_request *r, struct sim_reply *p);
+
+/* ---- the recording (record.c) -------------------------------------------- */
+
+/* NULL with a line on stderr. */
+struct sim_record *sim_record_open(const char *path);
+void sim_record_close(struct sim_record *rec);
+/* `p` is only asked for its status. */
+void sim_record_add(struct sim_record *rec, const struct sim_request *r,
+                    const struct sim_reply *p);
 
 /* ---- certificates (tls.c) ----------------------------------------------- */
 

@@ -223,6 +223,39 @@ sim_header(const struct sim_request *r, const char *name)
     return MHD_lookup_connection_value(c->mhd, MHD_HEADER_KIND, name);
 }
 
+struct each {
+    sim_each_fn *fn;
+    void *arg;
+};
+
+static enum MHD_Result
+on_each(void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+{
+    struct each *e = cls;
+
+    (void)kind;
+    e->fn(e->arg, key, value);
+    return MHD_YES;
+}
+
+void
+sim_query_each(const struct sim_request *r, sim_each_fn *fn, void *arg)
+{
+    const struct sim_conn *c = r->inner;
+    struct each e = {.fn = fn, .arg = arg};
+
+    MHD_get_connection_values(c->mhd, MHD_GET_ARGUMENT_KIND, on_each, &e);
+}
+
+void
+sim_header_each(const struct sim_request *r, sim_each_fn *fn, void *arg)
+{
+    const struct sim_conn *c = r->inner;
+    struct each e = {.fn = fn, .arg = arg};
+
+    MHD_get_connection_values(c->mhd, MHD_HEADER_KIND, on_each, &e);
+}
+
 void
 sim_reply_header(struct sim_reply *p, const char *name, const char *value)
 {
@@ -437,6 +470,9 @@ conn_run(struct sim_conn *c, struct sim_request *r)
     }
     if (s->log != NULL) {
         sim_log_add(s->log, r, &c->reply, faulted);
+    }
+    if (s->record != NULL) {
+        sim_record_add(s->record, r, &c->reply);
     }
 }
 
