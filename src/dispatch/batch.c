@@ -164,7 +164,7 @@ on_opened(void *arg, enum err err, const struct fault *f)
     char safe[LOG_TEXT_MAX];
 
     b->opening = NULL;
-    if (err == ERR_OK && dispatch_may_send(d)) {
+    if (err == ERR_OK && dispatch_may_send(d) && !b->tenant->halted) {
         batch_start(b);
         return;
     }

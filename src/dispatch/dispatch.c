@@ -172,6 +172,17 @@ want_parent(struct job *j)
     }
 }
 
+/* Provisioning failed not long ago: what is claimed now waits for its next
+ * try. */
+static bool
+setup_waits(struct dtenant *t)
+{
+    if (t->setup == SETUP_WAITING && clock_mono_us() >= t->setup_again_us) {
+        t->setup = SETUP_NONE;
+    }
+    return t->setup == SETUP_WAITING;
+}
+
 static void
 take_up(struct dtenant *t, const struct store_job *row)
 {
@@ -192,7 +203,10 @@ take_up(struct dtenant *t, const struct store_job *row)
         save_end(s, j);
         return;
     }
-    if (job_is_forbidden(j)) {
+    if (setup_waits(t)) {
+        job_worst(j, HUBSPOT_RETRY, &t->setup_fault, false,
+                  (t->setup_again_us - clock_mono_us()) / 1000 + 1);
+    } else if (job_is_forbidden(j)) {
         fault_clear(&f);
         (void)fault_set(&f, ERR_FORBIDDEN,
                         "a scope or feature is missing for this object type; "
@@ -262,7 +276,6 @@ dtenant_claims(const struct dtenant *t)
 
     return t->claiming != NULL ||
         (t->want_claim && !t->halted && !t->removed && !t->d->held &&
-         t->setup != SETUP_WAITING &&
          (room >= CLAIM_MAX / 5 || (room > 0 && t->n_jobs == 0)));
 }
 
@@ -272,9 +285,6 @@ claim(struct dtenant *t)
     struct dispatch *d = t->d;
     size_t room = claim_room(d);
 
-    if (t->setup == SETUP_WAITING && clock_mono_us() >= t->next_due_us) {
-        t->setup = SETUP_NONE;
-    }
     if (t->claiming != NULL || !dispatch_may_send(d) || !dtenant_claims(t)) {
         return;
     }
@@ -346,7 +356,8 @@ is_drained(const struct dispatch *d)
 {
     struct list *item, *next;
 
-    if (d->n_jobs > 0 || !list_empty(&d->flying) || !list_empty(&d->saves)) {
+    if (d->n_jobs > 0 || d->status.in_flight > 0 || !list_empty(&d->flying) ||
+        !list_empty(&d->saves)) {
         return false;
     }
     LIST_EACH((struct list *)(uintptr_t)&d->tenants, item, next)
@@ -387,7 +398,8 @@ tend_tenants(struct dispatch *d)
             see_off(t);
         } else {
             claim(t);
-            if (t->setup == SETUP_NONE && t->n_jobs > 0 && !t->halted) {
+            if (!setup_waits(t) && t->setup == SETUP_NONE && t->n_jobs > 0 &&
+                !t->halted) {
                 setup_begin(t);
             }
         }
@@ -651,7 +663,7 @@ dispatch_is_idle(const struct dispatch *d)
     {
         const struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
 
-        if (t->claiming != NULL || (t->want_claim && !t->halted)) {
+        if (t->claiming != NULL || (t->want_claim && !t->halted && !t->removed)) {
             return false;
         }
     }

@@ -101,7 +101,9 @@ read_link(struct job *j, const json_t *link)
     for (size_t i = 0; i < json_array_size(assoc); i++) {
         const char *entry = json_string_value(json_array_get(assoc, i));
 
-        p->assoc[p->assoc_count++] = arena_strdup(&j->arena, entry);
+        if (entry != NULL) {
+            p->assoc[p->assoc_count++] = arena_strdup(&j->arena, entry);
+        }
     }
 }
 
@@ -211,6 +213,7 @@ job_new(struct dtenant *t, const struct store_job *s)
     t->n_jobs++;
     t->d->n_jobs++;
     fault_clear(&f);
+    (void)fault_set(&f, ERR_TYPE, "the job's kind is not known");
     if (map_kind_parse(s->kind, &j->kind) &&
         jsonx_parse(s->desired, strlen(s->desired), &desired, &f) == ERR_OK &&
         jsonx_parse(s->links, strlen(s->links), &links, &f) == ERR_OK &&
@@ -408,7 +411,7 @@ association_row(unsigned type)
             return i;
         }
     }
-    ML_ASSERT(!"an association type that is not in the table");
+    ML_ASSERT(false); /* a type that is not in the table */
     return 0;
 }
 

@@ -4,11 +4,16 @@
  *
  * A lane's batch may leave when it is full, or when its oldest need has waited
  * `linger` and no job in memory that has yet to come to this lane's step could
- * still fill it, or `linger_busy` in any case. Halves of a refused batch leave first and as they are. Among lanes that
- * may leave, a full one goes before a partly filled one, a later step before an
- * earlier one (it finishes jobs), an older need before a younger.
+ * still fill it, or `linger_busy` in any case. Halves of a refused batch leave
+ * first and as they are. Among lanes that may leave, a full one goes before a
+ * partly filled one, a later step before an earlier one (it finishes jobs), an
+ * older need before a younger. A lane passed over for too long goes before all
+ * of them, the oldest first: no tenant and no kind of record starves behind
+ * another's backlog.
  */
 #include "dispatch_priv.h"
+
+enum { OVERDUE_MS = 5000 };
 
 void
 lanes_init(struct dtenant *t)
@@ -195,13 +200,18 @@ count_upstream(const struct dtenant *t, struct upstream *u)
     }
 }
 
+static const struct need *
+oldest_of(const struct lane *lane)
+{
+    return CONTAINER_OF(list_first(&lane->needs), struct need, link);
+}
+
 static int64_t
 lane_leaves_at(const struct dtenant *t, unsigned l, size_t max,
                const struct upstream *u)
 {
     const struct dispatch_config *c = &t->d->config;
     const struct lane *lane = &t->lanes[l];
-    const struct need *oldest;
     bool more;
 
     if (!list_empty(&lane->halves)) {
@@ -214,9 +224,20 @@ lane_leaves_at(const struct dtenant *t, unsigned l, size_t max,
         return 0;
     }
     more = u->claims || u->before[lane_kind(l)][lane_stage(l)] > 0;
-    oldest = CONTAINER_OF(list_first(&lane->needs), struct need, link);
-    return oldest->since_us +
+    return oldest_of(lane)->since_us +
         (more ? c->linger_busy_ms : c->linger_ms) * 1000;
+}
+
+/* It could have left long ago but others were preferred all the time. */
+static bool
+lane_is_overdue(const struct dtenant *t, unsigned l, int64_t now_us)
+{
+    const struct lane *lane = &t->lanes[l];
+    int64_t patience_us =
+        (t->d->config.linger_busy_ms + OVERDUE_MS) * INT64_C(1000);
+
+    return lane->count > 0 &&
+           now_us - oldest_of(lane)->since_us >= patience_us;
 }
 
 static struct batch *
@@ -239,20 +260,22 @@ lane_take(struct dtenant *t, unsigned l, size_t max)
     return b;
 }
 
+enum { RANK_PARTIAL, RANK_FULL, RANK_OVERDUE, RANK_HALF };
+
 struct choice {
     struct dtenant *tenant;
     unsigned lane;
-    bool full;
+    int rank;
     int64_t since_us;
 };
 
 static bool
 choice_is_better(const struct choice *a, const struct choice *b)
 {
-    if (b->tenant == NULL || a->full != b->full) {
-        return b->tenant == NULL || a->full;
+    if (b->tenant == NULL || a->rank != b->rank) {
+        return b->tenant == NULL || a->rank > b->rank;
     }
-    if (a->lane != b->lane) {
+    if (a->lane != b->lane && a->rank != RANK_OVERDUE) {
         return a->lane > b->lane;
     }
     return a->since_us < b->since_us;
@@ -278,8 +301,14 @@ tenant_choose(struct dtenant *t, int64_t now_us, struct choice *best,
             *wait_us = at - now_us < *wait_us ? at - now_us : *wait_us;
             continue;
         }
-        c.full = lane->count >= max || !list_empty(&lane->halves);
-        c.since_us = at;
+        c.since_us = lane->count > 0 ? oldest_of(lane)->since_us : 0;
+        if (!list_empty(&lane->halves)) {
+            c.rank = RANK_HALF;
+        } else if (lane_is_overdue(t, l, now_us)) {
+            c.rank = RANK_OVERDUE;
+        } else {
+            c.rank = lane->count >= max ? RANK_FULL : RANK_PARTIAL;
+        }
         if (choice_is_better(&c, best)) {
             *best = c;
         }

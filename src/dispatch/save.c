@@ -230,7 +230,7 @@ job_goes_on(struct job *j)
     if (j->settled || j->pending > 0 || j->unsaved > 0 || j->tenant->removed) {
         return;
     }
-    if (j->n_planned == 0) {
+    if (j->n_planned == 0 || j->verdict != HUBSPOT_WRITTEN) {
         job_settle(j, dtenant_thoughts(j->tenant));
     }
     if (!j->settled) {
@@ -262,7 +262,7 @@ save_is_in(struct save *s, size_t released)
         job_free(s->ended[i]);
     }
     if (released > 0 || s->n_ended > 0) {
-        t->want_claim = true;
+        dispatch_poke(d, t->id); /* also one that was added again meanwhile */
     }
     save_free(s);
     dtenant_release(t);

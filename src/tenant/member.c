@@ -105,6 +105,14 @@ on_again(void *arg)
 }
 
 void
+member_try_soon(struct member *m)
+{
+    if (strcmp(m->row.state, "halted") == 0 && !m->broken) {
+        loop_timer_start(m->portal->all->loop, &m->again, 0, on_again, m);
+    }
+}
+
+void
 member_halt(struct member *m, enum err err, const struct fault *f)
 {
     char safe[LOG_TEXT_MAX];
@@ -199,6 +207,10 @@ member_start(struct member *m)
     if (m->at_work) {
         return;
     }
+    if (!portal_is_known(m->portal)) {
+        portal_identify(m->portal);
+        return;
+    }
     fault_clear(&f);
     err = open_clients(m, &f);
     if (err != ERR_OK) {
@@ -221,6 +233,11 @@ member_stop(struct member *m)
 {
     if (m->at_work && m->portal->dispatch != NULL) {
         dispatch_remove(m->portal->dispatch, m->row.id);
+    }
+    if (!portal_is_known(m->portal)) {
+        m->portal->identifying = false; /* its answer does not come any more */
+        store_cancel(m->learn_op);
+        m->learn_op = NULL;
     }
     feeds_free(m->feeds);
     hubspot_free(m->hubspot);

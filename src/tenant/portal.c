@@ -27,7 +27,7 @@ portal_from(void *arg)
     return p;
 }
 
-static bool
+bool
 portal_is_known(const struct portal *p)
 {
     return !text_has_prefix(p->key, "tenant:");
@@ -79,6 +79,20 @@ portal_lose(struct portal *p)
 
 static void on_renew(void *arg);
 static void on_later(void *arg);
+
+/* Stopped because its last member left: one that came back meanwhile has it
+ * taken again. */
+static void
+portal_is_free(struct portal *p)
+{
+    bool again = p->stopping && !p->all->stopping && !list_empty(&p->members);
+
+    p->stopping = p->all->stopping;
+    if (again) {
+        portal_poke(p);
+    }
+    tenants_check(p->all);
+}
 
 static void
 later(struct portal *p, int work)
@@ -186,8 +200,8 @@ on_details(void *arg, const struct hubspot_meta *meta, const json_t *body)
     buf_fini(&b);
 }
 
-static void
-identify(struct portal *p)
+void
+portal_identify(struct portal *p)
 {
     static const struct hubspot_call details = {.operation = "account.details",
                                                 .method = "GET",
@@ -262,7 +276,7 @@ portal_start(struct portal *p)
     p->dispatch = dispatch_new(p->all->loop, p->all->store, &config, &events);
     p->state = PORTAL_HELD;
     if (!portal_is_known(p)) {
-        identify(p);
+        portal_identify(p);
         return;
     }
     if (p->all->config.once) {
@@ -291,7 +305,7 @@ lease_is_ours(struct portal *p, const struct store_lease *lease)
         p->term = lease->term;
         portal_start(p);
     } else if (!portal_is_known(p) && !p->all->config.once) {
-        identify(p);
+        portal_identify(p);
     }
     if (p->dispatch != NULL) {
         dispatch_lease(p->dispatch, lease->term, until_us, lease->hold,
@@ -368,7 +382,7 @@ on_released(void *arg, enum err err, const struct fault *f)
                  p->key, err_name(err), log_safe(safe, f->message));
     }
     portal_lose(p);
-    tenants_check(p->all);
+    portal_is_free(p);
 }
 
 static void
@@ -424,7 +438,7 @@ on_later(void *arg)
     p->later_work = 0;
     if ((work & LATER_LOSE) != 0 && p->state != PORTAL_WAITING) {
         portal_lose(p);
-        tenants_check(p->all);
+        portal_is_free(p);
     }
     if ((work & LATER_IDENTIFIED) != 0) {
         tenants_reload_soon(p->all);

@@ -57,6 +57,7 @@ take_row(struct tenants *t, const struct store_tenant *row, struct arena *a)
     struct member *m = find_member(t, row->id);
     const char *key = portal_key(row, a);
     struct portal *p;
+    bool changed;
 
     if (m != NULL && !has_changed(m, row, key)) {
         m->seen = true;
@@ -67,8 +68,12 @@ take_row(struct tenants *t, const struct store_tenant *row, struct arena *a)
         member_free(m);
     }
     p = portal_get(t, key);
+    changed = m != NULL;
     m = member_new(p, row);
     m->seen = true;
+    if (changed) {
+        member_try_soon(m); /* what halted it may have been mended */
+    }
     if (p->state == PORTAL_HELD && p->dispatch != NULL && member_wanted(m)) {
         member_start(m);
     } else {

@@ -101,6 +101,7 @@ export async function run(scene) {
   const n = one.world.invoices.length;
   must(one.world.customers.length >= 300 && n >= 1000 && one.world.receipts.length >= 400, 'the world is too small');
   const b = await budget(sb, scene, 'first run', first, n);
+  scene.figure(Object.entries(b.log.operations).map(([k, o]) => `${k} ${o.requests}`).join(', '));
   must(b.rows.length <= 0.10 * n, `${b.rows.length} requests for ${n} invoices`);
   for (const [type, m] of Object.entries(one.expected)) {
     scene.figure(`${type}: ${m.size} as the mapping demands`);

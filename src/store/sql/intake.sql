@@ -2,6 +2,8 @@
 -- One page of records: what is newer replaces what is known, what changed
 -- opens or replaces the one job of its record. Parents are looked up as they
 -- were before; a parent that arrives meanwhile releases the job later.
+-- OFFSET 0 keeps a lookup a lookup by the whole key: without statistics of the
+-- tenant a join would read all its rows for each row of the page.
 WITH input AS MATERIALIZED (
     SELECT x.*, row_number() OVER () AS ord
     FROM jsonb_to_recordset($7::jsonb) AS x(
@@ -17,12 +19,13 @@ WITH input AS MATERIALIZED (
     SELECT n.*, g.gone, g.gone AND NOT EXISTS (
             SELECT FROM ml_connector.link l
             WHERE l.tenant_id = $1::bigint AND l.kind = n.kind
-              AND l.fusion_id = n.id AND l.hubspot_id IS NOT NULL)
+              AND l.fusion_id = n.id AND l.hubspot_id IS NOT NULL
+            OFFSET 0)
         AND NOT EXISTS (
             SELECT FROM ml_connector.job j
             WHERE j.tenant_id = $1::bigint AND j.kind = n.kind
               AND j.fusion_id = n.id
-              AND j.state IN ('in_flight', 'unknown')) AS skip
+              AND j.state IN ('in_flight', 'unknown') OFFSET 0) AS skip
     FROM newest n, LATERAL (SELECT
         coalesce((n.desired ->> 'gone')::boolean, false) AS gone) g
 ), known AS MATERIALIZED (
@@ -53,7 +56,7 @@ WITH input AS MATERIALIZED (
             THEN now() ELSE r.last_change END
     WHERE (r.version_us, r.read_us) <= (excluded.version_us,
         excluded.read_us)
-    RETURNING r.kind, r.fusion_id, r.changed
+    RETURNING r.kind, r.fusion_id, r.changed, r.invoice
 ), opened AS MATERIALIZED (
     SELECT o.*,
         CASE WHEN o.kind = 'customer' OR o.gone THEN NULL
@@ -63,7 +66,7 @@ WITH input AS MATERIALIZED (
                 SELECT FROM ml_connector.record c
                 WHERE c.tenant_id = $1::bigint AND c.kind = 'customer'
                   AND c.fusion_id = o.customer
-                  AND c.state IN ('missing', 'gone'))
+                  AND c.state IN ('missing', 'gone') OFFSET 0)
              AND (SELECT count(DISTINCT l.object) FROM ml_connector.link l
                 WHERE l.tenant_id = $1::bigint AND l.kind = 'customer'
                   AND l.fusion_id = o.customer
@@ -77,12 +80,12 @@ WITH input AS MATERIALIZED (
                 SELECT FROM ml_connector.record i
                 WHERE i.tenant_id = $1::bigint AND i.kind = 'invoice'
                   AND i.fusion_id = o.invoice
-                  AND i.state IN ('missing', 'gone'))
+                  AND i.state IN ('missing', 'gone') OFFSET 0)
               AND NOT EXISTS (
                 SELECT FROM ml_connector.link l
                 WHERE l.tenant_id = $1::bigint AND l.kind = 'invoice'
                   AND l.fusion_id = o.invoice AND l.object = 'invoices'
-                  AND l.hubspot_id IS NOT NULL)
+                  AND l.hubspot_id IS NOT NULL OFFSET 0)
             THEN 'invoice:' || o.invoice END AS waits_invoice
     FROM known k JOIN one o ON o.kind = k.kind AND o.id = k.fusion_id
     WHERE k.changed AND NOT o.skip
@@ -171,7 +174,7 @@ WITH input AS MATERIALIZED (
         SELECT FROM ml_connector.record r
         WHERE r.tenant_id = $1::bigint AND r.kind = 'customer'
           AND r.fusion_id = n.number
-          AND r.state NOT IN ('missing', 'gone'))
+          AND r.state NOT IN ('missing', 'gone') OFFSET 0)
 ), counts AS MATERIALIZED (
     SELECT (SELECT count(*) FROM input) AS n,
         (SELECT count(*) FROM known) AS taken,
@@ -225,7 +228,7 @@ SELECT c.taken - c.opened AS unchanged, c.n - c.taken AS superseded,
      WHERE NOT EXISTS (
         SELECT FROM ml_connector.record r
         WHERE r.tenant_id = $1::bigint AND r.kind = 'customer'
-          AND r.fusion_id = u.customer)) AS unknown_customers,
+          AND r.fusion_id = u.customer OFFSET 0)) AS unknown_customers,
     (SELECT coalesce(jsonb_agg(number ORDER BY number), '[]')
      FROM stale) AS stale_customers,
     (SELECT coalesce(jsonb_agg(u.invoice ORDER BY u.invoice), '[]')
@@ -234,15 +237,15 @@ SELECT c.taken - c.opened AS unchanged, c.n - c.taken AS superseded,
      WHERE NOT EXISTS (
         SELECT FROM ml_connector.record r
         WHERE r.tenant_id = $1::bigint AND r.kind = 'invoice'
-          AND r.fusion_id = u.invoice)) AS unknown_invoices,
+          AND r.fusion_id = u.invoice OFFSET 0)) AS unknown_invoices,
     (SELECT coalesce(jsonb_agg(u.invoice ORDER BY u.invoice), '[]')
-     FROM (SELECT DISTINCT o.invoice FROM known k
-           JOIN one o ON o.kind = k.kind AND o.id = k.fusion_id
-           WHERE k.changed AND o.kind = 'payment'
-             AND o.invoice IS NOT NULL) u
+     FROM (SELECT DISTINCT k.invoice FROM known k
+           WHERE k.changed AND k.kind = 'payment'
+             AND k.invoice IS NOT NULL) u
      WHERE EXISTS (
         SELECT FROM ml_connector.record r
         WHERE r.tenant_id = $1::bigint AND r.kind = 'invoice'
           AND r.fusion_id = u.invoice
-          AND r.state NOT IN ('missing', 'gone'))) AS touched_invoices
+          AND r.state NOT IN ('missing', 'gone')
+        OFFSET 0)) AS touched_invoices
 FROM counts c
