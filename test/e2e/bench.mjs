@@ -289,8 +289,11 @@ export class Sandbox {
     await this.call('DELETE', where);
   }
 
-  fusion(change, i = 0) {
-    return this.post(`/control/fusion/${i}/${change}`);
+  // The pod's clock is known by the second: a change of this very second is read
+  // by the next poll. So changes are stamped a little back.
+  fusion(change, method = 'POST', i = 0) {
+    return this.call(method, `/control/fusion/${i}/${change}${change.includes('?') ? '&' : '?'}age_s=2`)
+      .then((t) => (t === '' ? null : JSON.parse(t)));
   }
 
   async world(i = 0) {

@@ -612,6 +612,9 @@ export function changed(before, after, held) {
     }
     out[type] = set;
   }
+  for (const k of held) {
+    out.contacts.add(k); /* whose e-mail changed hands */
+  }
   for (const [k, p] of after.commerce_payments) {
     if (held.has(p.account)) {
       out.commerce_payments.add(k);

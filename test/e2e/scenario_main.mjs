@@ -52,7 +52,7 @@ async function change(sb, world) {
   await sb.fusion('customer?CustomerName=Brand%20New%20%22Quoted%22%20Ltd');
   await sb.fusion(`invoice/${id(drafts[0])}?InvoiceStatus=Complete`);
   const many = (i) => i.receivablesInvoiceLines.length > 1;
-  await sb.call('DELETE', `/control/fusion/0/invoice/${id(take(many))}/line/0`);
+  await sb.fusion(`invoice/${id(take(many))}/line/0`, 'DELETE');
   await sb.fusion(`invoice/${id(take())}/line?Description=Added&Quantity=3&UnitSellingPrice=7.25`);
   const paid = take();
   await sb.fusion(`receipt?amount=${paid._balance}&account=${paid.BillToCustomerNumber}` +

@@ -51,6 +51,9 @@ struct party {
     const char *address1, *address2, *address3, *city, *state, *province;
     const char *postal, *country, *email, *phone, *point_phone, *url, *duns;
     const char *tax_id, *business;
+    /* whom its generated invoices name: they keep what they were made with,
+     * whatever becomes of the person */
+    const char *billed_name, *billed_email;
     struct class_row classes[CLASSES_MAX];
     int64_t stamp, created;
     uint32_t first_person, employees;

@@ -56,6 +56,22 @@ gen_person(struct world *w, uint32_t party, struct rng *r)
     w->persons[p].stamp = moment(w, r, 0);
 }
 
+static void
+bill_to(struct world *w, uint32_t party)
+{
+    for (uint32_t p = w->parties[party].first_person; p != NONE;
+         p = w->persons[p].next_of_party) {
+        const struct person *person = &w->persons[p];
+
+        if (person->active) {
+            w->parties[party].billed_name =
+                world_text(w, "%s %s", person->first, person->last);
+            w->parties[party].billed_email = person->email;
+            return;
+        }
+    }
+}
+
 static uint32_t
 gen_party(struct world *w, struct rng *r, bool supplier)
 {
@@ -72,6 +88,7 @@ gen_party(struct world *w, struct rng *r, bool supplier)
     for (int64_t i = 0; i < persons; i++) {
         gen_person(w, p, r);
     }
+    bill_to(w, p);
     return p;
 }
 

@@ -310,38 +310,32 @@ invoice_po(const struct world *w, uint32_t v, struct arena *a)
     return arena_printf(a, "PO-%05d", (int)rng_range(&r, 0, 99999));
 }
 
-static uint32_t
-invoice_person(const struct world *w, uint32_t v)
+/* The party whose person an invoice names; NULL when it names none. */
+static const struct party *
+invoice_billed(const struct world *w, uint32_t v)
 {
-    uint32_t party = NONE;
-    uint32_t p = NONE;
     struct rng r = rng_of(w, 13, v);
+    uint32_t customer = w->invoices[v].customer;
 
-    if (w->invoices[v].customer == NONE || !rng_percent(&r, 60)) {
-        return NONE;
+    if (customer == NONE || !rng_percent(&r, 60)) {
+        return NULL;
     }
-    party = w->customers[w->invoices[v].customer].party;
-    for (p = w->parties[party].first_person; p != NONE;
-         p = w->persons[p].next_of_party) {
-        if (w->persons[p].active && !w->persons[p].deleted) {
-            return p;
-        }
-    }
-    return NONE;
+    return &w->parties[w->customers[customer].party];
 }
 
 const char *
 invoice_email(const struct world *w, uint32_t v, struct arena *a)
 {
     struct rng r = rng_of(w, 14, v);
-    uint32_t p = NONE;
+    const struct party *billed = NULL;
 
     if (w->invoices[v].email != NULL) {
         return or_null(w->invoices[v].email);
     }
-    p = invoice_person(w, v);
-    if (p != NONE && rng_percent(&r, 70)) {
-        return w->persons[p].email;
+    billed = invoice_billed(w, v);
+    if (billed != NULL && billed->billed_name != NULL &&
+        rng_percent(&r, 70)) {
+        return billed->billed_email;
     }
     if (rng_percent(&r, 4)) {
         return "see remittance advice";
@@ -355,13 +349,14 @@ invoice_email(const struct world *w, uint32_t v, struct arena *a)
 const char *
 invoice_contact(const struct world *w, uint32_t v, struct arena *a)
 {
-    uint32_t p = NONE;
+    const struct party *billed = NULL;
 
+    (void)a;
     if (w->invoices[v].contact != NULL) {
         return or_null(w->invoices[v].contact);
     }
-    p = invoice_person(w, v);
-    return p == NONE ? NULL : person_name(w, p, a);
+    billed = invoice_billed(w, v);
+    return billed == NULL ? NULL : billed->billed_name;
 }
 
 const char *

@@ -13,16 +13,21 @@ WITH target AS MATERIALIZED (
     WHERE EXISTS (
         SELECT FROM ml_connector.record r
         WHERE r.tenant_id = t.tenant_id AND r.kind = t.kind
-          AND r.fusion_id = t.id AND r.state IN ('missing', 'gone'))
+          AND r.fusion_id = t.id AND r.state IN ('missing', 'gone')
+        OFFSET 0)
        OR (SELECT count(DISTINCT l.object) FROM ml_connector.link l
            WHERE l.tenant_id = t.tenant_id AND l.kind = t.kind
              AND l.fusion_id = t.id AND l.hubspot_id IS NOT NULL
              AND l.object IN ('companies', 'contacts', 'invoices')) =
           CASE t.kind WHEN 'customer' THEN 2 ELSE 1 END
 ), picked AS MATERIALIZED (
-    SELECT j.id FROM ready r JOIN ml_connector.job j
-        ON j.tenant_id = r.tenant_id AND j.waiting_for = r.waiting_for
-    WHERE j.state = 'waiting'
+    -- OFFSET 0: an index finds the jobs of each, however many wait.
+    SELECT j.id FROM ready r, LATERAL (
+        SELECT w.id FROM ml_connector.job w
+        WHERE w.tenant_id = r.tenant_id AND w.state = 'waiting'
+          AND w.waiting_for = r.waiting_for OFFSET 0) w
+    JOIN ml_connector.job j ON j.id = w.id
+    WHERE j.state = 'waiting' AND j.waiting_for = r.waiting_for
     FOR UPDATE OF j SKIP LOCKED
 ), released AS (
     UPDATE ml_connector.job j SET state = 'queued', waiting_for = NULL,

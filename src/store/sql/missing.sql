@@ -11,13 +11,15 @@ WITH ids AS MATERIALIZED (
     WHERE r.hash IS NULL
     RETURNING fusion_id
 ), released AS (
+    -- OFFSET 0: an index finds the jobs of each, however many wait.
     UPDATE ml_connector.job j SET state = 'queued', waiting_for = NULL,
         since = now()
-    FROM marked m
-    WHERE j.tenant_id = $1::bigint AND j.state = 'waiting'
-      AND j.waiting_for = $2::text || ':' || m.fusion_id
-    RETURNING j.id, j.kind, j.fusion_id, $2::text || ':' || m.fusion_id
-        AS parent
+    FROM (SELECT $2::text || ':' || fusion_id AS parent FROM marked) m,
+        LATERAL (SELECT w.id FROM ml_connector.job w
+            WHERE w.tenant_id = $1::bigint AND w.state = 'waiting'
+              AND w.waiting_for = m.parent OFFSET 0) w
+    WHERE j.id = w.id AND j.state = 'waiting' AND j.waiting_for = m.parent
+    RETURNING j.id, j.kind, j.fusion_id, m.parent
 ), trail AS (
     INSERT INTO ml_connector.audit_event (tenant_id, event, kind, fusion_id,
         job, message)

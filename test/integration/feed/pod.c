@@ -28,12 +28,16 @@ spawn(int *out)
     static char customers[16];
     static char invoices[16];
     static char receipts[16];
-    static char *const argv[] = {
-        (char *)(uintptr_t)SANDBOX_PROGRAM,
-        (char *)(uintptr_t)"--portals", pods,
-        (char *)(uintptr_t)"--customers", customers,
-        (char *)(uintptr_t)"--invoices", invoices,
-        (char *)(uintptr_t)"--receipts", receipts, NULL};
+    static char *const argv[] = {(char *)(uintptr_t)SANDBOX_PROGRAM,
+                                 (char *)(uintptr_t) "--portals",
+                                 pods,
+                                 (char *)(uintptr_t) "--customers",
+                                 customers,
+                                 (char *)(uintptr_t) "--invoices",
+                                 invoices,
+                                 (char *)(uintptr_t) "--receipts",
+                                 receipts,
+                                 NULL};
     posix_spawn_file_actions_t actions;
     int fds[2];
     int rc;
@@ -48,8 +52,7 @@ spawn(int *out)
     (void)posix_spawn_file_actions_adddup2(&actions, fds[1], STDOUT_FILENO);
     (void)posix_spawn_file_actions_addclose(&actions, fds[0]);
     (void)posix_spawn_file_actions_addclose(&actions, fds[1]);
-    rc = posix_spawn(&sandbox, SANDBOX_PROGRAM, &actions, NULL, argv,
-                     environ);
+    rc = posix_spawn(&sandbox, SANDBOX_PROGRAM, &actions, NULL, argv, environ);
     (void)posix_spawn_file_actions_destroy(&actions);
     (void)close(fds[1]);
     *out = fds[0];
@@ -194,8 +197,8 @@ control(struct pod *p, const char *method, const char *fmt, va_list ap)
 
     OK(http_send(p->http, &spec, on_control, p, &op));
     loop_run(p->loop);
-    ck_assert_msg(p->status >= 200 && p->status < 300, "%s %s: HTTP %d",
-                  method, path, p->status);
+    ck_assert_msg(p->status >= 200 && p->status < 300, "%s %s: HTTP %d", method,
+                  path, p->status);
     mem_free(url);
     mem_free(path);
     return p->answer;
@@ -303,8 +306,7 @@ open_database(struct pod *p)
     char name[64];
     char *sql = NULL;
 
-    (void)snprintf(name, sizeof(name), "f%ld_%u", (long)getpid(),
-                   databases++);
+    (void)snprintf(name, sizeof(name), "f%ld_%u", (long)getpid(), databases++);
     sql = mem_printf("CREATE DATABASE %s TEMPLATE migrated", name);
     PQclear(PQexec(admin, sql));
     PQfinish(admin);
@@ -337,12 +339,11 @@ read_secret(const json_t *tenant)
 static void
 open_fusion(struct pod *p, const struct pod_spec *spec)
 {
-    const json_t *tenant = json_array_get(json_object_get(ready, "tenants"),
-                                          spec->index);
-    struct secret *secret = spec->secret == NULL
-                                ? read_secret(tenant)
-                                : secret_new(spec->secret,
-                                             strlen(spec->secret));
+    const json_t *tenant =
+        json_array_get(json_object_get(ready, "tenants"), spec->index);
+    struct secret *secret = spec->secret == NULL ?
+                                read_secret(tenant) :
+                                secret_new(spec->secret, strlen(spec->secret));
     struct fusion_config c = {
         .tenant = "acme",
         .base_url = jsonx_text(ready, "fusion_url"),
@@ -377,10 +378,8 @@ pod_open(struct pod *p, const struct pod_spec *spec)
         .retry_base_ms = 5,
         .retry_cap_ms = 20,
     };
-    struct feeds_events e = {.stored = on_stored,
-                             .halted = on_halted,
-                             .idle = on_idle,
-                             .arg = p};
+    struct feeds_events e = {
+        .stored = on_stored, .halted = on_halted, .idle = on_idle, .arg = p};
     struct fault f = {0};
 
     memset(p, 0, sizeof(*p));

@@ -17,8 +17,12 @@
 
 #include "unit.h"
 
-enum { POD_COUNT = 24, POD_CUSTOMERS = 40, POD_INVOICES = 120,
-       POD_RECEIPTS = 60 };
+enum {
+    POD_COUNT = 24,
+    POD_CUSTOMERS = 40,
+    POD_INVOICES = 120,
+    POD_RECEIPTS = 60
+};
 
 bool pods_start(void); /* false with a line on stderr */
 void pods_stop(void);
@@ -44,8 +48,8 @@ struct pod {
 };
 struct pod_spec {
     size_t index;
-    int version;   /* 0: 4 */
-    unsigned page; /* 0: 500 */
+    int version;        /* 0: 4 */
+    unsigned page;      /* 0: 500 */
     const char *secret; /* NULL: the right one */
     const char *const *units;
 };

@@ -8,8 +8,10 @@
 static int64_t
 records(struct pod *p, const char *kind)
 {
-    return pod_sql(p, "SELECT count(*) FROM ml_connector.record WHERE kind = "
-                      "'%s' AND hash IS NOT NULL", kind);
+    return pod_sql(p,
+                   "SELECT count(*) FROM ml_connector.record WHERE kind = "
+                   "'%s' AND hash IS NOT NULL",
+                   kind);
 }
 
 static size_t
@@ -50,12 +52,14 @@ invoices_are_equal(struct pod *p)
     for (size_t i = 0; i < json_array_size(all); i++) {
         const json_t *row = json_array_get(all, i);
         const char *id = jsonx_text(row, "CustomerTransactionId");
-        size_t lines = json_array_size(
-            jsonx_items(row, "receivablesInvoiceLines"));
+        size_t lines =
+            json_array_size(jsonx_items(row, "receivablesInvoiceLines"));
 
-        EQ_INT(pod_sql(p, "SELECT jsonb_array_length(desired -> 'objects') "
-                          "FROM ml_connector.record WHERE kind = 'invoice' "
-                          "AND fusion_id = '%s'", id),
+        EQ_INT(pod_sql(p,
+                       "SELECT jsonb_array_length(desired -> 'objects') "
+                       "FROM ml_connector.record WHERE kind = 'invoice' "
+                       "AND fusion_id = '%s'",
+                       id),
                (int64_t)lines + 1);
     }
     EQ_INT(records(p, "invoice"), (int64_t)json_array_size(all));
@@ -176,8 +180,8 @@ TEST(changes_in_fusion_arrive_and_nothing_else)
                                "WHERE kind = 'invoice' LIMIT 1"));
     pod_round_ok(&p);
     opened_is(&p, 1, __func__);
-    n = json_array_size(json_object_get(
-        pod_post(&p, "mutate?n=60&seed=7"), "changes"));
+    n = json_array_size(
+        json_object_get(pod_post(&p, "mutate?n=60&seed=7"), "changes"));
     IS(n > 30);
     pod_round_ok(&p);
     IS(opened(&p) > 0);
@@ -193,26 +197,34 @@ TEST(a_payment_and_a_credit_memo_change_invoices_without_a_stamp)
     pod_open(&p, &spec);
     pod_round_ok(&p);
     for (int i = 0; i < 2; i++) {
-        open[i] = pod_sql(&p, "SELECT fusion_id FROM ml_connector.record WHERE "
-                              "kind = 'invoice' AND open AND desired ->> "
-                              "'status' = 'open' ORDER BY fusion_id OFFSET "
-                              "%d LIMIT 1", i);
+        open[i] = pod_sql(&p,
+                          "SELECT fusion_id FROM ml_connector.record WHERE "
+                          "kind = 'invoice' AND open AND desired ->> "
+                          "'status' = 'open' ORDER BY fusion_id OFFSET "
+                          "%d LIMIT 1",
+                          i);
         IS(open[i] > 0);
     }
     (void)pod_post(&p, "credit_memo?invoice=%" PRId64, open[0]);
-    (void)pod_post(&p, "receipt?amount=1&account=%" PRId64 "&apply=%" PRId64
-                       ":1",
-                   pod_sql(&p, "SELECT customer FROM ml_connector.record "
-                               "WHERE kind = 'invoice' AND fusion_id = "
-                               "'%" PRId64 "'", open[1]),
+    (void)pod_post(&p,
+                   "receipt?amount=1&account=%" PRId64 "&apply=%" PRId64 ":1",
+                   pod_sql(&p,
+                           "SELECT customer FROM ml_connector.record "
+                           "WHERE kind = 'invoice' AND fusion_id = "
+                           "'%" PRId64 "'",
+                           open[1]),
                    open[1]);
     pod_round_ok(&p);
-    EQ_INT(pod_sql(&p, "SELECT count(*) FROM ml_connector.job WHERE kind = "
-                       "'invoice' AND revision > 1 AND fusion_id IN "
-                       "('%" PRId64 "', '%" PRId64 "')", open[0], open[1]),
+    EQ_INT(pod_sql(&p,
+                   "SELECT count(*) FROM ml_connector.job WHERE kind = "
+                   "'invoice' AND revision > 1 AND fusion_id IN "
+                   "('%" PRId64 "', '%" PRId64 "')",
+                   open[0], open[1]),
            2);
-    EQ_INT(pod_sql(&p, "SELECT count(*) FROM ml_connector.record WHERE kind "
-                       "= 'payment' AND invoice = '%" PRId64 "'", open[1]),
+    EQ_INT(pod_sql(&p,
+                   "SELECT count(*) FROM ml_connector.record WHERE kind "
+                   "= 'payment' AND invoice = '%" PRId64 "'",
+                   open[1]),
            1);
     is_as_from_scratch(&p, &spec);
     pod_close(&p);
@@ -226,12 +238,12 @@ TEST(equal_stamps_beyond_the_page_size_are_all_read)
     json_t *all = NULL;
 
     pod_open(&p, &spec);
-    all = json_deep_copy(json_object_get(
-        pod_get(&p, "dump/invoices?limit=100000"), "invoices"));
+    all = json_deep_copy(
+        json_object_get(pod_get(&p, "dump/invoices?limit=100000"), "invoices"));
     for (size_t i = 0; i < json_array_size(all); i++) {
-        (void)pod_post(&p, "touch?kind=invoice&id=%s",
-                       jsonx_text(json_array_get(all, i),
-                                  "CustomerTransactionId"));
+        (void)pod_post(
+            &p, "touch?kind=invoice&id=%s",
+            jsonx_text(json_array_get(all, i), "CustomerTransactionId"));
     }
     json_decref(all);
     (void)pod_post(&p, "switches?literals=4");
@@ -273,8 +285,10 @@ TEST(without_batches_applications_are_the_same)
 
 TEST(odd_but_legal_answers_change_nothing)
 {
-    reads_all_with(11, "items_absent=1&text_amounts=1&show_zone_min=-420"
-                       "&gzip=1&total_wrong=1", 6, 33);
+    reads_all_with(11,
+                   "items_absent=1&text_amounts=1&show_zone_min=-420"
+                   "&gzip=1&total_wrong=1",
+                   6, 33);
 }
 
 TEST(throttling_and_single_failures_are_waited_out)
@@ -350,9 +364,8 @@ TEST(a_changed_party_recomposes_its_customer)
 
     pod_open(&p, &spec);
     pod_round_ok(&p);
-    row = json_array_get(json_object_get(
-                             pod_get(&p, "dump/customers?limit=1"),
-                             "customers"), 0);
+    row = json_array_get(
+        json_object_get(pod_get(&p, "dump/customers?limit=1"), "customers"), 0);
     (void)pod_post(&p, "organization/%s?City=Elsewhere",
                    jsonx_text(row, "CustomerId"));
     pod_round_ok(&p);
@@ -368,8 +381,10 @@ TEST(a_wanted_customer_is_fetched_by_number)
 
     pod_open(&p, &(struct pod_spec){.index = 18});
     number = mem_strdup(jsonx_text(
-        json_array_get(json_object_get(pod_get(&p, "dump/customers?limit=1"),
-                                       "customers"), 0), "AccountNumber"));
+        json_array_get(
+            json_object_get(pod_get(&p, "dump/customers?limit=1"), "customers"),
+            0),
+        "AccountNumber"));
     feeds_want(p.feeds, "customer", number);
     feeds_want(p.feeds, "invoice", "42");
     while (p.stored < 2) {
@@ -377,7 +392,8 @@ TEST(a_wanted_customer_is_fetched_by_number)
     }
     EQ_INT(records(&p, "customer"), 1);
     EQ_INT(pod_sql(&p, "SELECT count(*) FROM ml_connector.record WHERE "
-                       "state = 'missing' AND fusion_id = '42'"), 1);
+                       "state = 'missing' AND fusion_id = '42'"),
+           1);
     mem_free(number);
     pod_close(&p);
 }
@@ -391,7 +407,8 @@ TEST(an_unwanted_business_unit_is_filtered_and_counted)
     pod_round_ok(&p);
     EQ_INT(records(&p, "invoice"), 0);
     EQ_INT(pod_sql(&p, "SELECT sum(filtered) FROM ml_connector.poll WHERE "
-                       "feed = 'invoices'"), pod_count(&p, "invoices"));
+                       "feed = 'invoices'"),
+           pod_count(&p, "invoices"));
     pod_close(&p);
 }
 
@@ -413,8 +430,7 @@ TEST(stopping_in_the_middle_leaves_nothing_half_done)
 SUITE(feed, RUN_LONG(the_first_round_reads_everything_once, 60),
       RUN_LONG(a_second_round_opens_no_job, 60),
       RUN_LONG(changes_in_fusion_arrive_and_nothing_else, 60),
-      RUN_LONG(a_payment_and_a_credit_memo_change_invoices_without_a_stamp,
-               60),
+      RUN_LONG(a_payment_and_a_credit_memo_change_invoices_without_a_stamp, 60),
       RUN_LONG(equal_stamps_beyond_the_page_size_are_all_read, 60),
       RUN_LONG(a_page_smaller_than_asked_for_is_not_the_end, 60),
       RUN_LONG(a_page_too_large_for_the_pod_is_halved, 60),

@@ -1,0 +1,2 @@
+set(libs ml-policy ml-fusion ml-store ml-map ml-jsonx ml-loop ml-stat ml-log
+  ml-base)

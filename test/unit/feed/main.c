@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * Unit tests of feed: the arithmetic of windows, what was learned, phases.
+ */
+#include "unit.h"
+
+MAIN(window, learned)
