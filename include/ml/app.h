@@ -22,7 +22,9 @@ enum app_needs {
     APP_DATABASE = 1, /* connects; does not look at the schema */
     APP_SCHEMA = 2,   /* and the schema fits */
     APP_VAULT = 4,    /* master key */
-    APP_HTTP = 8
+    APP_HTTP = 8,
+    APP_WORKER = 16 /* patient with the database, and says what it does; else
+                       one answer within seconds, and only errors on stderr */
 };
 
 struct app {

@@ -28,6 +28,7 @@ enum fusion_literal {
     FUSION_LITERAL_ISO_QUOTED,   /* '2024-01-15T00:00:00.000+00:00' */
     FUSION_LITERAL_BLANK_QUOTED, /* '2024-01-15 00:00:00' */
     FUSION_LITERAL_ISO_BARE,     /* 2024-01-15T00:00:00Z */
+    FUSION_LITERAL_ZULU_QUOTED,  /* '2024-01-15T00:00:00.000Z' */
     FUSION_LITERALS
 };
 /* A stamp cut to what such a literal can say. */

@@ -24,6 +24,7 @@ struct pg_config {
     int64_t connect_timeout_ms; /* 0: 10 s */
     const char *application_name;
     size_t queue_max; /* waiting pg_send()s; 0: 10000 */
+    int64_t wait_ms; /* how long a unit waits for a connection; 0: 30 s */
 };
 /* Starts connecting; ERR_CONFIG when conninfo cannot be parsed. Borrows loop.
  * conninfo is copied. */

@@ -83,6 +83,9 @@ void tenants_free(struct tenants *t); /* cancels silently */
  * those leased to others (text to free, "" when none). */
 size_t tenants_count(const struct tenants *t, const char *state);
 char *tenants_skipped(const struct tenants *t);
+/* Why a tenant's settings or secrets cannot be used by this process, the first
+ * one; err OK when there is none. Borrowed. */
+const struct fault *tenants_unable(const struct tenants *t);
 void tenants_metrics(struct tenants *t); /* sets the gauges of stat */
 
 #endif

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { COMMAND_WAIT_MS = 5000 }; /* a command's patience with the database */
+
 int
 app_status(enum err err)
 {
@@ -64,11 +66,12 @@ check_log(const struct conf *c, struct fault *f)
 }
 
 static void
-open_log(struct app *a)
+open_log(struct app *a, bool worker)
 {
     const struct conf *c = &a->conf;
     bool json = c->log_format != NULL ? strcmp(c->log_format, "json") == 0 :
                                         isatty(STDERR_FILENO) == 0;
+    enum log_level level = log_level(c->log_level);
     char host[64] = "worker";
 
     (void)gethostname(host, sizeof(host) - 1);
@@ -78,7 +81,10 @@ open_log(struct app *a)
         (void)snprintf(a->worker, sizeof(a->worker), "%s-%ld", host,
                        (long)getpid());
     }
-    log_open(log_level(c->log_level), json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT,
+    if (!worker && strcmp(c->log_level, "info") == 0) {
+        level = LOG_LEVEL_ERROR;
+    }
+    log_open(level, json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT,
              STDERR_FILENO, a->worker);
 }
 
@@ -105,13 +111,15 @@ open_http(struct app *a, struct fault *f)
 }
 
 static enum err
-open_database(struct app *a, struct fault *f)
+open_database(struct app *a, bool worker, struct fault *f)
 {
     struct pg_config config = {
         .conninfo = a->conf.database_url,
         .connections = (unsigned)a->conf.database_connections,
         .statement_timeout_ms = a->conf.database_timeout,
         .application_name = a->worker,
+        .connect_timeout_ms = worker ? 0 : COMMAND_WAIT_MS,
+        .wait_ms = worker ? 0 : COMMAND_WAIT_MS,
     };
     enum err err;
 
@@ -147,7 +155,7 @@ app_open(struct app *a, unsigned needs, struct fault *f)
     if (err != ERR_OK) {
         return err;
     }
-    open_log(a);
+    open_log(a, (needs & APP_WORKER) != 0);
     a->loop = loop_new();
     if ((needs & APP_VAULT) != 0) {
         err = open_vault(a, f);
@@ -156,7 +164,7 @@ app_open(struct app *a, unsigned needs, struct fault *f)
         err = open_http(a, f);
     }
     if (err == ERR_OK && (needs & (APP_DATABASE | APP_SCHEMA)) != 0) {
-        err = open_database(a, f);
+        err = open_database(a, (needs & APP_WORKER) != 0, f);
     }
     if (err == ERR_OK && (needs & APP_SCHEMA) != 0) {
         err = check_schema(a, f);

@@ -231,9 +231,9 @@ line_of(enum store_report report, const json_t *row)
     if (report == STORE_REPORT_FEEDS) {
         return strcmp(outcome, "ok") == 0 ?
             NULL :
-            mem_printf("tenant %s feed %s failed: %s %s", tenant,
-                       field(row, "feed", "?"), outcome,
-                       field(row, "last_error", ""));
+            mem_printf("tenant %s feed %s failed: %s", tenant,
+                       field(row, "feed", "?"),
+                       field(row, "last_error", outcome));
     }
     return mem_printf("%s %s:%s is %s%s%s: %s %s", tenant,
                       field(row, "kind", "?"), field(row, "fusion_id", "?"),
@@ -322,7 +322,7 @@ int
 app_run(struct app *a, bool once, app_report_fn *report, void *arg)
 {
     struct worker w = {.magic = WORKER_MAGIC, .app = a, .once = once};
-    struct fault f;
+    struct fault f, unable;
     char *skipped;
     int status = APP_DONE;
     enum err err;
@@ -338,10 +338,15 @@ app_run(struct app *a, bool once, app_report_fn *report, void *arg)
         loop_run(a->loop);
     }
     skipped = tenants_skipped(w.tenants);
+    unable = *tenants_unable(w.tenants);
     tenants_free(w.tenants);
     loop_timer_stop(&w.deadline);
     if (once && w.finished) {
         status = report_left(&w, skipped, report, arg);
+        if (unable.err != ERR_OK) {
+            report(arg, unable.message);
+            status = app_status(unable.err);
+        }
     } else if (once) {
         status = APP_FAILED;
     }

@@ -36,7 +36,7 @@ static const struct command commands[] = {
     {"migrate", "", "Create or upgrade the database schema.", cmd_migrate,
      APP_DATABASE, 0, 0, no_flags},
     {"run", "[--once]", "The worker, until SIGTERM or SIGINT.", cmd_run,
-     DATA | APP_VAULT | APP_HTTP, 0, 0, run_flags},
+     DATA | APP_VAULT | APP_HTTP | APP_WORKER, 0, 0, run_flags},
     {"tenant add", "NAME [flags]", "Add a tenant.", cmd_tenant_add,
      DATA | APP_VAULT, 1, 1, tenant_flags},
     {"tenant set", "NAME [flags]", "Change a tenant's settings or secrets.",

@@ -91,6 +91,26 @@ on_signal(void *arg, int signum)
     loop_stop(w->c->app.loop);
 }
 
+static void
+on_tenants(void *arg, enum err err, const struct store_tenant *rows, size_t n,
+           const struct fault *f)
+{
+    (void)rows;
+    app_on_done(arg, err == ERR_OK && n == 0 ? ERR_NOT_FOUND : err, f);
+}
+
+/* A removed tenant's trail stays; a name that never was is a mistake. */
+static bool
+is_known(struct cli *c)
+{
+    struct app *a = &c->app;
+    struct store_op *op;
+
+    return c->argc == 0 ||
+        app_wait(a, store_tenants(a->store, c->argv[0], on_tenants, a, &op)) !=
+            ERR_NOT_FOUND;
+}
+
 static int
 print_rows(struct cli *c, struct store_report_spec *spec)
 {
@@ -106,6 +126,13 @@ print_rows(struct cli *c, struct store_report_spec *spec)
         return cli_fail_wait(c);
     }
     id = last_id(a->json, spec->after);
+    if (strcmp(a->json, "[]") == 0 && !is_known(c)) {
+        (void)fault_set(&a->fault, ERR_USAGE,
+                        "there is no tenant named %s; see `ml-connector "
+                        "tenant list`",
+                        c->argv[0]);
+        return cli_fail_wait(c);
+    }
     if (spec->after == 0 || id != spec->after) {
         cli_rows(c, a->json, columns, "There is no such event.");
         (void)fflush(stdout);

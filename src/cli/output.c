@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { DOCUMENT_MAX = 1 << 30 };
+
 int
 cli_fail(const struct fault *f)
 {
@@ -27,7 +29,7 @@ cli_print_json(const json_t *v)
     struct jsonx_writer w;
     struct buf b;
 
-    buf_init(&b, SIZE_MAX / 2);
+    buf_init(&b, DOCUMENT_MAX);
     jsonx_begin(&w, &b);
     jsonx_put_json(&w, v);
     (void)printf("%s\n", buf_text(&b));

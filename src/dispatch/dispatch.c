@@ -270,13 +270,19 @@ claim_room(const struct dispatch *d)
 /* A claim takes a whole statement: worth it for many jobs, or for any when
  * nothing else is going on. */
 bool
-dtenant_claims(const struct dtenant *t)
+dtenant_has_room(const struct dtenant *t)
 {
     size_t room = claim_room(t->d);
 
+    return room >= CLAIM_MAX / 5 || (room > 0 && t->n_jobs == 0);
+}
+
+bool
+dtenant_claims(const struct dtenant *t)
+{
     return t->claiming != NULL ||
         (t->want_claim && !t->halted && !t->removed && !t->d->held &&
-         (room >= CLAIM_MAX / 5 || (room > 0 && t->n_jobs == 0)));
+         dtenant_has_room(t));
 }
 
 static void

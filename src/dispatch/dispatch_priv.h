@@ -226,6 +226,7 @@ struct dispatch {
 void dispatch_poke_run(struct dispatch *d); /* schedules one pass */
 bool dispatch_may_send(struct dispatch *d);
 void dispatch_lost(struct dispatch *d);
+bool dtenant_has_room(const struct dtenant *t); /* for a claim */
 bool dtenant_claims(const struct dtenant *t); /* jobs are about to come */
 void dtenant_halt(struct dtenant *t, const struct fault *f); /* tells, later */
 void dtenant_release(struct dtenant *t); /* frees a removed, unused tenant */

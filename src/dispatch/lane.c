@@ -180,22 +180,30 @@ lane_kind(unsigned lane)
 /* How many jobs in memory have yet to reach each stage, by kind. */
 struct upstream {
     size_t before[MAP_KINDS][STAGE_END + 1];
+    bool children[MAP_KINDS]; /* jobs of this kind wait for one in memory */
     bool claims; /* more jobs are about to come */
 };
 
 static void
 count_upstream(const struct dtenant *t, struct upstream *u)
 {
+    bool room = dtenant_has_room(t);
     struct list *item, *next;
 
-    *u = (struct upstream){
-        .claims = dtenant_claims(t)};
+    *u = (struct upstream){.claims = dtenant_claims(t)};
     LIST_EACH((struct list *)(uintptr_t)&t->jobs, item, next) {
         const struct job *j = CONTAINER_OF(item, struct job, link);
 
+        if (j->settled) {
+            continue;
+        }
         /* j->stage is the one after that of its needs in lanes */
-        for (int s = (int)j->stage; !j->settled && s <= STAGE_END; s++) {
+        for (int s = (int)j->stage; s <= STAGE_END; s++) {
             u->before[j->kind][s]++;
+        }
+        /* what waits for it in the store comes next, if there is room */
+        for (int k = (int)j->kind + 1; room && k < MAP_KINDS; k++) {
+            u->children[k] = true;
         }
     }
 }
@@ -223,7 +231,7 @@ lane_leaves_at(const struct dtenant *t, unsigned l, size_t max,
     if (lane->count >= max) {
         return 0;
     }
-    more = u->claims || u->before[lane_kind(l)][lane_stage(l)] > 0;
+    more = u->claims || u->children[lane_kind(l)] || u->before[lane_kind(l)][lane_stage(l)] > 0;
     return oldest_of(lane)->since_us +
         (more ? c->linger_busy_ms : c->linger_ms) * 1000;
 }

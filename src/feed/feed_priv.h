@@ -180,6 +180,9 @@ struct feeds {
 
 /* The pod's clock now; 0 while nothing was heard from it. */
 int64_t feeds_pod_us(const struct feeds *f);
+/* Where reading stops: behind the pod's clock, so that what commits late is
+ * still ahead. 0: nowhere, when no distance is set or the clock is unknown. */
+int64_t feeds_until_us(const struct feeds *f);
 void feeds_pod_heard(struct feeds *f, int64_t pod_us);
 void feeds_tell_stored(struct feeds *f);
 void feed_enter(struct feed *s, enum feed_state next);
@@ -274,7 +277,8 @@ struct poll {
     json_t *got;      /* rows of a read by id, of accounts and parties */
     json_t *hand;     /* array of ids of needs being served */
     bool hand_invoices;
-    json_t *open; /* ids of open invoices still to be re-read */
+    json_t *unwanted; /* ids given but filtered */
+    json_t *open;     /* ids of open invoices still to be re-read */
     bool opened_once;
     struct compose compose;
     struct applications apps;

@@ -89,6 +89,14 @@ feeds_pod_us(const struct feeds *f)
     return f->pod_known ? loop_now_us(f->loop) + f->pod_off_us : 0;
 }
 
+int64_t
+feeds_until_us(const struct feeds *f)
+{
+    return f->pod_known && f->cfg.behind_ms > 0 ?
+               feeds_pod_us(f) - f->cfg.behind_ms * 1000 :
+               0;
+}
+
 void
 feeds_pod_heard(struct feeds *f, int64_t pod_us)
 {

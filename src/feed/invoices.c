@@ -13,6 +13,8 @@
 #define EXPAND "receivablesInvoiceLines,receivablesInvoiceInstallments"
 #define ID "CustomerTransactionId"
 
+enum { UNWANTED = -1 }; /* as a row's stamp: of another business unit */
+
 static const char *const children[] = {"receivablesInvoiceLines",
                                        "receivablesInvoiceInstallments", NULL};
 
@@ -48,50 +50,63 @@ on_id_row(void *arg, const json_t *row)
 {
     struct poll *p = arg;
     const char *id = jsonx_text(row, ID);
+    size_t filtered = 0;
 
     if (id == NULL) {
         p->page.invalid++;
         return;
     }
     collect_row(&p->page, row, id, 0);
+    filtered = p->page.filtered;
     invoice_map(p, row, id);
+    if (p->page.filtered > filtered) {
+        p->page.rows[p->page.n_rows - 1].us = UNWANTED;
+    }
 }
 
 /* ---- by id ----------------------------------------------------------------------- */
 
-/* Whether the page's rows name it. */
-static bool
+/* The page's row of it; NULL: none. */
+static const struct window_row *
 came(const struct collect *c, const char *id)
 {
     for (size_t i = 0; i < c->n_rows; i++) {
         if (strcmp(c->rows[i].id, id) == 0) {
-            return true;
+            return &c->rows[i];
         }
     }
-    return false;
+    return NULL;
 }
 
-/* Leaves in hand what Fusion did not give. */
+/* Leaves in hand what Fusion did not give. What it gave but this tenant does
+ * not want goes to `unwanted`: nobody should wait for it. */
 static void
 hand_without_rows(struct poll *p)
 {
     for (size_t i = json_array_size(p->hand); i > 0; i--) {
-        const char *id = json_string_value(json_array_get(p->hand, i - 1));
+        json_t *id = json_array_get(p->hand, i - 1);
+        const struct window_row *r = came(&p->page, json_string_value(id));
 
-        if (came(&p->page, id)) {
+        if (r != NULL && r->us == UNWANTED) {
+            (void)json_array_append(p->unwanted, id);
+        }
+        if (r != NULL) {
             (void)json_array_remove(p->hand, i - 1);
         }
     }
 }
+
+static void by_id_ask(struct poll *p);
 
 static void
 by_id_stored(struct poll *p)
 {
     hand_without_rows(p);
     if (p->more && json_array_size(p->hand) > 0) {
-        poll_go(p, invoices_by_id); /* the rest of them */
+        poll_go(p, by_id_ask); /* the rest of them */
         return;
     }
+    (void)json_array_extend(p->hand, p->unwanted);
     if (json_array_size(p->hand) > 0) {
         poll_go(p, needs_missing);
         return;
@@ -136,10 +151,18 @@ invoices_ask(struct poll *p, const json_t *ids, page_fn *on_page)
     poll_read(p, &q, on_id_row, on_page);
 }
 
+static void
+by_id_ask(struct poll *p)
+{
+    invoices_ask(p, p->hand, on_by_id);
+}
+
 void
 invoices_by_id(struct poll *p)
 {
-    invoices_ask(p, p->hand, on_by_id);
+    json_decref(p->unwanted);
+    p->unwanted = json_array();
+    poll_go(p, by_id_ask);
 }
 
 /* ---- the open ones ------------------------------------------------------------------ */
@@ -183,6 +206,8 @@ invoices_serve(struct poll *p)
 static void
 open_next(struct poll *p)
 {
+    json_decref(p->unwanted);
+    p->unwanted = json_array();
     json_decref(p->hand);
     p->hand = json_array();
     p->hand_invoices = true;

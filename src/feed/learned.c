@@ -3,7 +3,7 @@
  * What was found out about a pod, as the store keeps it for the tenant: flat
  * JSON, unknown members ignored, everything may be missing.
  *
- *   fusion_literal   0..2, the style of time literals
+ *   fusion_literal   0..3, the style of time literals
  *   fusion_receipts  "A" stamps can be asked for, "B" newest first
  *   polled_<feed>    true once a poll of the feed has come to its end
  */

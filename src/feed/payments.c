@@ -65,6 +65,10 @@ static void
 receipts_stored(struct poll *p)
 {
     applications_reset(p);
+    if (p->f->need_invoices.count >= NEEDS_SERVE * 4) {
+        poll_call(p, needs_serve, receipts_next);
+        return;
+    }
     poll_go(p, receipts_next);
 }
 
@@ -193,9 +197,9 @@ descent_ask(struct poll *p)
 static void
 descent_ended(struct poll *p)
 {
-    int64_t to = feeds_pod_us(p->f) - p->f->cfg.behind_ms * 1000;
+    int64_t to = feeds_until_us(p->f);
     const struct descent *d = &p->descent;
-    bool recent = p->f->pod_known && d->newest_us > to;
+    bool recent = to != 0 && d->newest_us > to;
 
     collect_reset(&p->page);
     poll_move(p, RESOURCE, recent ? to : d->newest_us,

@@ -543,6 +543,7 @@ poll_free(struct poll *p)
     json_decref(p->hand);
     json_decref(p->open);
     json_decref(p->got);
+    json_decref(p->unwanted);
     json_decref(p->cursors);
     compose_reset(p);
     applications_reset(p);

@@ -43,8 +43,8 @@ scan_page(struct poll *p, const struct fusion_page *page)
     collect_sort(&p->page);
     wp.received = page->count;
     wp.has_more = page->has_more;
-    if (w->to_us == 0 && p->f->pod_known) {
-        w->to_us = feeds_pod_us(p->f) - p->f->cfg.behind_ms * 1000;
+    if (w->to_us == 0) {
+        w->to_us = feeds_until_us(p->f);
     }
     p->next = window_page(w, &wp, fusion_get_literal(p->f->fusion));
     if (p->next == WINDOW_DISORDER) {
@@ -111,15 +111,13 @@ scan_start(struct poll *p, const struct scan_spec *spec, step_fn *back)
 {
     const struct feeds_config *c = &p->f->cfg;
     int64_t at = poll_cursor(p, spec->stream, NULL);
-    int64_t pod = feeds_pod_us(p->f);
 
     p->scan = spec;
     if (p->window_on) {
         window_fini(&p->window);
     }
     window_init(&p->window, at == 0 ? c->since_us : at - c->overlap_ms * 1000,
-                pod == 0 ? 0 : pod - c->behind_ms * 1000,
-                fusion_get_literal(p->f->fusion));
+                feeds_until_us(p->f), fusion_get_literal(p->f->fusion));
     p->window_on = true;
     poll_call(p, scan_ask, back);
 }

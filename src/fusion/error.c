@@ -139,7 +139,7 @@ error_decode(const struct answer *a, struct fault *f)
         words_of(a->body, a->len > BODY_MAX ? BODY_MAX : a->len, words);
     }
     if (a->status == 400 && a->len == 0) {
-        /* Pods answer so when they are busy; said by nobody, seen often. */
+        /* Some pods answer so while they are busy. */
         return fault_set(f, ERR_UNAVAILABLE, "HTTP 400 with an empty body");
     }
     if (words[0] == 0) {

@@ -21,7 +21,9 @@
 int64_t
 fusion_literal_floor(enum fusion_literal literal, int64_t us)
 {
-    int64_t unit = literal == FUSION_LITERAL_ISO_QUOTED ? 1000 : 1000000;
+    bool whole = literal == FUSION_LITERAL_BLANK_QUOTED ||
+                 literal == FUSION_LITERAL_ISO_BARE;
+    int64_t unit = whole ? 1000000 : 1000;
     int64_t rest = us % unit;
 
     return us - (rest < 0 ? rest + unit : rest);
@@ -39,6 +41,9 @@ put_time(struct buf *b, enum fusion_literal literal, int64_t us)
         break;
     case FUSION_LITERAL_ISO_BARE:
         buf_addf(b, "%.19sZ", text);
+        break;
+    case FUSION_LITERAL_ZULU_QUOTED:
+        buf_addf(b, "'%.23sZ'", text);
         break;
     case FUSION_LITERAL_ISO_QUOTED:
     case FUSION_LITERALS:

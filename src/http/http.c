@@ -9,8 +9,8 @@
  * A multi handle slows down with the number of hosts in it, so Fusion's pods
  * are dealt to shards of at most 250; HubSpot has its own. What waits, waits
  * here: a transfer pending inside libcurl costs more and its wait would count
- * against its deadline. Each name being resolved is a thread, hence the ceiling
- * on ops whose name is not known to be resolved ("cold").
+ * against its deadline. An op waits too until the addresses of its host are
+ * known (resolve.c).
  *
  * Invariants: an op stands in exactly one list of its shard; op->easy is set
  * while libcurl has it; shards live as long as the engine; a host is forgotten
@@ -69,10 +69,10 @@ hosts_sweep(struct http *h)
     while (map_next(&h->hosts, &it, &key, &value)) {
         struct http_host *host = value;
 
-        if (host->ops == 0 && host->used_us < old_us) {
+        if (host->ops == 0 && host->used_us < old_us && !host->looking) {
             host->shard->hosts--;
             (void)map_del(&h->hosts, key);
-            mem_free(host);
+            http_host_free(host);
         }
     }
 }
@@ -118,27 +118,31 @@ shard_for_host(struct http *h)
     return s;
 }
 
-static struct http_host *
-host_find(struct http *h, enum http_peer peer, const char *key)
+static struct http_shard *
+shard_of_hubspot(struct http *h)
 {
-    struct http_host *host;
-
-    if (peer == HTTP_HUBSPOT) {
-        if (h->hubspot == NULL) {
-            h->hubspot = http_shard_new(h);
-            h->hubspot_host.shard = h->hubspot;
-        }
-        return &h->hubspot_host;
+    if (h->hubspot == NULL) {
+        h->hubspot = http_shard_new(h);
     }
-    host = map_get(&h->hosts, key);
-    if (host == NULL) {
-        struct http_shard *s = shard_for_host(h);
+    return h->hubspot;
+}
 
-        host = MEM_NEW(struct http_host);
+static struct http_host *
+host_find(struct http *h, enum http_peer peer, const char *name)
+{
+    char *key = mem_printf("%d %s", (int)peer, name);
+    struct http_host *host = map_get(&h->hosts, key);
+
+    if (host == NULL) {
+        struct http_shard *s =
+            peer == HTTP_HUBSPOT ? shard_of_hubspot(h) : shard_for_host(h);
+
+        host = http_host_new(name);
         host->shard = s;
         s->hosts++;
         (void)map_put(&h->hosts, key, host);
     }
+    mem_free(key);
     return host;
 }
 
@@ -158,42 +162,11 @@ on_pump(void *arg)
     }
 }
 
-static bool
-is_warm(const struct http_host *host, int64_t now_us)
+struct http_host *
+http_op_via(const struct http_op *op)
 {
-    return host->warm_us != 0 &&
-           now_us - host->warm_us < (int64_t)HTTP_WARM_S * 1000000;
-}
-
-static void
-op_chill(struct http_op *op)
-{
-    op->cold = true;
-    op->http->cold++;
-}
-
-/* Not cold any more, whatever the reason. Others may have waited for that. */
-static void
-op_thaw(struct http_op *op)
-{
-    struct http *h = op->http;
-
-    if (op->cold) {
-        op->cold = false;
-        h->cold--;
-        if (h->waiting > 0 && !h->closing) {
-            loop_later(h->loop, &h->pump, on_pump, h);
-        }
-    }
-}
-
-void
-http_op_warm(struct http_op *op)
-{
-    if (op->cold) {
-        op->host->warm_us = clock_mono_us();
-        op_thaw(op);
-    }
+    return op->http->proxy_host != NULL && !op->plain ? op->http->proxy_host :
+                                                        op->host;
 }
 
 static void
@@ -216,8 +189,6 @@ op_admit(struct http_op *op)
 void
 http_shard_pump(struct http_shard *s)
 {
-    struct http *h = s->http;
-    int64_t now_us = clock_mono_us();
     struct list *item;
     struct list *next;
 
@@ -228,13 +199,52 @@ http_shard_pump(struct http_shard *s)
         if (s->active_count >= HTTP_SHARD_ACTIVE) {
             break;
         }
-        if (!is_warm(op->host, now_us)) {
-            if (h->cold >= HTTP_COLD_MAX) {
-                continue;
-            }
-            op_chill(op);
+        if (http_host_ready(s->http, http_op_via(op))) {
+            op_admit(op);
         }
-        op_admit(op);
+    }
+}
+
+/* The first op of a shard that waits for this host's addresses. */
+static struct http_op *
+waiting_for(const struct http_shard *s, const struct http_host *host)
+{
+    struct list *item;
+    struct list *next;
+
+    LIST_EACH((struct list *)(uintptr_t)&s->waiting, item, next)
+    {
+        struct http_op *op = CONTAINER_OF(item, struct http_op, link);
+
+        if (http_op_via(op) == host) {
+            return op;
+        }
+    }
+    return NULL;
+}
+
+void
+http_host_answered(struct http *h, struct http_host *host, const char *reason)
+{
+    struct http_op *op;
+    size_t i;
+
+    if (host->addresses != NULL) {
+        loop_later(h->loop, &h->pump, on_pump, h);
+        return;
+    }
+    /* Each done may cancel others, send anew or close the engine. What is sent
+     * anew looks the name up again, so this ends. */
+    for (i = 0; !h->closing && i < h->fusion_count; i++) {
+        while (!h->closing && !host->looking && !list_linked(&host->queued) &&
+               (op = waiting_for(h->fusion[i], host)) != NULL) {
+            http_op_fail(op, ERR_RESOLVE, reason);
+        }
+    }
+    while (!h->closing && !host->looking && !list_linked(&host->queued) &&
+           h->hubspot != NULL &&
+           (op = waiting_for(h->hubspot, host)) != NULL) {
+        http_op_fail(op, ERR_RESOLVE, reason);
     }
 }
 
@@ -253,12 +263,33 @@ http_op_unlink(struct http_op *op)
     } else {
         h->waiting--;
     }
-    op_thaw(op);
     op->host->ops--;
     h->ops--;
 }
 
 /* ---- public ---- */
+
+/* The proxy's own name is what is looked up then; libcurl's default port. */
+static void
+open_proxy(struct http *h)
+{
+    CURLU *u = curl_url();
+    char *host = NULL;
+    char *port = NULL;
+    char *key;
+
+    if (curl_url_set(u, CURLUPART_URL, h->proxy, CURLU_GUESS_SCHEME) ==
+            CURLUE_OK &&
+        curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
+        (void)curl_url_get(u, CURLUPART_PORT, &port, 0);
+        key = mem_printf("%s:%s", host, port != NULL ? port : "1080");
+        h->proxy_host = http_host_new(key);
+        mem_free(key);
+    }
+    curl_free(host);
+    curl_free(port);
+    curl_url_cleanup(u);
+}
 
 enum err
 http_open(struct loop *l, const struct http_config *c, struct http **out,
@@ -286,6 +317,10 @@ http_open(struct loop *l, const struct http_config *c, struct http **out,
         c->user_agent != NULL ? c->user_agent : "ml-connector/" ML_VERSION);
     h->proxy = mem_strdup(c->proxy);
     map_init(&h->hosts);
+    list_init(&h->lookup_queue);
+    if (h->proxy != NULL) {
+        open_proxy(h);
+    }
     *out = h;
     return ERR_OK;
 }
@@ -417,9 +452,10 @@ on_finish(void *arg)
     size_t i;
 
     while (map_next(&h->hosts, &it, &key, &value)) {
-        mem_free(value);
+        http_host_free(value);
     }
     map_fini(&h->hosts);
+    http_host_free(h->proxy_host);
     for (i = 0; i < h->fusion_count; i++) {
         mem_free(h->fusion[i]);
     }

@@ -7,6 +7,7 @@
  *   http.c     open, send, cancel, admission, close
  *   shard.c    one multi handle on the loop: sockets, timer, finished transfers
  *   transfer.c one easy handle: options, body in and out, what an error means
+ *   resolve.c  names to addresses, in libuv's pool
  *   ca.c       the file of trusted certificates
  *   url.c      which URLs may be used
  */
@@ -23,8 +24,8 @@ enum {
     HTTP_SHARD_CONNECTIONS = 512, /* kept; libcurl's default follows the load */
     HTTP_SHARDS_MAX = 64,
     HTTP_WAITING_MAX = 50000, /* sends that libcurl does not know of yet */
-    HTTP_COLD_MAX = 64,       /* host names being resolved: a thread each */
-    HTTP_WARM_S = 50,         /* less than libcurl keeps an address, 60 s */
+    HTTP_LOOKUPS_MAX = 2, /* of the pool's threads; the others parse pages */
+    HTTP_FRESH_S = 60,    /* how long looked-up addresses are used */
     HTTP_HOST_KEEP_S = 3600,
     HTTP_EASY_SPARE = 64,
     HTTP_CONNECT_MS = 10000,
@@ -51,7 +52,13 @@ struct http_host {
     struct http_shard *shard;
     size_t ops;
     int64_t used_us;
-    int64_t warm_us; /* last time its name was surely resolved; 0: never */
+    char *name; /* without the port */
+    char *port;
+    char *addresses; /* as CURLOPT_RESOLVE takes them; NULL: not known */
+    int64_t fresh_until_us;
+    struct list queued; /* waits to be looked up */
+    bool looking;
+    bool literal; /* the name is an address */
 };
 
 struct http {
@@ -65,12 +72,13 @@ struct http {
     size_t fusion_count;
     struct http_shard *hubspot;
     struct map hosts;
-    struct http_host hubspot_host;
     CURL *spare[HTTP_EASY_SPARE];
     size_t spare_count;
     size_t ops;
     size_t waiting;
-    size_t cold; /* active ops whose name may be being resolved */
+    struct http_host *proxy_host; /* NULL: no proxy */
+    struct list lookup_queue;     /* hosts */
+    size_t lookups;
     struct loop_call pump;
     size_t handles; /* open or closing */
     bool closing;
@@ -87,6 +95,7 @@ struct http_op {
     struct http_host *host;
     CURL *easy; /* set while libcurl has it */
     struct curl_slist *headers;
+    struct curl_slist *resolve;
     char *url;
     char *method;
     char *body;
@@ -94,7 +103,6 @@ struct http_op {
     size_t body_at;
     bool has_body;
     bool plain;
-    bool cold;
     bool maybe_sent;
     bool too_large;
     int64_t timeout_ms;
@@ -119,12 +127,23 @@ enum err http_op_error(const struct http_op *op, CURLcode code,
 /* http.c */
 CURL *http_easy_take(struct http *h);
 void http_easy_give(struct http *h, CURL *easy);
-void http_op_warm(struct http_op *op); /* its name is resolved */
+/* The host whose address libcurl needs: the proxy's, if one is between. */
+struct http_host *http_op_via(const struct http_op *op);
+/* A look-up ended: what waits for the host starts, or fails with `reason`. */
+void http_host_answered(struct http *h, struct http_host *host,
+                        const char *reason);
 void http_op_unlink(struct http_op *op);
 void http_shard_pump(struct http_shard *s);
 void http_handle_closed(struct http *h);
 
+/* resolve.c */
+struct http_host *http_host_new(const char *key); /* "name:port" */
+void http_host_free(struct http_host *host);      /* not being looked up */
+/* Whether its addresses are known; asks for them if not. */
+bool http_host_ready(struct http *h, struct http_host *host);
+
 /* shard.c */
+void http_op_fail(struct http_op *op, enum err err, const char *reason);
 struct http_shard *http_shard_new(struct http *h);
 void http_shard_close(struct http_shard *s); /* its multi; the struct stays */
 

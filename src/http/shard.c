@@ -11,6 +11,7 @@
  * frees it. done runs in the drain only, when libcurl is not on the stack; it
  * may close the whole engine, after which the drain stops.
  */
+#include <stdio.h>
 #include <uv.h>
 
 #include "http_priv.h"
@@ -73,6 +74,28 @@ finish(struct http_op *op, CURLcode code)
     LOG_DEBUG(NULL, "http.done", "method=%s status=%d err=%s ms=%lld",
               op->method, a.reply.status, err_name(err),
               (long long)((a.reply.answered_us - a.reply.sent_us) / 1000));
+    http_op_unlink(op);
+    http_op_free(op);
+    done(arg, err, &a.reply);
+    buf_fini(&a.body);
+    buf_fini(&a.headers);
+}
+
+/* One that libcurl never had. */
+void
+http_op_fail(struct http_op *op, enum err err, const char *reason)
+{
+    struct answer a = {.reply = {.status = 0}};
+    http_done_fn *done = op->done;
+    void *arg = op->arg;
+
+    buf_init(&a.body, 1);
+    buf_init(&a.headers, 1);
+    a.reply.body = "";
+    a.reply.answered_us = a.reply.sent_us = clock_mono_us();
+    a.reply.inner = &a.headers;
+    (void)snprintf(a.reply.message, sizeof(a.reply.message), "%s: %s",
+                   http_op_via(op)->name, reason);
     http_op_unlink(op);
     http_op_free(op);
     done(arg, err, &a.reply);

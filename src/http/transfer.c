@@ -180,18 +180,6 @@ on_header(char *from, size_t size, size_t count, void *arg)
     return n;
 }
 
-/* A socket is made: the name is resolved. */
-static int
-on_socket_made(void *arg, curl_socket_t fd, curlsocktype purpose)
-{
-    struct http_op *op = http_op_from(arg);
-
-    (void)fd;
-    (void)purpose;
-    http_op_warm(op);
-    return CURL_SOCKOPT_OK;
-}
-
 /* The connection stands; the next thing is the request's first byte. */
 static int
 on_request(void *arg, char *peer_ip, char *own_ip, int peer_port, int own_port)
@@ -203,7 +191,6 @@ on_request(void *arg, char *peer_ip, char *own_ip, int peer_port, int own_port)
     (void)peer_port;
     (void)own_port;
     op->maybe_sent = true;
-    http_op_warm(op);
     return CURL_PREREQFUNC_OK;
 }
 
@@ -243,8 +230,6 @@ setup_connection(struct http_op *op)
     must(curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L));
     must(curl_easy_setopt(e, CURLOPT_TCP_KEEPIDLE, (long)KEEPALIVE_IDLE_S));
     must(curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, (long)KEEPALIVE_EVERY_S));
-    must(curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, on_socket_made));
-    must(curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, op));
     must(curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_request));
     must(curl_easy_setopt(e, CURLOPT_PREREQDATA, op));
 }
@@ -290,6 +275,11 @@ http_op_setup(struct http_op *op)
     must(curl_easy_setopt(e, CURLOPT_WRITEDATA, op));
     must(curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header));
     must(curl_easy_setopt(e, CURLOPT_HEADERDATA, op));
+    if (http_op_via(op)->addresses != NULL) {
+        op->resolve = curl_slist_append(NULL, http_op_via(op)->addresses);
+        ML_ASSERT(op->resolve != NULL);
+        must(curl_easy_setopt(e, CURLOPT_RESOLVE, op->resolve));
+    }
     setup_connection(op);
     setup_method(op);
 }
@@ -303,6 +293,7 @@ http_op_free(struct http_op *op)
         secret_wipe_bytes(item->data, strlen(item->data));
     }
     curl_slist_free_all(op->headers);
+    curl_slist_free_all(op->resolve);
     if (op->body != NULL) {
         /* A token request has its secrets here. */
         secret_wipe_bytes(op->body, op->body_len);

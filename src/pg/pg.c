@@ -203,6 +203,7 @@ pg_open(struct loop *l, const struct pg_config *c, struct pg **out,
     p->connect_timeout_ms = c->connect_timeout_ms > 0 ? c->connect_timeout_ms :
                                                         PG_CONNECT_DEFAULT_MS;
     p->queue_max = c->queue_max > 0 ? c->queue_max : PG_QUEUE_DEFAULT;
+    p->wait_ms = c->wait_ms > 0 ? c->wait_ms : PG_WAIT_DEFAULT_MS;
     list_init(&p->queue);
     (void)fault_set(&p->fault, ERR_DB_AWAY, "not connected yet");
     p->conn_count = c->connections;
@@ -258,7 +259,7 @@ op_queue(struct pg_op *op, int64_t wait_ms, struct pg_op **out)
     list_push(&p->queue, &op->link);
     p->queued++;
     loop_timer_start(p->loop, &op->wait,
-                     wait_ms > 0 ? wait_ms : PG_WAIT_DEFAULT_MS, on_wait_over,
+                     wait_ms > 0 ? wait_ms : op->pg->wait_ms, on_wait_over,
                      op);
     pg_poke(p);
     if (out != NULL) {

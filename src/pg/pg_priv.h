@@ -136,6 +136,7 @@ struct pg {
     int64_t statement_timeout_ms;
     int64_t connect_timeout_ms;
     size_t queue_max;
+    int64_t wait_ms;
     struct pg_conn *conns;
     size_t conn_count;
     struct list queue;

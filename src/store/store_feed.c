@@ -98,8 +98,10 @@ store_intake(struct store *s, const struct store_intake *in,
                               store_call_int(&c, (int64_t)in->read),
                               store_call_int(&c, (int64_t)in->filtered),
                               store_call_int(&c, (int64_t)in->invalid)});
-    /* Saves parsing the page again; a false hit does nothing in SQL. */
-    if (strstr(records, "\"customer\"") != NULL) {
+    /* Saves parsing the page again; a false hit does nothing in SQL. As a
+     * value: every invoice has a key of that name. */
+    if (strstr(records, ":\"customer\"") != NULL ||
+        strstr(records, ": \"customer\"") != NULL) {
         (void)store_call_add(
             &c, SQL_INTAKE_EMAILS,
             (const char *const[]){tenant, in->worker, records});

@@ -31,7 +31,7 @@ member_wanted(const struct member *m)
 bool
 member_is_done(const struct member *m)
 {
-    return !m->at_work || m->polled;
+    return m->state_op == NULL && (!m->at_work || m->polled);
 }
 
 /* ---- what the feeds tell --------------------------------------------------- */
@@ -196,11 +196,27 @@ open_feeds(struct member *m)
     }
 }
 
+/* Its settings or secrets cannot be used here. That may be this worker's own
+ * fault (another master key): the tenant's state in the store is left alone. */
+void
+member_break(struct member *m, const struct fault *f)
+{
+    struct tenants *t = m->portal->all;
+    char safe[LOG_TEXT_MAX];
+
+    m->broken = true;
+    LOG_ERROR(&m->log, "tenant.broken", "error=%s message=\"%s\"",
+              err_name(f->err), log_safe(safe, f->message));
+    if (t->unable.err == ERR_OK) {
+        (void)fault_set(&t->unable, f->err, "tenant %s: %s", m->row.name,
+                        f->message);
+    }
+}
+
 void
 member_start(struct member *m)
 {
     struct portal *p = m->portal;
-    char safe[LOG_TEXT_MAX];
     struct fault f;
     enum err err;
 
@@ -214,12 +230,13 @@ member_start(struct member *m)
     fault_clear(&f);
     err = open_clients(m, &f);
     if (err != ERR_OK) {
-        m->broken = true;
-        LOG_ERROR(&m->log, "tenant.broken", "error=%s message=\"%s\"",
-                  err_name(err), log_safe(safe, f.message));
+        member_break(m, &f);
         member_stop(m);
-        store_state(m, "active", "halted", f.message);
         return;
+    }
+    if (strcmp(m->row.state, "halted") == 0) {
+        m->row.state = "active";
+        store_state(m, "halted", "active", "trying again");
     }
     m->at_work = true;
     m->polled = false;
@@ -272,7 +289,6 @@ struct member *
 member_new(struct portal *p, const struct store_tenant *row)
 {
     struct member *m = MEM_NEW(struct member);
-    char safe[LOG_TEXT_MAX];
     struct fault f;
 
     m->magic = MEMBER_MAGIC;
@@ -283,9 +299,7 @@ member_new(struct portal *p, const struct store_tenant *row)
     fault_clear(&f);
     if (tenant_settings_read(&m->arena, m->row.settings, NULL, &m->settings,
                              &f) != ERR_OK) {
-        m->broken = true;
-        LOG_ERROR(&m->log, "tenant.broken", "error=%s message=\"%s\"",
-                  err_name(f.err), log_safe(safe, f.message));
+        member_break(m, &f);
     }
     list_push(&p->members, &m->link);
     if (strcmp(m->row.state, "halted") == 0 && !p->all->config.once) {

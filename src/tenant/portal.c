@@ -218,8 +218,7 @@ portal_identify(struct portal *p)
     if (m->hubspot == NULL &&
         tenant_hubspot(t->loop, t->http, t->vault, t->config.conf, &m->row,
                        &m->hubspot, &f) != ERR_OK) {
-        m->broken = true;
-        member_halt(m, f.err, &f);
+        member_break(m, &f);
         return;
     }
     if (m->at_work) {

@@ -77,6 +77,7 @@ struct tenants {
     struct tenants_config config;
     struct tenants_events events;
     struct list portals;
+    struct fault unable; /* the first tenant that cannot be opened here */
     struct store_op *load_op;
     struct loop_timer reload;
     struct loop_call ending;
@@ -90,6 +91,7 @@ struct member *member_new(struct portal *p, const struct store_tenant *row);
 void member_start(struct member *m); /* opens clients, begins to poll */
 void member_stop(struct member *m);  /* stops work; stays known */
 void member_free(struct member *m);
+void member_break(struct member *m, const struct fault *f);
 void member_halt(struct member *m, enum err err, const struct fault *f);
 void member_try_soon(struct member *m); /* a halted one that was changed */
 bool member_wanted(const struct member *m);  /* its state lets it work */

@@ -330,6 +330,12 @@ tenants_skipped(const struct tenants *t)
     return text;
 }
 
+const struct fault *
+tenants_unable(const struct tenants *t)
+{
+    return &t->unable;
+}
+
 void
 tenants_metrics(struct tenants *t)
 {

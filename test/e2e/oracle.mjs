@@ -612,6 +612,11 @@ export function changed(before, after, held) {
     }
     out[type] = set;
   }
+  for (const [k, c] of after.contacts) {
+    if (c.emails.size > 1) {
+      out.contacts.add(k); /* two invoices are equally new */
+    }
+  }
   for (const k of held) {
     out.contacts.add(k); /* whose e-mail changed hands */
   }

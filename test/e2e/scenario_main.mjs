@@ -102,7 +102,8 @@ export async function run(scene) {
   must(one.world.customers.length >= 300 && n >= 1000 && one.world.receipts.length >= 400, 'the world is too small');
   const b = await budget(sb, scene, 'first run', first, n);
   scene.figure(Object.entries(b.log.operations).map(([k, o]) => `${k} ${o.requests}`).join(', '));
-  must(b.rows.length <= 0.10 * n, `${b.rows.length} requests for ${n} invoices`);
+  must(b.rows.length <= 0.10 * n, `${b.rows.length} requests for ${n} invoices: ` +
+    b.rows.map((r) => `${r.operation}:${r.inputs}@${Math.round((r.mono_us - b.rows[0].mono_us) / 1000)}`).join(' '));
   for (const [type, m] of Object.entries(one.expected)) {
     scene.figure(`${type}: ${m.size} as the mapping demands`);
   }

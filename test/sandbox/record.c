@@ -9,7 +9,8 @@
  *     accept: application/json                    then so many header lines
  *                                                 and the body, then a newline
  *
- * Written under the server's lock, so two requests never mix. Headers of the
+ * Written out under the server's lock, so two requests never mix and the file
+ * is whole between them. Headers of the
  * connection and of the body's length are left out: who plays it back has its
  * own. A recording holds the sandbox's credentials and whole bodies; it is
  * readable by its owner only (the umask). A write that fails is
@@ -138,7 +139,7 @@ sim_record_add(struct sim_record *rec, const struct sim_request *r,
                  sim_server_name(r->server), r->method, p->status, l.count,
                  r->body_len, buf_text(&l.target), buf_text(&l.headers)) > 0 &&
          fwrite(r->body, 1, r->body_len, rec->file) == r->body_len &&
-         fputc('\n', rec->file) != EOF;
+         fputc('\n', rec->file) != EOF && fflush(rec->file) == 0;
     buf_fini(&l.target);
     buf_fini(&l.headers);
     if (!ok) {

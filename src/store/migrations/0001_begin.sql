@@ -103,7 +103,7 @@ CREATE TABLE ml_connector.account (
     bill_to_party text,
     bill_to_email text,
     hint_version_us bigint,
-    hint_read_us bigint,
+    hint_id text,
     PRIMARY KEY (tenant_id, number)
 ) WITH (fillfactor = 85);
 CREATE INDEX account_party ON ml_connector.account (tenant_id, party);

@@ -130,19 +130,22 @@ WITH input AS MATERIALIZED (
         seen_at = now(), feed = excluded.feed, poll = excluded.poll
     RETURNING j.id, j.kind, j.fusion_id, j.revision, j.state, j.waiting_for
 ), hint AS MATERIALIZED (
+    -- of equally new invoices the one with the greater id, so that the order
+    -- of reading decides nothing
     SELECT DISTINCT ON (customer) customer, account_name, contact_name,
-        party, contact_email, coalesce(version_us, 0) AS version_us
+        party, contact_email, coalesce(version_us, 0) AS version_us,
+        id AS fusion_id
     FROM one WHERE kind = 'invoice' AND customer IS NOT NULL
-    ORDER BY customer, version_us DESC, ord DESC
+    ORDER BY customer, version_us DESC, length(id) DESC, id DESC
 ), hint_before AS MATERIALIZED (
     SELECT a.* FROM hint h JOIN ml_connector.account a
         ON a.tenant_id = $1::bigint AND a.number = h.customer
 ), hint_after AS (
     INSERT INTO ml_connector.account AS a (tenant_id, number, bill_to_name,
         bill_to_contact, bill_to_party, bill_to_email, hint_version_us,
-        hint_read_us)
+        hint_id)
     SELECT $1::bigint, customer, account_name, contact_name, party,
-        contact_email, version_us, $6::bigint
+        contact_email, version_us, fusion_id
     FROM hint ORDER BY customer
     ON CONFLICT (tenant_id, number) DO UPDATE SET
         bill_to_name = excluded.bill_to_name,
@@ -150,15 +153,16 @@ WITH input AS MATERIALIZED (
         bill_to_party = excluded.bill_to_party,
         bill_to_email = excluded.bill_to_email,
         hint_version_us = excluded.hint_version_us,
-        hint_read_us = excluded.hint_read_us
+        hint_id = excluded.hint_id
     WHERE a.hint_version_us IS NULL
-       OR ((a.hint_version_us, a.hint_read_us) <= (excluded.hint_version_us,
-            excluded.hint_read_us)
+       OR ((a.hint_version_us, length(a.hint_id), a.hint_id) <=
+            (excluded.hint_version_us, length(excluded.hint_id),
+            excluded.hint_id)
         AND (a.bill_to_name, a.bill_to_contact, a.bill_to_party,
-            a.bill_to_email, a.hint_version_us) IS DISTINCT FROM
+            a.bill_to_email, a.hint_version_us, a.hint_id) IS DISTINCT FROM
             (excluded.bill_to_name, excluded.bill_to_contact,
             excluded.bill_to_party, excluded.bill_to_email,
-            excluded.hint_version_us))
+            excluded.hint_version_us, excluded.hint_id))
     RETURNING a.number, a.name, a.party, a.bill_to_name, a.bill_to_contact,
         a.bill_to_party, a.bill_to_email
 ), stale AS (

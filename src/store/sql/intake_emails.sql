@@ -1,12 +1,14 @@
 -- one: tenant, worker, records
 -- After the customers of a page are stored: who holds which e-mail. First
 -- come, first served; what a customer gives up goes to the next that wants
--- it. Payments of customers whose e-mail moved are written again.
+-- it. Payments of customers whose e-mail moved are written again. OFFSET 0
+-- keeps a lookup a lookup by the whole key, as in intake.
 WITH page AS MATERIALIZED (
-    SELECT DISTINCT r.fusion_id AS account, r.email
-    FROM jsonb_to_recordset($3::jsonb) AS x(kind text, id text)
-    JOIN ml_connector.record r ON r.tenant_id = $1::bigint
-        AND r.kind = x.kind AND r.fusion_id = x.id
+    SELECT DISTINCT x.id AS account, r.email
+    FROM jsonb_to_recordset($3::jsonb) AS x(kind text, id text),
+        LATERAL (SELECT c.email FROM ml_connector.record c
+            WHERE c.tenant_id = $1::bigint AND c.kind = 'customer'
+              AND c.fusion_id = x.id OFFSET 0) r
     WHERE x.kind = 'customer'
 ), given_up AS MATERIALIZED (
     SELECT e.email, e.account,
@@ -36,15 +38,21 @@ WITH page AS MATERIALIZED (
     SELECT account FROM given_up UNION SELECT account FROM inherited
     UNION SELECT account FROM taken
 ), affected AS MATERIALIZED (
-    SELECT r.kind, r.fusion_id
-    FROM moved m JOIN ml_connector.record r ON r.tenant_id = $1::bigint
-        AND r.kind = 'payment' AND r.customer = m.account
-    WHERE r.state IN ('current', 'pending') AND r.desired IS NOT NULL
+    SELECT f.kind, f.fusion_id
+    FROM moved m, LATERAL (SELECT r.kind, r.fusion_id
+        FROM ml_connector.record r
+        WHERE r.tenant_id = $1::bigint AND r.kind = 'payment'
+          AND r.customer = m.account
+          AND r.state IN ('current', 'pending') AND r.desired IS NOT NULL
+        OFFSET 0) f
     UNION ALL
-    SELECT r.kind, r.fusion_id
-    FROM inherited i JOIN ml_connector.record r ON r.tenant_id = $1::bigint
-        AND r.kind = 'customer' AND r.fusion_id = i.account
-    WHERE r.state IN ('current', 'pending') AND r.desired IS NOT NULL
+    SELECT f.kind, f.fusion_id
+    FROM inherited i, LATERAL (SELECT r.kind, r.fusion_id
+        FROM ml_connector.record r
+        WHERE r.tenant_id = $1::bigint AND r.kind = 'customer'
+          AND r.fusion_id = i.account
+          AND r.state IN ('current', 'pending') AND r.desired IS NOT NULL
+        OFFSET 0) f
 ), jobs AS (
     INSERT INTO ml_connector.job AS j (tenant_id, kind, fusion_id, state,
         class)

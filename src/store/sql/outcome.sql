@@ -50,10 +50,9 @@ WITH held AS MATERIALIZED (
     ON CONFLICT (tenant_id, kind, fusion_id, object, key) DO UPDATE SET
         hubspot_id = coalesce(excluded.hubspot_id, l.hubspot_id),
         hash = coalesce(excluded.hash, l.hash),
-        assoc = CASE WHEN EXISTS (SELECT FROM whole x
-                WHERE x.kind = l.kind AND x.fusion_id = l.fusion_id
-                  AND x.object = l.object AND x.key = l.key
-                  AND x.assoc IS NOT NULL)
+        assoc = CASE WHEN (l.kind, l.fusion_id, l.object, l.key) IN (
+                SELECT kind, fusion_id, object, key FROM whole
+                WHERE assoc IS NOT NULL)
             THEN excluded.assoc ELSE l.assoc END,
         properties = coalesce(excluded.properties, l.properties),
         written_at = now()
@@ -126,9 +125,11 @@ WITH held AS MATERIALIZED (
 ), released AS (
     UPDATE ml_connector.job w SET state = 'queued', waiting_for = NULL,
         since = now()
-    -- A list and no join: an index finds each name, however many jobs wait.
-    WHERE w.tenant_id = $1::bigint AND w.state = 'waiting'
-      AND w.waiting_for = ANY (ARRAY(SELECT name FROM parent))
+    -- OFFSET 0: an index finds the jobs of each, however many wait.
+    FROM parent p, LATERAL (SELECT j.id FROM ml_connector.job j
+        WHERE j.tenant_id = $1::bigint AND j.state = 'waiting'
+          AND j.waiting_for = p.name OFFSET 0) f
+    WHERE w.id = f.id AND w.state = 'waiting' AND w.waiting_for = p.name
       AND w.id NOT IN (SELECT id FROM told)
     RETURNING w.id
 ), tally AS (

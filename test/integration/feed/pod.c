@@ -163,6 +163,16 @@ pods_stop(void)
     pg_temp_stop(&server);
 }
 
+void
+pods_database(bool up)
+{
+    if (up) {
+        pg_temp_resume(&server);
+    } else {
+        pg_temp_halt(&server);
+    }
+}
+
 /* ---- control ------------------------------------------------------------------ */
 
 static void
@@ -373,7 +383,7 @@ pod_open(struct pod *p, const struct pod_spec *spec)
         .interval_ms = {600000, 600000, 600000},
         .since_us = 0,
         .overlap_ms = 3600000,
-        .behind_ms = -5000, /* changes made just now are to be seen */
+        .behind_ms = 0,
         .page = spec->page == 0 ? 500 : spec->page,
         .retry_base_ms = 5,
         .retry_cap_ms = 20,

@@ -26,6 +26,7 @@ enum {
 
 bool pods_start(void); /* false with a line on stderr */
 void pods_stop(void);
+void pods_database(bool up); /* stops it, starts it again */
 
 struct pod {
     size_t index;

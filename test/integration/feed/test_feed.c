@@ -147,6 +147,31 @@ is_as_from_scratch(struct pod *p, const struct pod_spec *spec)
     pod_close(&fresh);
 }
 
+/* The same, but what Fusion deleted meanwhile may still be here. */
+static void
+has_all_of_scratch(struct pod *p, size_t index)
+{
+    struct pod fresh;
+    char *want = NULL;
+    char *got = digest(p);
+    char *line = NULL;
+
+    pod_open(&fresh, &(struct pod_spec){.index = index});
+    pod_round_ok(&fresh);
+    want = digest(&fresh);
+    for (line = want; *line != 0;) {
+        size_t n = strcspn(line, "\n");
+        bool last = line[n] == 0;
+
+        line[n] = 0;
+        ck_assert_msg(strstr(got, line) != NULL, "missing: %s", line);
+        line += n + !last;
+    }
+    mem_free(got);
+    mem_free(want);
+    pod_close(&fresh);
+}
+
 static void
 reads_all_with(size_t index, const char *switches, int version, unsigned page)
 {
@@ -172,12 +197,14 @@ TEST(changes_in_fusion_arrive_and_nothing_else)
     pod_round_ok(&p);
     (void)pod_post(&p, "touch?kind=invoice&id=%" PRId64,
                    pod_sql(&p, "SELECT fusion_id FROM ml_connector.record "
-                               "WHERE kind = 'invoice' LIMIT 1"));
+                               "WHERE kind = 'invoice' ORDER BY "
+                               "version_us DESC, fusion_id LIMIT 1"));
     pod_round_ok(&p);
     opened_is(&p, 0, __func__);
     (void)pod_post(&p, "invoice/%" PRId64 "?PurchaseOrder=changed",
                    pod_sql(&p, "SELECT fusion_id FROM ml_connector.record "
-                               "WHERE kind = 'invoice' LIMIT 1"));
+                               "WHERE kind = 'invoice' ORDER BY "
+                               "version_us DESC, fusion_id LIMIT 1"));
     pod_round_ok(&p);
     opened_is(&p, 1, __func__);
     n = json_array_size(
@@ -185,6 +212,7 @@ TEST(changes_in_fusion_arrive_and_nothing_else)
     IS(n > 30);
     pod_round_ok(&p);
     IS(opened(&p) > 0);
+    has_all_of_scratch(&p, spec.index);
     pod_close(&p);
 }
 
@@ -261,6 +289,11 @@ TEST(a_page_smaller_than_asked_for_is_not_the_end)
 TEST(a_page_too_large_for_the_pod_is_halved)
 {
     reads_all_with(6, "timeout_limit=60", 0, 0);
+}
+
+TEST(quoted_zulu_literals_read_the_same)
+{
+    reads_all_with(1, "literals=2", 0, 0);
 }
 
 TEST(framework_1_reads_the_same)
@@ -412,6 +445,73 @@ TEST(an_unwanted_business_unit_is_filtered_and_counted)
     pod_close(&p);
 }
 
+TEST(receipts_that_can_neither_be_asked_for_nor_sorted_are_told)
+{
+    struct pod p;
+    struct feed_status s;
+
+    pod_open(&p, &(struct pod_spec){.index = 21});
+    (void)pod_post(&p, "switches?receipts_order=0");
+    pod_round(&p);
+    s = feeds_status(p.feeds, FEED_PAYMENTS);
+    EQ_ERR(s.err, ERR_PROMISE);
+    EQ_STR(s.state, "backoff");
+    HAS(s.fault.message, "LastUpdateDate");
+    EQ_ERR(feeds_status(p.feeds, FEED_INVOICES).err, ERR_OK);
+    invoices_are_equal(&p);
+    pod_close(&p);
+}
+
+TEST(a_database_that_is_away_is_waited_for)
+{
+    struct pod p;
+
+    pod_open(&p, &(struct pod_spec){.index = 22, .page = 20});
+    feeds_start(p.feeds); /* never polled: begins with a round */
+    while (p.stored == 0) {
+        loop_turn(p.loop, 1);
+    }
+    pods_database(false);
+    while (store_is_up(p.store)) {
+        loop_turn(p.loop, 1);
+    }
+    EQ_STR(feeds_status(p.feeds, FEED_INVOICES).state, "polling");
+    pods_database(true);
+    while (feeds_status(p.feeds, FEED_PAYMENTS).read == 0 ||
+           strcmp(feeds_status(p.feeds, FEED_PAYMENTS).state, "idle") != 0) {
+        loop_turn(p.loop, 1);
+    }
+    for (unsigned k = 0; k < FEED_KINDS; k++) {
+        struct feed_status s = feeds_status(p.feeds, (enum feed_kind)k);
+
+        EQ_ERR(s.err, ERR_OK);
+        IS(s.next_us > loop_now_us(p.loop)); /* the timers are on */
+    }
+    EQ_INT(p.idle, 0);
+    PQreset(p.db);
+    invoices_are_equal(&p);
+    pod_close(&p);
+}
+
+TEST(what_was_learned_is_remembered)
+{
+    struct pod p;
+
+    pod_open(&p, &(struct pod_spec){.index = 23});
+    (void)pod_post(&p, "switches?literals=34");
+    pod_round_ok(&p);
+    pod_round_ok(&p);
+    EQ_INT(pod_sql(&p,
+                   "SELECT count(*) FROM ml_connector.tenant WHERE "
+                   "learned ->> 'fusion_receipts' = 'B' AND "
+                   "learned ->> 'polled_invoices' = 'true' AND "
+                   "learned ->> 'polled_payments' = 'true' AND "
+                   "learned ->> 'fusion_literal' = '%d'",
+                   (int)FUSION_LITERAL_ISO_BARE),
+           1);
+    pod_close(&p);
+}
+
 TEST(stopping_in_the_middle_leaves_nothing_half_done)
 {
     struct pod_spec spec = {.index = 20, .page = 20};
@@ -434,6 +534,7 @@ SUITE(feed, RUN_LONG(the_first_round_reads_everything_once, 60),
       RUN_LONG(equal_stamps_beyond_the_page_size_are_all_read, 60),
       RUN_LONG(a_page_smaller_than_asked_for_is_not_the_end, 60),
       RUN_LONG(a_page_too_large_for_the_pod_is_halved, 60),
+      RUN_LONG(quoted_zulu_literals_read_the_same, 60),
       RUN_LONG(framework_1_reads_the_same, 60),
       RUN_LONG(framework_9_reads_the_same, 60),
       RUN_LONG(receipts_by_stamp_are_the_same_as_newest_first, 60),
@@ -447,4 +548,7 @@ SUITE(feed, RUN_LONG(the_first_round_reads_everything_once, 60),
       RUN_LONG(a_changed_party_recomposes_its_customer, 60),
       RUN_LONG(a_wanted_customer_is_fetched_by_number, 60),
       RUN_LONG(an_unwanted_business_unit_is_filtered_and_counted, 60),
+      RUN_LONG(receipts_that_can_neither_be_asked_for_nor_sorted_are_told, 60),
+      RUN_LONG(a_database_that_is_away_is_waited_for, 60),
+      RUN_LONG(what_was_learned_is_remembered, 60),
       RUN_LONG(stopping_in_the_middle_leaves_nothing_half_done, 60))

@@ -39,17 +39,6 @@ next(struct model *m)
     return m->seed >> 33;
 }
 
-static struct row *
-model_row(struct model *m, int id)
-{
-    for (size_t i = 0; i < m->n; i++) {
-        if (m->rows[i].id == id) {
-            return &m->rows[i];
-        }
-    }
-    return NULL;
-}
-
 /* One page as the pod gives it; counts what is new. */
 static enum window_next
 model_page(struct model *m, struct window *w, size_t limit)
@@ -114,7 +103,7 @@ read_all(struct model *m, size_t limit, bool moving)
         more = model_page(m, &w, limit);
         if (moving && more == WINDOW_MORE && pages % 3 == 0 && pages < 60) {
             /* A row changes: it moves to the end, others move up. */
-            struct row *r = model_row(m, (int)(next(m) % m->n) + 1);
+            struct row *r = &m->rows[next(m) % m->n];
 
             r->us = late += 900000;
             r->given = false;

@@ -72,6 +72,8 @@ TEST(other_literals_are_cut_to_what_they_can_say)
     EQ_STR(q_of(&s, &q), "A >= '2018-10-09 05:24:44'");
     s.literal = FUSION_LITERAL_ISO_BARE;
     EQ_STR(q_of(&s, &q), "A >= 2018-10-09T05:24:44Z");
+    s.literal = FUSION_LITERAL_ZULU_QUOTED;
+    EQ_STR(q_of(&s, &q), "A >= '2018-10-09T05:24:44.123Z'");
     EQ_INT(fusion_literal_floor(FUSION_LITERAL_ISO_QUOTED, AT),
            INT64_C(1539062684123000));
     EQ_INT(fusion_literal_floor(FUSION_LITERAL_ISO_BARE, AT),

@@ -3,9 +3,9 @@
  * Pages read from a scripted pod: the promises of every operation, tokens,
  * children, batches, and what a pod can answer instead.
  */
-#include "op.h"
 #include "ml/jsonx.h"
 #include "ml/stat.h"
+#include "op.h"
 #include "peer.h"
 #include "unit.h"
 

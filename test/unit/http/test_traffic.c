@@ -513,7 +513,7 @@ TEST(kept_connections_are_used_again)
     fx_close(&fx);
 }
 
-TEST(hosts_are_dealt_to_shards_and_few_start_cold)
+TEST(hosts_are_dealt_to_shards)
 {
     struct fx fx;
     static struct end e[HTTP_SHARD_HOSTS + 1];
@@ -532,8 +532,7 @@ TEST(hosts_are_dealt_to_shards_and_few_start_cold)
     EQ_INT(fx.http->fusion_count, 2);
     EQ_INT(fx.http->fusion[0]->hosts, HTTP_SHARD_HOSTS);
     EQ_INT(fx.http->fusion[1]->hosts, 1);
-    EQ_INT(fx.http->cold, HTTP_COLD_MAX);
-    EQ_INT(fx.http->waiting, HTTP_SHARD_HOSTS + 2 - HTTP_COLD_MAX);
+    EQ_INT(fx.http->waiting, 0);
     fx_close(&fx);
     EQ_INT(hubspot.done, 0);
 }
@@ -576,21 +575,46 @@ TEST(what_waits_for_admission_does_not_wait_in_its_timeout)
     struct loop_timer timer = {.loop = NULL};
 
     fx_open(&fx, say_hello, NULL);
-    /* As many others as may be are said to be at their names. */
-    fx.http->cold = HTTP_COLD_MAX;
+    start(&fx, &next, "GET", "/", NULL);
+    fx.http->fusion[0]->active_count += HTTP_SHARD_ACTIVE; /* as if */
     start_spec(&fx, &late, &quick, "/");
     EQ_INT(fx.http->waiting, 1);
     loop_timer_start(fx.loop, &timer, 150, on_stop, &fx);
     loop_run(fx.loop);
     EQ_INT(late.done, 0);
-    EQ_INT(peer_connections(fx.peer), 0);
-    fx.http->cold = 0;
+    EQ_ERR(next.err, ERR_OK);
+    fx.http->fusion[0]->active_count -= HTTP_SHARD_ACTIVE;
+    next = (struct end){0};
     start(&fx, &next, "GET", "/", NULL);
     EQ_INT(fx.http->waiting, 0);
     wait_for(&fx, &late);
     EQ_ERR(late.err, ERR_OK);
     wait_for(&fx, &next);
     EQ_ERR(next.err, ERR_OK);
+    fx_close(&fx);
+}
+
+TEST(names_are_looked_up_in_the_pool_and_nowhere_else)
+{
+    struct fx fx;
+    struct end e[8] = {{0}};
+    struct http_spec spec = {.method = "GET", .timeout_ms = 2000};
+    unsigned i;
+
+    fx_open(&fx, say_hello, NULL);
+    (void)snprintf(fx.base, sizeof(fx.base), "http://localhost:%u",
+                   peer_port(fx.peer));
+    for (i = 0; i < COUNT_OF(e); i++) {
+        start_spec(&fx, &e[i], &spec, "/");
+        EQ_INT(e[i].done, 0);
+    }
+    EQ_INT(fx.http->lookups, 1);
+    EQ_INT(fx.http->waiting, COUNT_OF(e));
+    for (i = 0; i < COUNT_OF(e); i++) {
+        wait_for(&fx, &e[i]);
+        EQ_ERR(e[i].err, ERR_OK);
+    }
+    EQ_INT(fx.http->lookups, 0);
     fx_close(&fx);
 }
 
@@ -696,7 +720,8 @@ SUITE(traffic, RUN(a_body_announced_too_large_is_cut),
       RUN(answers_100_are_not_the_answer),
       RUN_LONG(two_hundred_at_once_all_end_well, 10),
       RUN(kept_connections_are_used_again),
-      RUN(hosts_are_dealt_to_shards_and_few_start_cold),
+      RUN(hosts_are_dealt_to_shards),
+      RUN(names_are_looked_up_in_the_pool_and_nowhere_else),
       RUN(a_full_shard_admits_one_for_each_that_ends),
       RUN(what_waits_for_admission_does_not_wait_in_its_timeout),
       RUN(only_https_and_loopback_urls_are_used),
