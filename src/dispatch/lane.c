@@ -197,8 +197,10 @@ count_upstream(const struct dtenant *t, struct upstream *u)
         if (j->settled) {
             continue;
         }
-        /* j->stage is the one after that of its needs in lanes */
-        for (int s = (int)j->stage; s <= STAGE_END; s++) {
+        /* j->stage is the one after that of its needs in lanes; those that
+         * are planned come into them when what went before is stored */
+        for (int s = (int)j->stage - (j->n_planned > 0 ? 1 : 0);
+             s <= STAGE_END; s++) {
             u->before[j->kind][s]++;
         }
         /* what waits for it in the store comes next, if there is room */
