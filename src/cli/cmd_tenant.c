@@ -111,6 +111,12 @@ read_mapping(struct cli *c, json_t *settings, struct fault *f)
 
         err = map_new(&options, &m, f);
         map_free(m);
+        if (err != ERR_OK) {
+            struct fault why = *f;
+
+            err = fault_set(f, ERR_USAGE, "--mapping-file: %s: %s", path,
+                            why.message);
+        }
     }
     if (err == ERR_OK) {
         json_object_set_new(settings, "mapping_file", json_string(text));

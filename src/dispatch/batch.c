@@ -105,7 +105,7 @@ read_list(unsigned lane)
     const struct map_property *own;
     size_t n, at = 0;
 
-    if (lane == LANE_FIND) {
+    if (lane == LANE_FIND || lane == LANE_LOOK) {
         return find;
     }
     if (lists[o][0] != NULL) {
@@ -144,8 +144,9 @@ batch_start(struct batch *b)
         inputs[i].properties = b->needs[i]->properties;
     }
     if (request.verb == HUBSPOT_READ) {
-        request.id_property =
-            b->lane == LANE_FIND ? "email" : map_object_key(request.object);
+        request.id_property = b->lane == LANE_FIND ? "email" :
+            b->lane == LANE_LOOK ? NULL :
+                                   map_object_key(request.object);
         request.read = read_list(b->lane);
     }
     b->sent = true;

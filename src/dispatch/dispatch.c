@@ -400,6 +400,7 @@ tend_tenants(struct dispatch *d)
     {
         struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
 
+        flush_thoughts(t); /* an empty one would keep the tenant busy */
         if (t->removed || (d->draining && !d->lost)) {
             see_off(t);
         } else {

@@ -28,6 +28,7 @@ enum {
     CLAIM_MAX = 500,          /* jobs per claim: one statement stays short */
     OUTCOME_BYTES = 16 << 20, /* ceiling of one outcome's JSON */
     FORBIDDEN_MS = 3600000,   /* a missing scope is tried again hourly */
+    CLASHES_MAX = 2,           /* then the contact goes without its e-mail */
     LOCKED_MS = 2500,     /* 423: locks last 2 s (HubSpot, error handling) */
     STORE_RETRY_MS = 1000 /* database away: try the same again */
 };
@@ -40,7 +41,8 @@ enum {
     LANE_READ = 0,                         /* + object: by our key */
     LANE_UPSERT = LANE_READ + MAP_OBJECTS, /* + object */
     LANE_FIND = LANE_UPSERT + MAP_OBJECTS, /* contacts by e-mail */
-    LANE_ADOPT = LANE_FIND + 1,            /* contacts by HubSpot id */
+    LANE_LOOK = LANE_FIND + 1,             /* contacts by HubSpot id */
+    LANE_ADOPT = LANE_LOOK + 1,            /* takes one over */
     LANE_ASSOCIATE = LANE_ADOPT + 1,       /* + row of the table */
     LANE_STATUS = LANE_ASSOCIATE + 7,      /* invoices: hs_invoice_status */
     LANE_DISSOCIATE = LANE_STATUS + 1,     /* + row of the table */
@@ -89,7 +91,7 @@ struct part {
     const char *status;   /* invoices: hs_invoice_status as last confirmed */
     bool current;         /* what HubSpot has is what is wanted */
     bool absent;          /* verified not to be there */
-    bool adopting;        /* contacts: taking over an existing one */
+    unsigned clashes;     /* contacts: how often the e-mail was taken */
     const char *existing; /* contacts: id the conflict named */
     const char **assoc;   /* confirmed: "177:<id>" */
     size_t assoc_count;

@@ -134,7 +134,7 @@ lane_name(unsigned lane)
         return associate[lane - LANE_ASSOCIATE];
     }
     if (lane >= LANE_FIND) {
-        return lane == LANE_FIND ? "contacts.find" : "contacts.adopt";
+        return lane == LANE_ADOPT ? "contacts.adopt" : "contacts.find";
     }
     return lane >= LANE_UPSERT ? names[lane - LANE_UPSERT][1] : names[lane][0];
 }

@@ -215,15 +215,14 @@ begin_adoption(struct need *n, const struct hubspot_result *r)
 {
     const char *email;
 
-    if (lane_object(n->lane) != MAP_CONTACTS || r->fault.err != ERR_CONFLICT ||
-        n->part->adopting) {
+    if (lane_object(n->lane) != MAP_CONTACTS || r->fault.err != ERR_CONFLICT) {
         return false;
     }
     email = wanted_email(n);
     if (email == NULL) {
         return false;
     }
-    n->part->adopting = true;
+    n->part->clashes++;
     n->part->existing = arena_strdup(&n->job->arena, r->existing_id);
     job_need(n->job, n->part, LANE_FIND, email, NULL, NULL);
     return true;
@@ -252,25 +251,45 @@ go_without_email(struct need *n, struct save *s, const char *holder)
              n->part->properties);
 }
 
+/* The e-mail was taken a moment ago and is free now, or so it seems. */
 static void
-contact_found(struct need *n, const struct hubspot_result *r, struct save *s)
+ask_again(struct need *n, struct save *s)
+{
+    if (n->part->clashes > CLASHES_MAX) {
+        go_without_email(n, s, "unknown");
+        return;
+    }
+    job_need(n->job, n->part, LANE_UPSERT + MAP_CONTACTS, n->part->key, NULL,
+             n->part->properties);
+}
+
+/* A contact that nobody of ours is yet, or that is this one, is taken over;
+ * one of another account of ours keeps what it has. `by_email`: it was found by
+ * the e-mail, so that it holds it now. */
+static void
+contact_found(struct need *n, const struct hubspot_result *r, struct save *s,
+              bool by_email)
 {
     const char *key = jsonx_text(r->properties, "fusion_account_number");
 
     if (key == NULL || key[0] == '\0' || text_equal(key, n->part->key)) {
         adopt(n, r->id);
-    } else {
+    } else if (by_email) {
         go_without_email(n, s, key);
+    } else {
+        ask_again(n, s);
     }
 }
 
+/* Not found by the e-mail: perhaps it is a further address of the one that the
+ * conflict named, perhaps that one has lost it meanwhile. */
 static void
 contact_absent(struct need *n, struct save *s)
 {
-    if (n->part->existing != NULL) {
-        adopt(n, n->part->existing); /* found under a further address */
+    if (n->lane == LANE_FIND && n->part->existing != NULL) {
+        job_need(n->job, n->part, LANE_LOOK, n->part->existing, NULL, NULL);
     } else {
-        go_without_email(n, s, "unknown");
+        ask_again(n, s);
     }
 }
 
@@ -280,8 +299,8 @@ static void
 need_written(struct need *n, const struct hubspot_result *r, struct save *s,
              bool tell)
 {
-    if (n->lane == LANE_FIND) {
-        contact_found(n, r, s);
+    if (n->lane == LANE_FIND || n->lane == LANE_LOOK) {
+        contact_found(n, r, s, n->lane == LANE_FIND);
         return;
     }
     switch (lane_verb(n->lane)) {
@@ -338,7 +357,7 @@ need_absent(struct need *n, struct save *s)
 
     switch (lane_verb(n->lane)) {
     case HUBSPOT_READ:
-        if (n->lane == LANE_FIND) {
+        if (n->lane == LANE_FIND || n->lane == LANE_LOOK) {
             contact_absent(n, s);
         } else {
             verify_absent(n, s);

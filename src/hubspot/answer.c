@@ -145,7 +145,7 @@ same_word(const char *a, const char *b)
     if (a == NULL) {
         return false;
     }
-    while (a[i] != '\0' && (a[i] | 0x20) == (b[i] | 0x20)) {
+    while (a[i] != '\0' && b[i] != '\0' && (a[i] | 0x20) == (b[i] | 0x20)) {
         i++;
     }
     return a[i] == '\0' && b[i] == '\0';

@@ -22,7 +22,6 @@ async function settings(scene) {
   await scene.refused(['tenant', 'frobnicate'], 2, ['frobnicate']);
   await scene.refused([], 2, [/usage|help/]);
   await scene.refused(['tenant', 'show'], 2, [/NAME|name/]);
-  await scene.refused(['run', '--listen', '0.0.0.0:0', '--once'], 3, [/admin.token/i], { env: { ML_LISTEN: undefined } });
 
   await scene.refused(['run', '--once'], 3, [/migrate/]);
   await scene.refused(['migrate'], 3, [/no\/such\/dir|database/i],
@@ -33,6 +32,8 @@ async function settings(scene) {
     { env: { ML_DATABASE_URL: 'this is no connection string' } });
   await scene.ok(['migrate']);
   await scene.ok(['migrate']);
+  await scene.refused(['run', '--listen', '0.0.0.0:0'], 3, [/admin.token/i], { seconds: 20 });
+  await scene.refused(['run', '--listen', 'everywhere'], 3, [/everywhere/], { seconds: 20 });
   for (const args of [['run', '--help'], ['tenant', 'add', '--help'], ['--help'], ['version']]) {
     await scene.ok(args);
   }
@@ -85,13 +86,13 @@ async function tenants(scene, sb) {
   scene.sql(`INSERT INTO ml_connector.schema_version SELECT (jsonb_populate_record(v, jsonb_build_object(
     'version', ${next}, 'compatible_from', ${next}))).* FROM ml_connector.schema_version v ORDER BY version DESC LIMIT 1`);
   for (const args of [['run', '--once'], ['tenant', 'list'], ['migrate']]) {
-    await scene.refused(args, 3, [/new/i]);
+    await scene.refused(args, 3, [/version .* or later|newer/i]);
   }
   scene.sql(`DELETE FROM ml_connector.schema_version WHERE version = ${next}`);
 }
 
 // A run with the trouble there, then one without: nothing is lost or doubled.
-async function trouble(scene, sb, from, what, { begin, end, words, fails = true, seed }) {
+async function trouble(scene, sb, from, what, { begin, end, words, audit, fails = true, seed }) {
   if (from.world) {
     await sb.fusion(`mutate?n=12&seed=${seed}`);
   }
@@ -101,6 +102,11 @@ async function trouble(scene, sb, from, what, { begin, end, words, fails = true,
   must(fails ? r.code === 1 : r.code === 0 || r.code === 1, `${what}: exit ${r.code}\n${tail(r)}`);
   for (const w of words ?? []) {
     must(w.test(said), `${what}: ${w} is not in what was said\n${tail(r)}`);
+  }
+  if (audit) {
+    const told = scene.rows(`SELECT * FROM ml_dashboard.audit WHERE fusion_id = '987654321'`);
+    must(told.some((x) => audit.test(x.message)), `${what}: the audit tells only ${JSON.stringify(told)}`);
+    scene.sql(`DELETE FROM ml_connector.audit_event WHERE fusion_id = '987654321'`);
   }
   if (fails) {
     must(r.stdout.trim() !== '' && r.stdout.includes('demo'), `${what}: no line about what is left\n${tail(r)}`);
@@ -137,7 +143,7 @@ function fusionTroubles(scene, sb) {
   const fault = (rule) => () => sb.fault(rule);
   const page = (items) => ({ items, count: items.length, hasMore: false, limit: 500, offset: 0, links: [] });
   const invoice = { CustomerTransactionId: 987654321, TransactionNumber: 'BAD-1', LastUpdateDate: '2026-11-01T00:00:00.000+00:00' };
-  const wrong = (extra) => ({ ...INVOICES, next: 1, status: 200, json: page([{ ...invoice, ...extra }]) });
+  const wrong = (extra) => ({ ...INVOICES, status: 200, json: page([{ ...invoice, ...extra }]) });
   return [
     ['Fusion: not JSON', { begin: fault({ ...FUSION, status: 200, text: '<html><body>Sign in</body></html>' }), words: [/JSON|HTML|json/i] }],
     ['Fusion: empty', { begin: fault({ ...FUSION, status: 200, body: 'empty' }), words: [/empty|JSON/i] }],
@@ -147,9 +153,10 @@ function fusionTroubles(scene, sb) {
     ['Fusion: 500 with HTML', { begin: fault({ ...FUSION, status: 500, body: 'html' }), words: [/500/] }],
     ['Fusion: maintenance', { begin: fault({ ...FUSION, status: 503, body: 'html' }), words: [/maintenance|503/i] }],
     ['Fusion: wrong types', { begin: fault(wrong({ EnteredAmount: { no: 'number' }, InvoiceCurrencyCode: ['USD'] })),
-      words: [/CustomerTransactionId|EnteredAmount|InvoiceCurrencyCode|receivablesInvoices/], fails: false }],
-    ['Fusion: stamp of no form', { begin: fault(wrong({ LastUpdateDate: 'last Tuesday' })), fails: false }],
-    ['Fusion: too large', { begin: fault({ ...INVOICES, status: 200, text: `{"items":[{"x":"${'y'.repeat(80 << 20)}"}]}` }), words: [/large|MiB|limit|TOO/i] }],
+      audit: /InvoiceCurrencyCode|EnteredAmount/, fails: false }],
+    ['Fusion: stamp of no form', { begin: fault(wrong({ LastUpdateDate: 'last Tuesday' })), audit: /LastUpdateDate/, fails: false }],
+    ['Fusion: too large', { begin: fault({ server: 'fusion', path: '/oauth2', status: 200, text: `{"access_token":"${'y'.repeat(300 << 10)}"}` }),
+      words: [/large|bytes|limit/i] }],
   ];
 }
 
@@ -170,7 +177,7 @@ function hubspotTroubles(scene, sb, token) {
     ['HubSpot: other order', { ...switched({ shuffle: 1 }), fails: false }],
     ['HubSpot: token refused', { begin: () => sb.post('/control/hubspot/tokens', { token, state: 'revoked' }),
       end: () => sb.post('/control/hubspot/tokens', { token, state: 'active' }), words: [/401|token|credential/i, /halted/] }],
-    ['HubSpot: scope missing', { begin: () => sb.post('/control/hubspot/tokens', { token, without: ['crm.objects.line_items.write'] }),
+    ['HubSpot: scope missing', { begin: () => sb.post('/control/hubspot/tokens', { token, without: ['crm.objects.invoices.write'] }),
       end: () => sb.post('/control/hubspot/tokens', { token, all_scopes: 1 }), words: [/scope|403/i] }],
   ];
 }

@@ -56,8 +56,10 @@ SELECT j.id, j.revision, j.kind, j.fusion_id, r.number, j.class, j.verify,
                 WHERE l.tenant_id = j.tenant_id AND l.kind = 'customer'
                   AND l.fusion_id = r.customer AND l.object = 'contacts'
                   AND l.hubspot_id IS NOT NULL LIMIT 1),
-            'email', (SELECT e.email FROM ml_connector.contact_email e
-                WHERE e.tenant_id = j.tenant_id AND e.account = r.customer
+            'email', (SELECT l.properties ->> 'email'
+                FROM ml_connector.link l
+                WHERE l.tenant_id = j.tenant_id AND l.kind = 'customer'
+                  AND l.fusion_id = r.customer AND l.object = 'contacts'
                 LIMIT 1)) END,
         'invoice', CASE WHEN j.kind = 'payment' AND r.invoice IS NOT NULL
             THEN jsonb_build_object('id', r.invoice,

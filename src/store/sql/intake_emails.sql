@@ -1,8 +1,9 @@
 -- one: tenant, worker, records
 -- After the customers of a page are stored: who holds which e-mail. First
 -- come, first served; what a customer gives up goes to the next that wants
--- it. Payments of customers whose e-mail moved are written again. OFFSET 0
--- keeps a lookup a lookup by the whole key, as in intake.
+-- it, which is then written again (its payments follow when its contact is
+-- written: outcome). OFFSET 0 keeps a lookup a lookup by the whole key, as in
+-- intake.
 WITH page AS MATERIALIZED (
     SELECT DISTINCT x.id AS account, r.email
     FROM jsonb_to_recordset($3::jsonb) AS x(kind text, id text),
@@ -33,19 +34,7 @@ WITH page AS MATERIALIZED (
     SELECT DISTINCT ON (email) $1::bigint, email, account
     FROM page WHERE email IS NOT NULL ORDER BY email, account
     ON CONFLICT (tenant_id, email) DO NOTHING
-    RETURNING account
-), moved AS MATERIALIZED (
-    SELECT account FROM given_up UNION SELECT account FROM inherited
-    UNION SELECT account FROM taken
 ), affected AS MATERIALIZED (
-    SELECT f.kind, f.fusion_id
-    FROM moved m, LATERAL (SELECT r.kind, r.fusion_id
-        FROM ml_connector.record r
-        WHERE r.tenant_id = $1::bigint AND r.kind = 'payment'
-          AND r.customer = m.account
-          AND r.state IN ('current', 'pending') AND r.desired IS NOT NULL
-        OFFSET 0) f
-    UNION ALL
     SELECT f.kind, f.fusion_id
     FROM inherited i, LATERAL (SELECT r.kind, r.fusion_id
         FROM ml_connector.record r

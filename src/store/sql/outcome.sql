@@ -56,6 +56,41 @@ WITH held AS MATERIALIZED (
             THEN excluded.assoc ELSE l.assoc END,
         properties = coalesce(excluded.properties, l.properties),
         written_at = now()
+), emailed AS MATERIALIZED (
+    -- contacts whose e-mail is now another: what payments say of it follows
+    SELECT x.fusion_id FROM whole x JOIN ml_connector.link l
+        ON l.tenant_id = $1::bigint AND l.kind = x.kind
+        AND l.fusion_id = x.fusion_id AND l.object = x.object
+        AND l.key = x.key
+    WHERE x.kind = 'customer' AND x.object = 'contacts'
+      AND x.properties IS NOT NULL
+      AND (x.properties ->> 'email') IS DISTINCT FROM
+        (l.properties ->> 'email')
+), payments AS (
+    INSERT INTO ml_connector.job AS j (tenant_id, kind, fusion_id, state,
+        class)
+    SELECT $1::bigint, 'payment', f.fusion_id, 'queued', 'fresh'
+    FROM emailed m, LATERAL (SELECT r.fusion_id FROM ml_connector.record r
+        WHERE r.tenant_id = $1::bigint AND r.kind = 'payment'
+          AND r.customer = m.fusion_id
+          AND r.state IN ('current', 'pending') AND r.desired IS NOT NULL
+        OFFSET 0) f
+    ORDER BY f.fusion_id
+    ON CONFLICT (tenant_id, kind, fusion_id) DO UPDATE SET
+        revision = j.revision + 1
+    WHERE j.state = 'in_flight'
+    RETURNING j.id, j.fusion_id, j.revision
+), pending AS (
+    UPDATE ml_connector.record r SET state = 'pending'
+    FROM payments p
+    WHERE r.tenant_id = $1::bigint AND r.kind = 'payment'
+      AND r.fusion_id = p.fusion_id AND r.state = 'current'
+), follow AS (
+    INSERT INTO ml_connector.audit_event (tenant_id, worker, event, kind,
+        fusion_id, job, outcome)
+    SELECT $1::bigint, $3::text, 'email_moved', 'payment', fusion_id, id,
+        CASE WHEN revision = 1 THEN 'opened' ELSE 'replaced' END
+    FROM payments
 ), told AS MATERIALIZED (
     SELECT x.* FROM go, jsonb_to_recordset(coalesce($10::jsonb, '[]'))
         AS x(id bigint, revision bigint, state text, attempts integer,
@@ -72,12 +107,32 @@ WITH held AS MATERIALIZED (
 ), parent AS MATERIALIZED (
     SELECT kind, fusion_id, kind || ':' || fusion_id AS name FROM there
     WHERE told_state = 'done'
+), named AS MATERIALIZED (
+    SELECT DISTINCT told_waiting AS name,
+        split_part(told_waiting, ':', 1) AS kind,
+        substr(told_waiting, strpos(told_waiting, ':') + 1) AS fusion_id
+    FROM there
+    WHERE told_state = 'waiting' AND strpos(told_waiting, ':') > 0
+), ready AS MATERIALIZED (
+    -- A parent that was written, or turned out not to exist, after its child
+    -- was claimed released nobody: the child was in flight.
+    SELECT n.name FROM named n
+    WHERE EXISTS (SELECT FROM ml_connector.record r
+            WHERE r.tenant_id = $1::bigint AND r.kind = n.kind
+              AND r.fusion_id = n.fusion_id
+              AND r.state IN ('gone', 'missing'))
+       OR (SELECT count(*) FROM ml_connector.link l
+            WHERE l.tenant_id = $1::bigint AND l.kind = n.kind
+              AND l.fusion_id = n.fusion_id AND l.hubspot_id IS NOT NULL
+              AND l.object IN ('companies', 'contacts', 'invoices'))
+            >= CASE n.kind WHEN 'customer' THEN 2 ELSE 1 END
 ), next AS MATERIALIZED (
     SELECT t.*, CASE
         WHEN told_state = 'in_flight' THEN 'in_flight'
         WHEN grown AND told_state <> 'unknown' THEN 'queued'
         WHEN told_state = 'waiting'
-            AND told_waiting IN (SELECT name FROM parent) THEN 'queued'
+            AND (told_waiting IN (SELECT name FROM parent)
+                OR told_waiting IN (SELECT name FROM ready)) THEN 'queued'
         ELSE told_state END AS state
     FROM there t
 ), finished AS (
@@ -173,6 +228,6 @@ SELECT EXISTS (SELECT FROM held) AS held,
     EXISTS (SELECT FROM go) AS stored,
     $5::text IS NULL OR EXISTS (SELECT FROM ml_connector.write
         WHERE id = $5::text AND tenant_id = $1::bigint) AS known,
-    (SELECT count(*) FROM released) +
+    (SELECT count(*) FROM released) + (SELECT count(*) FROM payments) +
     (SELECT count(*) FROM next
      WHERE told_state = 'waiting' AND state = 'queued') AS released

@@ -347,6 +347,41 @@ TEST(waiting_for_a_parent_done_in_the_same_outcome_is_queued)
     fix_close(&f);
 }
 
+/* Between the claim and the child's "waiting" its parent may be settled by
+ * another outcome, which finds nobody to release. */
+TEST(waiting_for_a_parent_settled_since_the_claim_is_queued)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    fix_intake(&f, &g, t, "invoices", "p", "fresh", 1,
+               text("%s,%s,%s", invoice("10", "1", 1, 'a'),
+                    invoice("11", "2", 1, 'a'), invoice("12", "3", 1, 'a')));
+    (void)fix_sql(&f, "UPDATE ml_connector.job SET state = 'in_flight', "
+                      "waiting_for = NULL");
+    fix_link(&f, t, "customer", "1");
+    CALL(&f, &g, store_missing, t, "customer", "[\"2\"]", on_done);
+    OK(g.err);
+    fix_outcome(&f, &g, t, NULL,
+                text("[{\"id\":%s,\"revision\":1,\"state\":\"waiting\","
+                     "\"waiting_for\":\"customer:1\"},{\"id\":%s,"
+                     "\"revision\":1,\"state\":\"waiting\","
+                     "\"waiting_for\":\"customer:2\"},{\"id\":%s,"
+                     "\"revision\":1,\"state\":\"waiting\","
+                     "\"waiting_for\":\"customer:3\"}]",
+                     job_id(&f, "10"), job_id(&f, "11"), job_id(&f, "12")),
+                NULL);
+    EQ_INT(g.n, 2);
+    EQ_STR(job(&f, "10", "state, waiting_for"), "queued");
+    EQ_STR(job(&f, "11", "state, waiting_for"), "queued");
+    EQ_STR(job(&f, "12", "state, waiting_for"), "waiting customer:3");
+    got_clear(&g);
+    fix_close(&f);
+}
+
 TEST(chain_of_waiting_shows_what_a_parked_customer_blocks)
 {
     struct fix f;

@@ -70,6 +70,20 @@ hubspot_cancel(struct hubspot_op *op)
     }
 }
 
+size_t
+fx_requests(const struct fx *fx)
+{
+    const struct list *item = fx->ops.next;
+    size_t n = 0;
+
+    for (; item != &fx->ops; item = item->next) {
+        const struct op *op = (const struct op *)(const void *)item;
+
+        n += op->kind == HOLD_HUBSPOT ? 1 : 0;
+    }
+    return n;
+}
+
 void
 fx_let(struct fx *fx, unsigned kind)
 {
@@ -165,6 +179,7 @@ on_claim(void *arg)
             }
         }
     }
+    fake->taken += c.n;
     op_free(op);
     fn(fn_arg, ERR_OK, &c, &f);
     for (size_t i = 0; i < c.n; i++) {

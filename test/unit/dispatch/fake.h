@@ -66,7 +66,7 @@ struct fx {
     int64_t call_us[SENT_MAX];
 
     /* the store */
-    size_t claims, writes, outcomes, refused_outcomes;
+    size_t claims, taken, writes, outcomes, refused_outcomes;
     unsigned claim_limit; /* 0: as asked */
     enum err write_err, outcome_err, claim_err;
     bool claim_lost;
@@ -85,6 +85,7 @@ struct fx {
 
     /* events */
     size_t wants, halts, losts, drains;
+    bool halt_removes; /* as the tenant layer does */
     char want[64];
     struct fault halt;
 };
@@ -105,6 +106,7 @@ const struct hubspot *fx_hubspot(int64_t tenant);
         loop_turn((fx)->loop, 1);                                              \
     }
 void fx_settle(struct fx *fx);          /* until nothing is left to do */
+size_t fx_requests(const struct fx *fx); /* HubSpot has yet to answer */
 void fx_quiet(struct fx *fx);           /* many turns, whatever happens */
 void fx_let(struct fx *fx, unsigned kind); /* no longer held, and what was is
                                               answered */

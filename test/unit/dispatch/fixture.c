@@ -327,6 +327,9 @@ on_halted(void *arg, int64_t tenant, enum err err, const struct fault *f)
     EQ_ERR(err, f->err);
     fx->halts++;
     fx->halt = *f;
+    if (fx->halt_removes) {
+        dispatch_remove(fx->d, tenant);
+    }
 }
 
 static void

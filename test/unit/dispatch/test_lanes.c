@@ -174,7 +174,8 @@ TEST(no_more_jobs_are_taken_into_memory_than_allowed)
         most = jobs > most ? jobs : most;
     } while (!dispatch_is_idle(fx.d) || fx.n_ops > 0);
     IS(most > 0 && most <= 150);
-    EQ_UINT(fx.n_sent, 9);
+    EQ_UINT(fx.taken, 900);
+    IS(fx.n_sent >= 9 && fx.n_sent < 20);
     fx_close(&fx);
 }
 

@@ -173,6 +173,8 @@ TEST(the_policy_of_a_429_is_told)
         {"", ERR_THROTTLED, ""},
         {"[1]", ERR_THROTTLED, ""},
         {"{\"policyName\":7}", ERR_THROTTLED, "7"},
+        {"{\"policyName\":\"DAILY  more\"}", ERR_THROTTLED, "DAILY  more"},
+        {"{\"policyName\":\"dail\"}", ERR_THROTTLED, "dail"},
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
