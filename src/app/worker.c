@@ -239,7 +239,7 @@ line_of(enum store_report report, const json_t *row)
                       field(row, "kind", "?"), field(row, "fusion_id", "?"),
                       state, waits ? " for " : "",
                       waits ? field(row, "waiting_for", "?") : "",
-                      field(row, "error_code", ""), field(row, "error", ""));
+                      field(row, "error_code", ""), field(row, "reason", ""));
 }
 
 static size_t

@@ -32,8 +32,9 @@ flag_count(const struct command *command)
 }
 
 static enum err
-unknown(const struct cli *c, const char *word, struct fault *f)
+unknown(const struct cli *c, const char *name, size_t length, struct fault *f)
 {
+    char *shown = mem_strndup(name, length); /* not the value: a secret? */
     size_t n = flag_count(c->command), known = 0;
     const char **names = mem_array(n + 64, sizeof(*names));
     const struct conf_row *rows;
@@ -47,14 +48,15 @@ unknown(const struct cli *c, const char *word, struct fault *f)
     for (size_t i = 0; i < settings && known < n + 60; i++) {
         names[known++] = rows[i].flag + 2;
     }
-    near = text_nearest(word + 2, names);
+    near = text_nearest(shown, names);
     (void)fault_set(f, ERR_USAGE,
-                    "unknown flag %s%s%s%s; see `ml-connector "
+                    "unknown flag --%s%s%s%s; see `ml-connector "
                     "%s --help`",
-                    word, near != NULL ? ", did you mean --" : "",
+                    shown, near != NULL ? ", did you mean --" : "",
                     near != NULL ? near : "", near != NULL ? "?" : "",
                     c->command->name);
     mem_free(names);
+    mem_free(shown);
     return ERR_USAGE;
 }
 
@@ -86,7 +88,7 @@ take_flag(struct cli *c, int i, struct fault *f)
     size_t at = flag_index(c, word + 2, length);
 
     if (at == flag_count(c->command)) {
-        (void)unknown(c, word, f);
+        (void)unknown(c, word + 2, length, f);
         return 0;
     }
     if (c->command->flags[at].kind == FLAG_BOOL) {

@@ -58,15 +58,20 @@ ops_from(void *arg)
 static void on_check(void *arg);
 
 static void
+set_ready(struct ops *o, enum err err, const char *reason)
+{
+    o->ready = err;
+    (void)snprintf(o->reason, sizeof(o->reason), "%s", reason);
+}
+
+static void
 on_checked(void *arg, enum err err, const struct fault *f)
 {
     struct ops *o = ops_from(arg);
 
     o->check_op = NULL;
-    o->ready = err;
-    (void)snprintf(o->reason, sizeof(o->reason), "%s",
-                   f != NULL && f->message[0] != '\0' ? f->message :
-                                                        err_text(err));
+    set_ready(o, err,
+              f != NULL && f->message[0] != '\0' ? f->message : err_text(err));
     loop_timer_start(o->loop, &o->check, CHECK_MS, on_check, o);
 }
 
@@ -77,7 +82,7 @@ on_check(void *arg)
 
     if (store_check(o->store, on_checked, o, &o->check_op) != ERR_OK) {
         o->check_op = NULL;
-        o->ready = ERR_DB_AWAY;
+        set_ready(o, ERR_DB_AWAY, err_text(ERR_DB_AWAY));
         loop_timer_start(o->loop, &o->check, CHECK_MS, on_check, o);
     }
 }
@@ -255,6 +260,14 @@ is_loopback(const struct sockaddr *sa)
     return false;
 }
 
+static bool
+is_port(const char *s)
+{
+    size_t n = strspn(s, "0123456789");
+
+    return n > 0 && n <= 5 && s[n] == '\0' && strtol(s, NULL, 10) <= 65535;
+}
+
 /* Splits ADDR:PORT or [ADDR]:PORT; host and port to free. */
 static enum err
 split(const char *listen, char **host, char **port, struct fault *f)
@@ -262,7 +275,7 @@ split(const char *listen, char **host, char **port, struct fault *f)
     const char *colon = strrchr(listen, ':');
     size_t n;
 
-    if (colon == NULL || colon == listen || colon[1] == '\0') {
+    if (colon == NULL || colon == listen || !is_port(colon + 1)) {
         return fault_set(f, ERR_CONFIG,
                          "ML_LISTEN: \"%s\" is not ADDRESS:PORT (or `off`)",
                          listen);
@@ -334,7 +347,7 @@ watch(struct ops *o)
     ML_ASSERT(uv_poll_init(loop_uv(o->loop), &o->poll, info->epoll_fd) == 0);
     o->poll.data = o;
     ML_ASSERT(uv_poll_start(&o->poll, UV_READABLE, on_ready) == 0);
-    o->ready = ERR_DB_AWAY;
+    set_ready(o, ERR_DB_AWAY, "the database was not asked yet");
     on_check(o);
 }
 

@@ -612,16 +612,18 @@ export function changed(before, after, held) {
     }
     out[type] = set;
   }
+  const mail = new Set(held); /* whose e-mail changed hands */
   for (const [k, c] of after.contacts) {
-    if (c.emails.size > 1) {
-      out.contacts.add(k); /* two invoices are equally new */
+    const old = before.contacts.get(k)?.properties.email;
+    if (c.emails.size > 1 || old !== c.properties.email) {
+      mail.add(k); /* with two invoices equally new it may have changed */
     }
   }
-  for (const k of held) {
-    out.contacts.add(k); /* whose e-mail changed hands */
+  for (const k of mail) {
+    out.contacts.add(k);
   }
   for (const [k, p] of after.commerce_payments) {
-    if (held.has(p.account)) {
+    if (mail.has(p.account)) {
       out.commerce_payments.add(k);
     }
   }

@@ -160,6 +160,11 @@ function fusionTroubles(scene, sb) {
   ];
 }
 
+// Object types without permission are tried again hourly.
+function hourLater(scene) {
+  scene.sql(`UPDATE ml_connector.job SET due_at = now() WHERE state = 'retry'`);
+}
+
 function hubspotTroubles(scene, sb, token) {
   const fault = (rule) => async () => {
     for (const operation of ['invoices.batch_upsert', 'contacts.batch_upsert', 'line_items.batch_upsert', 'associations.batch_create']) {
@@ -178,7 +183,8 @@ function hubspotTroubles(scene, sb, token) {
     ['HubSpot: token refused', { begin: () => sb.post('/control/hubspot/tokens', { token, state: 'revoked' }),
       end: () => sb.post('/control/hubspot/tokens', { token, state: 'active' }), words: [/401|token|credential/i, /halted/] }],
     ['HubSpot: scope missing', { begin: () => sb.post('/control/hubspot/tokens', { token, without: ['crm.objects.invoices.write'] }),
-      end: () => sb.post('/control/hubspot/tokens', { token, all_scopes: 1 }), words: [/scope|403/i] }],
+      end: () => sb.post('/control/hubspot/tokens', { token, all_scopes: true }).then(() => hourLater(scene)),
+      words: [/crm\.objects\.invoices\.write/] }],
   ];
 }
 

@@ -57,11 +57,13 @@ WITH held AS MATERIALIZED (
         properties = coalesce(excluded.properties, l.properties),
         written_at = now()
 ), emailed AS MATERIALIZED (
-    -- contacts whose e-mail is now another: what payments say of it follows
-    SELECT x.fusion_id FROM whole x JOIN ml_connector.link l
-        ON l.tenant_id = $1::bigint AND l.kind = x.kind
-        AND l.fusion_id = x.fusion_id AND l.object = x.object
-        AND l.key = x.key
+    -- contacts whose e-mail is now another: what payments say of it follows.
+    -- OFFSET 0 keeps a lookup a lookup by the whole key.
+    SELECT x.fusion_id FROM whole x, LATERAL (
+        SELECT k.properties FROM ml_connector.link k
+        WHERE k.tenant_id = $1::bigint AND k.kind = x.kind
+          AND k.fusion_id = x.fusion_id AND k.object = x.object
+          AND k.key = x.key OFFSET 0) l
     WHERE x.kind = 'customer' AND x.object = 'contacts'
       AND x.properties IS NOT NULL
       AND (x.properties ->> 'email') IS DISTINCT FROM
@@ -120,8 +122,8 @@ WITH held AS MATERIALIZED (
     WHERE EXISTS (SELECT FROM ml_connector.record r
             WHERE r.tenant_id = $1::bigint AND r.kind = n.kind
               AND r.fusion_id = n.fusion_id
-              AND r.state IN ('gone', 'missing'))
-       OR (SELECT count(*) FROM ml_connector.link l
+              AND r.state IN ('gone', 'missing') OFFSET 0)
+       OR (SELECT count(DISTINCT l.object) FROM ml_connector.link l
             WHERE l.tenant_id = $1::bigint AND l.kind = n.kind
               AND l.fusion_id = n.fusion_id AND l.hubspot_id IS NOT NULL
               AND l.object IN ('companies', 'contacts', 'invoices'))

@@ -71,6 +71,9 @@ TEST(claim_gives_links_and_parents)
     HAS(g.text, "{} [] {\"objects\": [{\"object\": \"companies\"}]}");
     fix_link(&f, t, "customer", "1");
     fix_link(&f, t, "invoice", "i");
+    (void)fix_sql(&f, "UPDATE ml_connector.link SET properties = "
+                      "'{\"email\":\"x@x.example\"}' "
+                      "WHERE object = 'contacts'");
     fix_intake(&f, &g, t, "invoices", "p", "fresh", 1,
                invoice("i", "1", 1, 'a'));
     fix_intake(&f, &g, t, "payments", "p", "fresh", 1,
@@ -459,5 +462,6 @@ SUITE(job, RUN_LONG(most_urgent_class_first_then_kind_then_age, 20),
       RUN_LONG(retry_and_unknown_are_claimed_when_due, 20),
       RUN_LONG(unknown_stays_unknown_when_a_newer_version_came, 20),
       RUN_LONG(waiting_for_a_parent_done_in_the_same_outcome_is_queued, 20),
+      RUN_LONG(waiting_for_a_parent_settled_since_the_claim_is_queued, 20),
       RUN_LONG(chain_of_waiting_shows_what_a_parked_customer_blocks, 20),
       RUN_LONG(throttled_and_failed_requests_are_counted, 20))

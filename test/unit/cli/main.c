@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/* The program of the unit tests of cli. */
+#include "unit.h"
+
+MAIN(flags, program)

@@ -1,0 +1,2 @@
+# The tests run the program itself.
+add_dependencies(unit-cli ml-connector)

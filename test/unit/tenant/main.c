@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/* The program of the unit tests of tenant. */
+#include "unit.h"
+
+MAIN(settings)
