@@ -224,6 +224,10 @@ cli_main(int argc, char **argv)
     struct cli c = {.json = take_word(&argc, argv, "--json")};
     int words = 0;
 
+    while (take_word(&argc, argv, "--json")) {
+        continue; /* said twice */
+    }
+
     json_object_seed(0);
     c.command = find_command(argc, argv, &words);
     if (c.command == NULL && (help || argc < 2)) {

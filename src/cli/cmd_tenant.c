@@ -152,6 +152,25 @@ read_settings(struct cli *c, json_t *settings, struct fault *f)
     return read_mapping(c, settings, f);
 }
 
+/* A PEM key has lines; everything else is one line of visible characters, as it
+ * goes into a header. */
+static bool
+is_sendable(const char *flag, const char *text, size_t n)
+{
+    bool pem = strcmp(flag, "fusion-private-key-file") == 0;
+
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (c < ' ' || c == 0x7f) {
+            if (!pem || (c != '\n' && c != '\r' && c != '\t')) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 /* The file without the white space at its end, which editors add. */
 static enum err
 read_secret(const char *flag, const char *path, struct secret **out,
@@ -167,9 +186,14 @@ read_secret(const char *flag, const char *path, struct secret **out,
     while (n > 0 && strchr(" \t\r\n", text[n - 1]) != NULL) {
         n--;
     }
-    if (n == 0 || memchr(text, '\0', n) != NULL) {
-        err = fault_set(f, ERR_USAGE, "--%s: %s %s", flag, path,
-                        n == 0 ? "is empty" : "is binary, not text");
+    if (n == 0) {
+        err = fault_set(f, ERR_USAGE, "--%s: %s is empty", flag, path);
+    } else if (!is_sendable(flag, text, n)) {
+        err = fault_set(f, ERR_USAGE,
+                        "--%s: %s has more than one line or characters that "
+                        "no token has; it must hold the secret and nothing "
+                        "else",
+                        flag, path);
     } else {
         *out = secret_new(text, n);
     }

@@ -26,6 +26,7 @@ enum {
     SETUP_MAGIC = 0x44534554,
 
     CLAIM_MAX = 500,          /* jobs per claim: one statement stays short */
+    ROOM_BYTES = 4 << 20,      /* of that: for what is never left out */
     OUTCOME_BYTES = 16 << 20, /* ceiling of one outcome's JSON */
     FORBIDDEN_MS = 3600000,   /* a missing scope is tried again hourly */
     CLASHES_MAX = 2,           /* then the contact goes without its e-mail */

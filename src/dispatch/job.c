@@ -70,6 +70,25 @@ find_part(struct job *j, enum map_object object, const char *key)
     return NULL;
 }
 
+/* Whether what was last written holds all that is wanted. A value that Fusion
+ * no longer has is left alone in HubSpot and needs no request. */
+static bool
+holds_wanted(const json_t *written, const char *wanted)
+{
+    struct fault ignored;
+    json_t *o = NULL, *value;
+    const char *key;
+    bool holds = jsonx_parse(wanted, strlen(wanted), &o, &ignored) == ERR_OK;
+
+    json_object_foreach(o, key, value) {
+        holds = holds &&
+            (strcmp(key, "fusion_last_update") == 0 ||
+             text_equal(json_string_value(value), jsonx_text(written, key)));
+    }
+    json_decref(o);
+    return holds;
+}
+
 static void
 read_link(struct job *j, const json_t *link)
 {
@@ -95,7 +114,8 @@ read_link(struct job *j, const json_t *link)
     p->before = json_object_size(properties) > 0 ? dump(j, properties) : NULL;
     p->status = copy(j, properties, "hs_invoice_status");
     p->current = p->id != NULL && p->properties != NULL && hash != NULL &&
-                 text_equal(hash, hash_text(&p->hash, text));
+                 (text_equal(hash, hash_text(&p->hash, text)) ||
+                  holds_wanted(properties, p->properties));
     p->assoc =
         arena_array(&j->arena, json_array_size(assoc) + 8, sizeof(*p->assoc));
     for (size_t i = 0; i < json_array_size(assoc); i++) {

@@ -209,33 +209,6 @@ wanted_email(struct need *n)
     return email;
 }
 
-/* The e-mail is taken: look at who has it. False when this is no such case. */
-static bool
-begin_adoption(struct need *n, const struct hubspot_result *r)
-{
-    const char *email;
-
-    if (lane_object(n->lane) != MAP_CONTACTS || r->fault.err != ERR_CONFLICT) {
-        return false;
-    }
-    email = wanted_email(n);
-    if (email == NULL) {
-        return false;
-    }
-    n->part->clashes++;
-    n->part->existing = arena_strdup(&n->job->arena, r->existing_id);
-    job_need(n->job, n->part, LANE_FIND, email, NULL, NULL);
-    return true;
-}
-
-static void
-adopt(struct need *n, const char *id)
-{
-    n->part->id = arena_strdup(&n->job->arena, id);
-    job_need(n->job, n->part, LANE_ADOPT, n->part->id, NULL,
-             n->part->properties);
-}
-
 static void
 go_without_email(struct need *n, struct save *s, const char *holder)
 {
@@ -248,6 +221,40 @@ go_without_email(struct need *n, struct save *s, const char *holder)
     save_audit(s, j, &note);
     part_drop_email(j, n->part);
     job_need(j, n->part, LANE_UPSERT + MAP_CONTACTS, n->part->key, NULL,
+             n->part->properties);
+}
+
+/* The e-mail is taken: look at who has it. False when this is no such case. */
+static bool
+begin_adoption(struct need *n, const struct hubspot_result *r, struct save *s)
+{
+    const char *email;
+
+    if (lane_object(n->lane) != MAP_CONTACTS || r->fault.err != ERR_CONFLICT) {
+        return false;
+    }
+    email = wanted_email(n);
+    if (email == NULL) {
+        return false;
+    }
+    if (n->lane == LANE_ADOPT) {
+        /* Its e-mail is the wanted one, but our key is another contact's: that
+         * one stays ours. */
+        n->part->id = NULL;
+        go_without_email(n, s, "unknown");
+        return true;
+    }
+    n->part->clashes++;
+    n->part->existing = arena_strdup(&n->job->arena, r->existing_id);
+    job_need(n->job, n->part, LANE_FIND, email, NULL, NULL);
+    return true;
+}
+
+static void
+adopt(struct need *n, const char *id)
+{
+    n->part->id = arena_strdup(&n->job->arena, id);
+    job_need(n->job, n->part, LANE_ADOPT, n->part->id, NULL,
              n->part->properties);
 }
 
@@ -333,7 +340,7 @@ need_written(struct need *n, const struct hubspot_result *r, struct save *s,
 static void
 need_rejected(struct need *n, const struct hubspot_result *r, struct save *s)
 {
-    if (begin_adoption(n, r)) {
+    if (begin_adoption(n, r, s)) {
         audit_fault(s, n, "conflict", &r->fault);
         return;
     }

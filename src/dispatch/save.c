@@ -83,6 +83,9 @@ put_link_properties(struct save *s, const struct part *p)
     struct buf b;
 
     jsonx_add_text(&s->wl, "hash", hash_text(&p->hash, text));
+    if (s->links.len + n > OUTCOME_BYTES - ROOM_BYTES) {
+        return; /* the hash alone says that it is written */
+    }
     jsonx_key(&s->wl, "properties");
     buf_init(&b, OUTCOME_BYTES);
     buf_add(&b, p->properties, n - 1); /* without the closing brace */
@@ -188,6 +191,28 @@ put_fault(struct save *s, const struct fault *f)
     jsonx_add_text(&s->wa, "correlation", f->correlation);
 }
 
+/* What changed, unless the whole would be too much for one statement. */
+static void
+put_values(struct save *s, const struct save_note *n, const char *message)
+{
+    size_t size = (n->before != NULL ? strlen(n->before) : 0) +
+        (n->after != NULL ? strlen(n->after) : 0);
+
+    if (s->audit.len + size > OUTCOME_BYTES - ROOM_BYTES) {
+        jsonx_add_text(&s->wa, "message", "the values are too large to keep");
+        return;
+    }
+    jsonx_add_text(&s->wa, "message", message);
+    if (n->before != NULL) {
+        jsonx_key(&s->wa, "before");
+        jsonx_put_raw(&s->wa, n->before);
+    }
+    if (n->after != NULL) {
+        jsonx_key(&s->wa, "after");
+        jsonx_put_raw(&s->wa, n->after);
+    }
+}
+
 void
 save_audit(struct save *s, const struct job *j, const struct save_note *n)
 {
@@ -205,15 +230,7 @@ save_audit(struct save *s, const struct job *j, const struct save_note *n)
         put_fault(s, n->fault);
         message = message != NULL ? message : n->fault->message;
     }
-    jsonx_add_text(&s->wa, "message", message);
-    if (n->before != NULL) {
-        jsonx_key(&s->wa, "before");
-        jsonx_put_raw(&s->wa, n->before);
-    }
-    if (n->after != NULL) {
-        jsonx_key(&s->wa, "after");
-        jsonx_put_raw(&s->wa, n->after);
-    }
+    put_values(s, n, message);
     if (n->duration_ms > 0) {
         jsonx_add_int(&s->wa, "duration_ms", n->duration_ms);
     }

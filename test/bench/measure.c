@@ -7,7 +7,8 @@
  *     bench-measure FILE COMMAND [ARGUMENT...]
  *
  * Exits as the command did; 128 and the signal's number when one ended it, 127
- * when it could not be run. SIGTERM and SIGINT are passed on to the command.
+ * when it could not be run. SIGTERM and SIGINT kill the command: nobody wants
+ * its figures any more.
  */
 #include "ml/base.h"
 
@@ -25,8 +26,9 @@ static volatile pid_t child;
 static void
 on_signal(int sig)
 {
+    (void)sig;
     if (child > 0) {
-        kill(child, sig);
+        kill(child, SIGKILL);
     }
 }
 
@@ -70,7 +72,7 @@ wait_for_child(void)
 int
 main(int argc, char **argv)
 {
-    struct sigaction pass = {.sa_handler = on_signal};
+    struct sigaction end = {.sa_handler = on_signal};
     int64_t begun_us;
     int status;
 
@@ -78,8 +80,8 @@ main(int argc, char **argv)
         fputs("usage: bench-measure FILE COMMAND [ARGUMENT...]\n", stderr);
         return 2;
     }
-    sigaction(SIGTERM, &pass, NULL);
-    sigaction(SIGINT, &pass, NULL);
+    sigaction(SIGTERM, &end, NULL);
+    sigaction(SIGINT, &end, NULL);
     begun_us = clock_mono_us();
     child = fork();
     if (child == 0) {
