@@ -78,6 +78,8 @@ void tenants_start(struct tenants *t);
  * then stopped runs, once. */
 void tenants_stop(struct tenants *t, loop_fn *stopped, void *arg);
 void tenants_free(struct tenants *t); /* cancels silently */
+/* Jobs may have become due by another way than a poll: every tenant looks. */
+void tenants_poke(struct tenants *t);
 
 /* For metrics and status: how many tenants are in a state, and the names of
  * those leased to others (text to free, "" when none). */

@@ -28,7 +28,7 @@ struct worker {
     struct ops *ops;
     struct store_op *upkeep_op, *metrics_op;
     struct loop_timer upkeep, deadline, metrics;
-    bool once, stopping, finished, ended;
+    bool once, stopping, finished, closing, ended;
     int signum;
 };
 
@@ -58,6 +58,10 @@ on_stopped(void *arg)
     struct worker *w = worker_from(arg);
 
     loop_timer_stop(&w->deadline);
+    if (w->closing) {
+        return; /* the deadline came first */
+    }
+    w->closing = true;
     if (w->ops == NULL) {
         on_ops_closed(w);
         return;
@@ -140,6 +144,8 @@ on_upkept(void *arg, enum err err, const struct fault *f)
     if (err != ERR_OK) {
         LOG_WARN(NULL, "worker.upkeep", "error=%s message=\"%s\"",
                  err_name(err), log_safe(safe, f->message));
+    } else {
+        tenants_poke(w->tenants); /* for what it released */
     }
     loop_timer_start(w->app->loop, &w->upkeep, UPKEEP_MS, on_upkeep, w);
 }

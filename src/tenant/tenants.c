@@ -281,6 +281,30 @@ tenants_free(struct tenants *t)
     mem_free(t);
 }
 
+void
+tenants_poke(struct tenants *t)
+{
+    struct list *pi, *pn, *mi, *mn;
+
+    LIST_EACH(&t->portals, pi, pn)
+    {
+        struct portal *p = CONTAINER_OF(pi, struct portal, link);
+
+        if (p->state != PORTAL_HELD || p->dispatch == NULL ||
+            !portal_is_known(p)) {
+            continue;
+        }
+        LIST_EACH(&p->members, mi, mn)
+        {
+            struct member *m = CONTAINER_OF(mi, struct member, link);
+
+            if (m->at_work) {
+                dispatch_poke(p->dispatch, m->row.id);
+            }
+        }
+    }
+}
+
 size_t
 tenants_count(const struct tenants *t, const char *state)
 {

@@ -3,14 +3,15 @@
 #include "cli_priv.h"
 #include "unit.h"
 
-static const struct flag own[] = {
-    {"alpha", FLAG_TEXT, "TEXT", "a text"},
-    {"loud", FLAG_BOOL, NULL, "a switch"},
-    {"unit", FLAG_LIST, "NAME", "repeated"},
-    {NULL, FLAG_BOOL, NULL, NULL}};
-static const struct command command = {
-    .name = "test", .usage = "NAME [flags]", .min_args = 1, .max_args = 2,
-    .flags = own};
+static const struct flag own[] = {{"alpha", FLAG_TEXT, "TEXT", "a text"},
+                                  {"loud", FLAG_BOOL, NULL, "a switch"},
+                                  {"unit", FLAG_LIST, "NAME", "repeated"},
+                                  {NULL, FLAG_BOOL, NULL, NULL}};
+static const struct command command = {.name = "test",
+                                       .usage = "NAME [flags]",
+                                       .min_args = 1,
+                                       .max_args = 2,
+                                       .flags = own};
 
 static struct cli cli;
 static char *words[16];

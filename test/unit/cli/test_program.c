@@ -85,10 +85,10 @@ run(const char *line)
 }
 
 static const char *const commands[] = {
-    "migrate",      "run",           "tenant add",    "tenant set",
-    "tenant list",  "tenant show",   "tenant pause",  "tenant resume",
-    "tenant remove", "ping",         "provision",     "status",
-    "audit",        "keys rotate",   "version"};
+    "migrate",       "run",         "tenant add",   "tenant set",
+    "tenant list",   "tenant show", "tenant pause", "tenant resume",
+    "tenant remove", "ping",        "provision",    "status",
+    "audit",         "keys rotate", "version"};
 
 TEST(every_command_has_help_on_stdout)
 {
@@ -156,9 +156,9 @@ TEST(an_unknown_flag_gets_a_suggestion_also_among_the_settings)
 TEST(missing_and_superfluous_arguments_are_wrong_usage)
 {
     static const char *const lines[] = {
-        "tenant add", "tenant show",  "ping",        "provision",
-        "ping a b",   "version more", "migrate now", "tenant list x",
-        "keys rotate x"};
+        "tenant add",  "tenant show",   "ping",
+        "provision",   "ping a b",      "version more",
+        "migrate now", "tenant list x", "keys rotate x"};
 
     for (size_t i = 0; i < COUNT_OF(lines); i++) {
         int status = run(lines[i]);

@@ -4,7 +4,7 @@
 
 struct fx *fake;
 
-/* ---- operations under way ------------------------------------------------- */
+/* ---- operations under way ------------------------------------------------ */
 
 struct op {
     struct list link;
@@ -100,7 +100,7 @@ fx_let(struct fx *fx, unsigned kind)
     }
 }
 
-/* ---- claims ----------------------------------------------------------------*/
+/* ---- claims -------------------------------------------------------------- */
 
 static char *
 record_name(const char *kind, const char *id)
@@ -160,14 +160,20 @@ on_claim(void *arg)
             j->verify = j->verify || strcmp(j->state, "unknown") == 0;
             fx_set(&j->state, "in_flight");
             links[c.n] = links_of(j);
-            rows[c.n] = (struct store_job){
-                .id = j->id, .revision = 1, .kind = j->kind,
-                .fusion_id = j->fusion_id, .number = j->fusion_id,
-                .klass = j->klass, .verify = j->verify,
-                .attempts = (unsigned)j->attempts,
-                .seen_us = clock_wall_us(), .sent_us = j->sent_us,
-                .desired = j->desired, .links = links[c.n],
-                .parents = j->parents, .email_holder = j->email_holder};
+            rows[c.n] = (struct store_job){.id = j->id,
+                                           .revision = 1,
+                                           .kind = j->kind,
+                                           .fusion_id = j->fusion_id,
+                                           .number = j->fusion_id,
+                                           .klass = j->klass,
+                                           .verify = j->verify,
+                                           .attempts = (unsigned)j->attempts,
+                                           .seen_us = clock_wall_us(),
+                                           .sent_us = j->sent_us,
+                                           .desired = j->desired,
+                                           .links = links[c.n],
+                                           .parents = j->parents,
+                                           .email_holder = j->email_holder};
             c.n++;
         } else if (strcmp(j->state, "retry") == 0 ||
                    strcmp(j->state, "unknown") == 0) {
@@ -206,7 +212,7 @@ store_claim(struct store *s, int64_t tenant, const char *portal, int64_t term,
     return ERR_OK;
 }
 
-/* ---- write rows --------------------------------------------------------------*/
+/* ---- write rows ---------------------------------------------------------- */
 
 static void
 on_write(void *arg)
@@ -250,7 +256,7 @@ store_write_open(struct store *s, const struct store_write *w,
     return ERR_OK;
 }
 
-/* ---- outcomes ------------------------------------------------------------------*/
+/* ---- outcomes ------------------------------------------------------------ */
 
 static json_t *
 parse(const char *text)
@@ -266,8 +272,7 @@ store_link(const json_t *l)
 {
     const char *object = jsonx_text(l, "object");
     const char *key = jsonx_text(l, "key");
-    char *name =
-        record_name(jsonx_text(l, "kind"), jsonx_text(l, "fusion_id"));
+    char *name = record_name(jsonx_text(l, "kind"), jsonx_text(l, "fusion_id"));
     json_t *links = json_object_get(fake->links, name);
     json_t *id = json_object_get(l, "id");
     json_t *link = NULL;
@@ -341,8 +346,7 @@ store_job(const json_t *row)
     fx_set(&j->code, jsonx_text(row, "error_code"));
     fx_set(&j->error, jsonx_text(row, "error"));
     fx_set(&j->correlation, jsonx_text(row, "correlation"));
-    j->attempts =
-        (int)json_integer_value(json_object_get(row, "attempts"));
+    j->attempts = (int)json_integer_value(json_object_get(row, "attempts"));
     j->due_ms = json_integer_value(json_object_get(row, "due_ms"));
     j->due_us = clock_mono_us() + j->due_ms * 1000;
     j->gone = json_is_true(json_object_get(row, "gone"));
@@ -443,7 +447,7 @@ store_tenant_learn(struct store *s, int64_t tenant, const char *portal,
     return ERR_OK;
 }
 
-/* ---- HubSpot ---------------------------------------------------------------*/
+/* ---- HubSpot ------------------------------------------------------------- */
 
 size_t
 hubspot_batch_max(enum hubspot_verb v)
@@ -475,11 +479,11 @@ on_batch(void *arg)
     struct sent *q = op->request;
     struct hubspot_result *r = mem_array(q->n, sizeof(*r));
     struct hubspot_reply reply = {.meta = good_meta(), .n = q->n, .results = r};
-    char (*ids)[24] = mem_array(q->n, sizeof(*ids));
+    char(*ids)[24] = mem_array(q->n, sizeof(*ids));
 
     for (size_t i = 0; i < q->n; i++) {
-        r[i].outcome = q->verb == HUBSPOT_READ ? HUBSPOT_ABSENT :
-                                                 HUBSPOT_WRITTEN;
+        r[i].outcome =
+            q->verb == HUBSPOT_READ ? HUBSPOT_ABSENT : HUBSPOT_WRITTEN;
         r[i].id = q->inputs[i].id;
         if (q->verb == HUBSPOT_UPSERT) {
             (void)snprintf(ids[i], sizeof(ids[i]), "%lld",
@@ -568,7 +572,7 @@ hubspot_call_send(struct hubspot *h, const struct hubspot_call *c,
     return ERR_OK;
 }
 
-/* ---- provisioning: so many calls, then an end --------------------------------*/
+/* ---- provisioning: so many calls, then an end ---------------------------- */
 
 struct hubspot_provision {
     unsigned answered;

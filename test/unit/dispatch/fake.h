@@ -53,8 +53,8 @@ struct fx {
     struct dispatch *d;
     struct dispatch_config config;
     struct fake_job *jobs;
-    json_t *links; /* "kind:id" -> array of links */
-    json_t *audit; /* all of it */
+    json_t *links;   /* "kind:id" -> array of links */
+    json_t *audit;   /* all of it */
     struct list ops; /* under way, store's and HubSpot's */
     size_t n_ops;
     unsigned hold;
@@ -75,7 +75,7 @@ struct fx {
     size_t last_inputs;
     char *last_write_jobs;
     bool open_without_row; /* a write was sent without a stored row */
-    json_t *written; /* id of each open write -> true; closed: false */
+    json_t *written;       /* id of each open write -> true; closed: false */
     size_t learned;
 
     /* provisioning */
@@ -93,10 +93,10 @@ struct fx {
 extern struct fx *fake; /* the one of the test that runs */
 
 void fx_open(struct fx *fx, const struct dispatch_config *c);
-void fx_start(struct fx *fx);  /* tenant TENANT, provisioned, and a lease */
+void fx_start(struct fx *fx); /* tenant TENANT, provisioned, and a lease */
 void fx_add(struct fx *fx, int64_t tenant, bool provisioned);
 void fx_lease(struct fx *fx, int64_t ms);
-void fx_close(struct fx *fx);  /* everything freed, the loop closes clean */
+void fx_close(struct fx *fx); /* everything freed, the loop closes clean */
 struct dispatch_config fx_config(void);
 const struct hubspot *fx_hubspot(int64_t tenant);
 
@@ -105,9 +105,9 @@ const struct hubspot *fx_hubspot(int64_t tenant);
     while (!(cond)) {                                                          \
         loop_turn((fx)->loop, 1);                                              \
     }
-void fx_settle(struct fx *fx);          /* until nothing is left to do */
-size_t fx_requests(const struct fx *fx); /* HubSpot has yet to answer */
-void fx_quiet(struct fx *fx);           /* many turns, whatever happens */
+void fx_settle(struct fx *fx);             /* until nothing is left to do */
+size_t fx_requests(const struct fx *fx);   /* HubSpot has yet to answer */
+void fx_quiet(struct fx *fx);              /* many turns, whatever happens */
 void fx_let(struct fx *fx, unsigned kind); /* no longer held, and what was is
                                               answered */
 /* Jobs. The texts are copied. */

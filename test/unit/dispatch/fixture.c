@@ -2,7 +2,7 @@
 /* The jobs, the life and the questions of fake.h. */
 #include "fake.h"
 
-/* ---- jobs --------------------------------------------------------------------*/
+/* ---- jobs ---------------------------------------------------------------- */
 
 void
 fx_set(char **field, const char *value)
@@ -143,7 +143,7 @@ fx_is(struct fx *fx, const char *kind, const char *id, const char *state)
     return strcmp(fx_find(fx, kind, id)->state, state) == 0;
 }
 
-/* ---- links and audit -----------------------------------------------------------*/
+/* ---- links and audit ----------------------------------------------------- */
 
 void
 fx_link(struct fx *fx, const char *kind, const char *id, const char *link_json)
@@ -232,7 +232,7 @@ fx_audit_count(struct fx *fx, const char *event, const char *outcome)
     return n;
 }
 
-/* ---- requests --------------------------------------------------------------*/
+/* ---- requests ------------------------------------------------------------ */
 
 const struct sent *
 fx_sent(struct fx *fx, enum hubspot_verb v, enum map_object o, size_t n)
@@ -259,9 +259,8 @@ fx_sent_count(struct fx *fx, enum hubspot_verb v, enum map_object o)
 const char *
 fx_trace(struct fx *fx)
 {
-    static const char *const verbs[] = {"upsert",    "update",
-                                        "read",      "archive",
-                                        "associate", "dissociate"};
+    static const char *const verbs[] = {"upsert",  "update",    "read",
+                                        "archive", "associate", "dissociate"};
     static char text[8192];
     struct buf b;
 
@@ -306,7 +305,7 @@ fail_all(const struct sent *q, struct hubspot_meta *m, struct hubspot_result *r,
     m->fault = r[0].fault;
 }
 
-/* ---- life ----------------------------------------------------------------------*/
+/* ---- life ---------------------------------------------------------------- */
 
 static void
 on_want(void *arg, int64_t tenant, const char *kind, const char *id)
@@ -358,10 +357,8 @@ fx_config(void)
 void
 fx_open(struct fx *fx, const struct dispatch_config *c)
 {
-    struct dispatch_events events = {.want = on_want,
-                                     .halted = on_halted,
-                                     .lease_lost = on_lost,
-                                     .arg = fx};
+    struct dispatch_events events = {
+        .want = on_want, .halted = on_halted, .lease_lost = on_lost, .arg = fx};
 
     memset(fx, 0, sizeof(*fx));
     fake = fx;
@@ -429,10 +426,9 @@ fx_quiet(struct fx *fx)
 static void
 free_job(struct fake_job *j)
 {
-    char *texts[] = {j->kind,         j->fusion_id, j->klass,
-                     j->desired,      j->parents,   j->email_holder,
-                     j->state,        j->waiting_for, j->code,
-                     j->error,        j->correlation};
+    char *texts[] = {j->kind,    j->fusion_id,    j->klass,      j->desired,
+                     j->parents, j->email_holder, j->state,      j->waiting_for,
+                     j->code,    j->error,        j->correlation};
 
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         mem_free(texts[i]);

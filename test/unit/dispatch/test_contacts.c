@@ -69,8 +69,8 @@ TEST(a_contact_that_exists_and_is_nobodys_is_adopted)
     q = fx_sent(&fx, HUBSPOT_UPDATE, MAP_CONTACTS, 0);
     EQ_STR(q->inputs[0].id, "321");
     HAS(q->inputs[0].properties, "\"fusion_account_number\":\"1008\"");
-    EQ_STR(jsonx_text(
-               fx_stored(&fx, "customer", "1008", "contacts", "1008"), "id"),
+    EQ_STR(jsonx_text(fx_stored(&fx, "customer", "1008", "contacts", "1008"),
+                      "id"),
            "321");
     EQ_STR(fx_sent(&fx, HUBSPOT_ASSOCIATE, MAP_CONTACTS, 0)->inputs[0].id,
            "321");
@@ -179,11 +179,12 @@ TEST(an_email_that_another_customer_of_ours_holds_is_not_even_tried)
     fx_close(&fx);
 }
 
-SUITE(contacts, RUN(a_contact_that_exists_and_is_nobodys_is_adopted),
-      RUN(our_own_contact_found_by_its_email_is_taken_over_too),
-      RUN(a_contact_of_another_account_keeps_its_email_and_that_is_told),
-      RUN(an_existing_contact_found_only_by_the_id_named_is_adopted_by_it),
-      RUN(a_contact_of_another_account_named_by_the_conflict_is_left_alone),
-      RUN(a_conflict_nobody_is_found_for_is_tried_thrice_then_goes_without_email),
-      RUN(a_contact_that_cannot_be_taken_over_because_ours_exists_is_left_alone),
-      RUN(an_email_that_another_customer_of_ours_holds_is_not_even_tried))
+SUITE(
+    contacts, RUN(a_contact_that_exists_and_is_nobodys_is_adopted),
+    RUN(our_own_contact_found_by_its_email_is_taken_over_too),
+    RUN(a_contact_of_another_account_keeps_its_email_and_that_is_told),
+    RUN(an_existing_contact_found_only_by_the_id_named_is_adopted_by_it),
+    RUN(a_contact_of_another_account_named_by_the_conflict_is_left_alone),
+    RUN(a_conflict_nobody_is_found_for_is_tried_thrice_then_goes_without_email),
+    RUN(a_contact_that_cannot_be_taken_over_because_ours_exists_is_left_alone),
+    RUN(an_email_that_another_customer_of_ours_holds_is_not_even_tried))

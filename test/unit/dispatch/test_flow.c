@@ -81,8 +81,7 @@ TEST(an_invoice_goes_its_whole_way_and_its_status_comes_last)
     EQ_STR(q->inputs[0].properties, "{\"hs_invoice_status\":\"open\"}");
     link = fx_stored(&fx, "invoice", "3001", "invoices", "3001");
     EQ_STR(q->inputs[0].id, jsonx_text(link, "id"));
-    EQ_STR(jsonx_text(json_object_get(link, "properties"),
-                      "hs_invoice_status"),
+    EQ_STR(jsonx_text(json_object_get(link, "properties"), "hs_invoice_status"),
            "open");
     IS(fx_has_assoc(link, "177:k1"));
     IS(fx_has_assoc(link, "179:c1"));
@@ -114,11 +113,10 @@ TEST(billable_is_said_only_when_the_invoice_is_new)
     }
     EQ_UINT(fx.sent[0].n, 2);
     /* what is remembered is what is wanted: the next run finds it unchanged */
-    IS(json_object_get(
-           json_object_get(
-               fx_stored(&fx, "invoice", "3001", "invoices", "3001"),
-               "properties"),
-           "hs_invoice_billable") == NULL);
+    IS(json_object_get(json_object_get(fx_stored(&fx, "invoice", "3001",
+                                                 "invoices", "3001"),
+                                       "properties"),
+                       "hs_invoice_billable") == NULL);
     fx_close(&fx);
 }
 
@@ -190,11 +188,10 @@ TEST(a_refused_status_is_held_and_the_job_is_done)
     EQ_STR(jsonx_text(fx_audited(&fx, "status_held", 0), "correlation"),
            "corr-1");
     /* what is remembered is still the old status */
-    EQ_STR(jsonx_text(
-               json_object_get(
-                   fx_stored(&fx, "invoice", "3001", "invoices", "3001"),
-                   "properties"),
-               "hs_invoice_status"),
+    EQ_STR(jsonx_text(json_object_get(
+                          fx_stored(&fx, "invoice", "3001", "invoices", "3001"),
+                          "properties"),
+                      "hs_invoice_status"),
            "open");
     fx_close(&fx);
 }
@@ -259,8 +256,7 @@ TEST(a_changed_customer_gets_new_associations_before_old_ones_go)
     fx_settle(&fx);
     EQ_UINT(fx.n_sent, 4);
     for (size_t i = 0; i < 4; i++) {
-        EQ_INT(fx.sent[i].verb,
-               i < 2 ? HUBSPOT_ASSOCIATE : HUBSPOT_DISSOCIATE);
+        EQ_INT(fx.sent[i].verb, i < 2 ? HUBSPOT_ASSOCIATE : HUBSPOT_DISSOCIATE);
         dissociations += strncmp(fx.sent[i].inputs[0].to, "old", 3) == 0;
     }
     EQ_UINT(dissociations, 2);
@@ -297,8 +293,7 @@ TEST(what_waits_for_its_parent_says_so_and_asks_for_an_unknown_one)
 
     fx_open(&fx, NULL);
     j = fx_invoice(&fx, "3001", 0, NULL);
-    fx_set(&j->parents,
-           "{\"customer\":{\"id\":\"1008\",\"state\":\"none\"}}");
+    fx_set(&j->parents, "{\"customer\":{\"id\":\"1008\",\"state\":\"none\"}}");
     j = fx_invoice(&fx, "3002", 0, NULL);
     fx_set(&j->parents,
            "{\"customer\":{\"id\":\"1009\",\"state\":\"pending\"}}");
@@ -335,10 +330,9 @@ TEST(a_payment_without_its_missing_invoice_is_written_and_that_is_told)
 
     fx_open(&fx, NULL);
     j = fx_payment(&fx, "9:3001");
-    fx_set(&j->parents,
-           "{\"customer\":{\"id\":\"1008\",\"state\":\"current\","
-           "\"company\":\"c1\",\"contact\":\"k1\"},"
-           "\"invoice\":{\"id\":\"3001\",\"state\":\"missing\"}}");
+    fx_set(&j->parents, "{\"customer\":{\"id\":\"1008\",\"state\":\"current\","
+                        "\"company\":\"c1\",\"contact\":\"k1\"},"
+                        "\"invoice\":{\"id\":\"3001\",\"state\":\"missing\"}}");
     fx_start(&fx);
     fx_settle(&fx);
     EQ_STR(j->state, "done");
@@ -391,7 +385,7 @@ TEST(a_job_spoilt_in_the_store_parks_and_harms_no_other)
     fx_close(&fx);
 }
 
-/* ---- an unknown outcome is read back ------------------------------------------*/
+/* ---- an unknown outcome is read back ------------------------------------- */
 
 static const char *found; /* properties of what a read finds; NULL: absent */
 
@@ -433,10 +427,10 @@ TEST(an_unknown_write_found_as_wanted_counts_as_written)
     EQ_STR(fx.sent[0].id_property, "fusion_payment_key");
     EQ_UINT(fx.writes, 0); /* reads need no row */
     EQ_STR(j->state, "done");
-    EQ_STR(jsonx_text(fx_stored(&fx, "payment", "p1", "commerce_payments",
-                                "p1"),
-                      "id"),
-           "900");
+    EQ_STR(
+        jsonx_text(fx_stored(&fx, "payment", "p1", "commerce_payments", "p1"),
+                   "id"),
+        "900");
     fx_close(&fx);
 }
 
@@ -483,8 +477,7 @@ TEST(the_cutoff_counts_from_when_the_write_was_sent)
     fx_close(&fx);
 }
 
-SUITE(flow,
-      RUN(a_customer_goes_company_and_contact_then_association_then_done),
+SUITE(flow, RUN(a_customer_goes_company_and_contact_then_association_then_done),
       RUN(what_changed_is_told_with_its_value_before_and_after),
       RUN(an_invoice_goes_its_whole_way_and_its_status_comes_last),
       RUN(billable_is_said_only_when_the_invoice_is_new),

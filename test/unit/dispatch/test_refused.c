@@ -56,7 +56,7 @@ TEST(throttled_inputs_go_back_without_an_attempt)
     fx_close(&fx);
 }
 
-/* ---- answers with a status of their own ----------------------------------------*/
+/* ---- answers with a status of their own ---------------------------------- */
 
 static int status;
 static enum err status_err;
@@ -218,7 +218,7 @@ TEST(a_job_parks_when_its_attempts_are_used_up)
     fx_close(&fx);
 }
 
-/* ---- refused content -------------------------------------------------------*/
+/* ---- refused content ----------------------------------------------------- */
 
 static bool
 is_culprit(const char *id)
@@ -282,8 +282,8 @@ name_nobody(struct fx *x, const struct sent *q, struct hubspot_meta *m,
         any = any || is_culprit(q->inputs[i].id);
     }
     if (any) {
-        fail_all(q, m, r, 400,
-                 q->n == 1 ? HUBSPOT_REJECTED : HUBSPOT_RETRY, ERR_REFUSED);
+        fail_all(q, m, r, 400, q->n == 1 ? HUBSPOT_REJECTED : HUBSPOT_RETRY,
+                 ERR_REFUSED);
         *split = q->n > 1;
     }
 }
@@ -332,7 +332,7 @@ TEST(a_refusal_that_names_nobody_never_goes_round_in_circles)
     fx_close(&fx);
 }
 
-/* ---- one part of a job fails ---------------------------------------------------*/
+/* ---- one part of a job fails --------------------------------------------- */
 
 static void
 refuse_contacts(struct fx *x, const struct sent *q, struct hubspot_meta *m,
@@ -359,7 +359,7 @@ TEST(what_was_written_is_remembered_although_the_job_failed)
     fx_close(&fx);
 }
 
-/* ---- unknown outcomes ----------------------------------------------------------*/
+/* ---- unknown outcomes ---------------------------------------------------- */
 
 static void
 lose_answer(struct fx *x, const struct sent *q, struct hubspot_meta *m,
@@ -408,18 +408,19 @@ TEST(an_association_of_unknown_outcome_is_simply_sent_again)
     fx_close(&fx);
 }
 
-SUITE(refused, RUN(throttled_inputs_go_back_without_an_attempt),
-      RUN(a_locked_record_comes_again_when_the_lock_is_over_without_an_attempt),
-      RUN(a_lock_that_says_how_long_is_believed),
-      RUN(maintenance_is_waited_out_as_told_without_an_attempt),
-      RUN(a_missing_scope_puts_that_object_type_off_for_an_hour),
-      RUN(refused_credentials_halt_the_tenant_once_and_on_a_later_turn),
-      RUN(a_halted_tenant_removed_from_within_the_event_leaves_no_job_in_memory),
-      RUN(a_server_failure_counts_and_is_tried_again_after_a_while),
-      RUN(a_job_parks_when_its_attempts_are_used_up),
-      RUN(named_culprits_park_with_code_and_correlation_and_the_others_go_again),
-      RUN(halving_finds_the_culprits_and_writes_the_others_in_the_same_run),
-      RUN(a_refusal_that_names_nobody_never_goes_round_in_circles),
-      RUN(what_was_written_is_remembered_although_the_job_failed),
-      RUN(an_upsert_of_unknown_outcome_leaves_the_job_unknown_until_read_back),
-      RUN(an_association_of_unknown_outcome_is_simply_sent_again))
+SUITE(
+    refused, RUN(throttled_inputs_go_back_without_an_attempt),
+    RUN(a_locked_record_comes_again_when_the_lock_is_over_without_an_attempt),
+    RUN(a_lock_that_says_how_long_is_believed),
+    RUN(maintenance_is_waited_out_as_told_without_an_attempt),
+    RUN(a_missing_scope_puts_that_object_type_off_for_an_hour),
+    RUN(refused_credentials_halt_the_tenant_once_and_on_a_later_turn),
+    RUN(a_halted_tenant_removed_from_within_the_event_leaves_no_job_in_memory),
+    RUN(a_server_failure_counts_and_is_tried_again_after_a_while),
+    RUN(a_job_parks_when_its_attempts_are_used_up),
+    RUN(named_culprits_park_with_code_and_correlation_and_the_others_go_again),
+    RUN(halving_finds_the_culprits_and_writes_the_others_in_the_same_run),
+    RUN(a_refusal_that_names_nobody_never_goes_round_in_circles),
+    RUN(what_was_written_is_remembered_although_the_job_failed),
+    RUN(an_upsert_of_unknown_outcome_leaves_the_job_unknown_until_read_back),
+    RUN(an_association_of_unknown_outcome_is_simply_sent_again))

@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- the database -------------------------------------------------------------*/
+/* ---- the database -------------------------------------------------------- */
 
 static struct fx {
     struct loop *loop;
@@ -81,13 +81,12 @@ tenants_metrics(struct tenants *t)
     stat_set(STAT_tenants, "active", NULL, 3);
 }
 
-/* ---- life -------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------- */
 
 static enum err
 open_at(const char *listen, const char *token, struct fault *f)
 {
-    struct secret *s =
-        token != NULL ? secret_new(token, strlen(token)) : NULL;
+    struct secret *s = token != NULL ? secret_new(token, strlen(token)) : NULL;
     struct ops_config c = {.listen = listen, .admin_token = s};
     enum err err;
 
@@ -132,7 +131,7 @@ end(void)
     stat_reset();
 }
 
-/* ---- a client -------------------------------------------------------------------*/
+/* ---- a client ------------------------------------------------------------ */
 
 static char reply[1 << 20];
 
@@ -195,7 +194,7 @@ ask(const char *method, const char *path, const char *more)
     return status;
 }
 
-/* ---- pages ------------------------------------------------------------------- */
+/* ---- pages --------------------------------------------------------------- */
 
 TEST(healthz_says_ok_whatever_the_database_does)
 {
@@ -293,7 +292,7 @@ TEST(a_token_guards_everything_but_health_and_metrics)
     end();
 }
 
-/* ---- where it listens -------------------------------------------------------------*/
+/* ---- where it listens ---------------------------------------------------- */
 
 TEST(off_opens_nothing)
 {
@@ -322,9 +321,9 @@ TEST(beyond_loopback_a_token_is_needed)
 
 TEST(an_address_that_cannot_be_used_is_told)
 {
-    static const char *const bad[] = {"9464", ":9464", "127.0.0.1:", "",
-                                      "127.0.0.1:http", "127.0.0.1:70000",
-                                      "[::1:1"};
+    static const char *const bad[] = {
+        "9464",           ":9464",           "127.0.0.1:", "",
+        "127.0.0.1:http", "127.0.0.1:70000", "[::1:1"};
     struct fault f;
 
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
@@ -355,7 +354,7 @@ TEST(a_port_that_is_taken_is_told)
     end();
 }
 
-/* ---- closing ------------------------------------------------------------------*/
+/* ---- closing ------------------------------------------------------------- */
 
 TEST(closing_while_a_client_is_connected_ends_its_connection)
 {
@@ -406,17 +405,18 @@ TEST(a_look_that_cannot_begin_is_taken_again)
     end();
 }
 
-SUITE(ops, RUN(healthz_says_ok_whatever_the_database_does),
-      RUN(readyz_says_ready_when_the_schema_fits),
-      RUN(readyz_gives_the_reason_when_the_schema_does_not_fit),
-      RUN(readyz_is_not_ready_before_the_first_look_and_when_it_cannot_be_taken),
-      RUN(readyz_notices_at_once_that_the_database_went_away),
-      RUN(metrics_are_prometheus_text_with_fresh_gauges),
-      RUN(other_pages_are_not_found_and_other_methods_not_allowed),
-      RUN(a_token_guards_everything_but_health_and_metrics),
-      RUN(off_opens_nothing), RUN(beyond_loopback_a_token_is_needed),
-      RUN(an_address_that_cannot_be_used_is_told),
-      RUN(a_port_that_is_taken_is_told),
-      RUN(closing_while_a_client_is_connected_ends_its_connection),
-      RUN(closing_while_the_database_is_being_asked_is_silent),
-      RUN_LONG(a_look_that_cannot_begin_is_taken_again, 20))
+SUITE(
+    ops, RUN(healthz_says_ok_whatever_the_database_does),
+    RUN(readyz_says_ready_when_the_schema_fits),
+    RUN(readyz_gives_the_reason_when_the_schema_does_not_fit),
+    RUN(readyz_is_not_ready_before_the_first_look_and_when_it_cannot_be_taken),
+    RUN(readyz_notices_at_once_that_the_database_went_away),
+    RUN(metrics_are_prometheus_text_with_fresh_gauges),
+    RUN(other_pages_are_not_found_and_other_methods_not_allowed),
+    RUN(a_token_guards_everything_but_health_and_metrics),
+    RUN(off_opens_nothing), RUN(beyond_loopback_a_token_is_needed),
+    RUN(an_address_that_cannot_be_used_is_told),
+    RUN(a_port_that_is_taken_is_told),
+    RUN(closing_while_a_client_is_connected_ends_its_connection),
+    RUN(closing_while_the_database_is_being_asked_is_silent),
+    RUN_LONG(a_look_that_cannot_begin_is_taken_again, 20))

@@ -1,2 +1,4 @@
-set(libs ml-map ml-jsonx ml-stat ml-log ml-base PkgConfig::JANSSON
-  PkgConfig::CRYPTO)
+# store, dispatch and feed are stood in for by test_portal.c, whose symbols come
+# first.
+set(libs ml-fusion ml-hubspot ml-http ml-loop ml-map ml-jsonx ml-stat ml-log
+  ml-base PkgConfig::JANSSON PkgConfig::CRYPTO)

@@ -67,8 +67,7 @@ TEST(the_least_there_must_be_gives_the_defaults)
 
 TEST(everything_that_is_given_is_taken)
 {
-    OK(read_with("{" OAUTH
-                 ",\"hubspot_url\":\"http://127.0.0.1:8080\","
+    OK(read_with("{" OAUTH ",\"hubspot_url\":\"http://127.0.0.1:8080\","
                  "\"hubspot_tier\":\"enterprise\",\"hubspot_limit\":\"50\","
                  "\"hubspot_daily_limit\":\"1000\","
                  "\"hubspot_api_version\":\"v3\",\"key_prefix\":\"eu-\","
@@ -199,7 +198,7 @@ TEST(an_empty_business_unit_is_refused_and_an_empty_list_means_all)
     arena_fini(&arena);
 }
 
-/* ---- what each kind of authentication needs ---------------------------------- */
+/* ---- what each kind of authentication needs ------------------------------ */
 
 struct lack {
     const char *settings;
@@ -285,13 +284,13 @@ TEST(what_is_no_json_object_is_refused)
     arena_fini(&arena);
 }
 
-/* ---- names ----------------------------------------------------------------------*/
+/* ---- names --------------------------------------------------------------- */
 
 TEST(tenant_names_are_short_and_plain)
 {
     static const char *const good[] = {"a", "7", "demo", "acme-eu-1", "a-"};
-    static const char *const bad[] = {"",     "-a",     "Demo",  "a_b", "a b",
-                                      "a.b",  "\xc3\xa4", "a/b", "a\n"};
+    static const char *const bad[] = {"",    "-a",       "Demo", "a_b", "a b",
+                                      "a.b", "\xc3\xa4", "a/b",  "a\n"};
     char longest[65];
 
     for (size_t i = 0; i < COUNT_OF(good); i++) {
@@ -308,7 +307,7 @@ TEST(tenant_names_are_short_and_plain)
     OK(tenant_name_check(longest, &fault));
 }
 
-/* ---- the dispatcher's configuration ----------------------------------------------*/
+/* ---- the dispatcher's configuration -------------------------------------- */
 
 TEST(the_dispatcher_gets_the_tenants_limit_and_the_settings_of_the_worker)
 {
