@@ -99,9 +99,12 @@ struct fusion_query {
 #define FUSION_POSITION "@position"
 typedef void fusion_row_fn(void *arg, const json_t *row);
 
+enum { FUSION_WHY_MAX = 50 };
 struct fusion_page {
     size_t count;       /* rows the pod counted; or seen */
     size_t unreadable;  /* rows that were not JSON by themselves */
+    const json_t *why;  /* texts: where those rows were and what is wrong with
+                           them, the first FUSION_WHY_MAX; NULL: none */
     bool has_more;
     unsigned limit;     /* what the pod says it applied; 0: not told */
     int64_t pod_us;     /* its Date header when the page was read; 0: none */

@@ -208,6 +208,12 @@ MUST_USE enum err store_accounts(struct store *s, int64_t tenant,
                                  const char *by, const char *keys,
                                  store_json_fn *done, void *arg,
                                  struct store_op **op);
+/* Numbers of accounts known, sorted, the first `limit` above `after` ("": from
+ * the beginning): ["1008",..] */
+MUST_USE enum err store_account_numbers(struct store *s, int64_t tenant,
+                                        const char *after, unsigned limit,
+                                        store_json_fn *done, void *arg,
+                                        struct store_op **op);
 /* Customers or invoices that Fusion does not have: what waits for them goes on
  * without (audited parent_missing). kind: customer invoice; ids: JSON array. */
 MUST_USE enum err store_missing(struct store *s, int64_t tenant,

@@ -3,19 +3,17 @@
  * Customers composed: account row, what invoices said, organisation, persons.
  *
  *     accounts (given, or by number) -> hints -> organisations -> persons
- *         -> records -> intake -> return
+ *         -> debts -> records -> intake -> return
  *
  * At most CHUNK_ACCOUNTS at once, so that one `in` list holds their parties.
  * Organisations and persons enrich: when the pod refuses them, customers are
- * composed without, for an hour, and it is said once. An account that Fusion
+ * composed without and it is remembered that they lack them (repay.c). An account that Fusion
  * does not list is still a customer when an invoice told of it.
  */
 #include "feed_priv.h"
 #include "ml/jsonx.h"
 
 #include <string.h>
-
-#define CRM_OFF_US (INT64_C(3600) * 1000000)
 
 static const char *const org_children[] = {"CustomerClassification",
                                            "ContactPoint", NULL};
@@ -159,7 +157,7 @@ composed(struct poll *p)
     compose_reset(p);
     collect_clear(&p->page);
     /* What is left in hand, nobody knows. */
-    if (!given && json_array_size(p->hand) > 0) {
+    if (!given && !p->repaying && json_array_size(p->hand) > 0) {
         poll_go(p, needs_missing);
         return;
     }
@@ -177,7 +175,7 @@ hand_without(struct poll *p, const char *number)
     }
 }
 
-static void
+void
 compose_store(struct poll *p)
 {
     struct compose *c = &p->compose;
@@ -201,25 +199,21 @@ compose_store(struct poll *p)
 
 /* ---- persons, organisations ------------------------------------------------------------ */
 
-bool
-crm_is_off(const struct poll *p)
-{
-    return loop_now_us(p->f->loop) < p->f->crm_off_us;
-}
-
-void
-crm_off(struct poll *p, const char *resource)
-{
-    char text[LOG_TEXT_MAX];
-
-    p->f->crm_off_us = loop_now_us(p->f->loop) + CRM_OFF_US;
-    LOG_WARN(&p->log, "feed.crm_off", "resource=%s message=\"%s\"", resource,
-             log_safe(text, p->fault.message));
-    fault_clear(&p->fault);
-}
-
 static void orgs_ask(struct poll *p);
 static void persons_ask(struct poll *p);
+
+/* All that can be read was. */
+static void
+compose_ready(struct poll *p)
+{
+    if (p->repaying && p->repay == 0) {
+        crm_repay_dropped(p);
+    } else if (p->compose.without != 0) {
+        poll_go(p, crm_owe);
+    } else {
+        poll_go(p, compose_store);
+    }
+}
 
 static void
 persons_take(struct poll *p)
@@ -247,13 +241,14 @@ static void
 on_persons(struct poll *p, const struct fusion_page *page)
 {
     if (page == NULL) {
-        crm_off(p, "hubPersons");
+        crm_off(p, CRM_PERSONS);
+        p->compose.without |= BIT(CRM_PERSONS);
     } else if (got_more(p, page)) {
         poll_go(p, persons_ask);
         return;
     }
     persons_take(p);
-    poll_go(p, compose_store);
+    compose_ready(p);
 }
 
 static void
@@ -269,8 +264,9 @@ persons_ask(struct poll *p)
         .order_by = "PartyId:asc",
     };
 
-    if (json_array_size(c->parties) == 0 || crm_is_off(p)) {
-        poll_go(p, compose_store);
+    if (crm_is_off(p, CRM_PERSONS)) {
+        c->without |= BIT(CRM_PERSONS);
+        compose_ready(p);
         return;
     }
     arena_reset(&p->arena);
@@ -285,7 +281,8 @@ on_orgs(struct poll *p, const struct fusion_page *page)
     struct compose *c = &p->compose;
 
     if (page == NULL) {
-        crm_off(p, "hubOrganizations");
+        crm_off(p, CRM_ORGS);
+        c->without |= BIT(CRM_ORGS);
     } else if (got_more(p, page)) {
         poll_go(p, orgs_ask);
         return;
@@ -318,8 +315,13 @@ orgs_ask(struct poll *p)
         .order_by = "PartyId:asc",
     };
 
-    if (json_array_size(c->parties) == 0 || crm_is_off(p)) {
-        poll_go(p, compose_store);
+    if (json_array_size(c->parties) == 0) {
+        compose_ready(p);
+        return;
+    }
+    if (crm_is_off(p, CRM_ORGS)) {
+        c->without |= BIT(CRM_ORGS);
+        poll_go(p, persons_ask);
         return;
     }
     arena_reset(&p->arena);
@@ -411,6 +413,7 @@ on_accounts(struct poll *p, const struct fusion_page *page)
         json_decref(p->hand);
         p->hand = NULL;
         compose_reset(p);
+        p->repay = 0;
         poll_return(p);
         return;
     }

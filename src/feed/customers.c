@@ -6,7 +6,8 @@
  *
  * The first poll does not read organisations and persons by stamp: whatever
  * they hold is read with their accounts. Their cursors begin at the pod's
- * clock as it was when that poll began.
+ * clock as it was when that poll began. What the pod refused of them for a
+ * while is made up for at the end (repay.c).
  */
 #include "feed_priv.h"
 #include "ml/jsonx.h"
@@ -110,6 +111,7 @@ static const struct scan_spec persons = {
     .id = "PartyId",
     .kind = MAP_CUSTOMER,
     .crm = true,
+    .part = CRM_PERSONS,
     .row = on_person_row,
     .page = parties_page,
 };
@@ -119,6 +121,7 @@ static const struct scan_spec orgs = {
     .id = "PartyId",
     .kind = MAP_CUSTOMER,
     .crm = true,
+    .part = CRM_ORGS,
     .row = on_org_row,
     .page = parties_page,
 };
@@ -145,20 +148,26 @@ party_begin(struct poll *p, const char *stream, step_fn *back)
 }
 
 static void
+customers_repay(struct poll *p)
+{
+    poll_call(p, crm_repay, customers_serve);
+}
+
+static void
 persons_scan(struct poll *p)
 {
-    if (crm_is_off(p)) {
-        poll_go(p, customers_serve);
-    } else if (!party_begin(p, PERSONS, customers_serve)) {
-        scan_start(p, &persons, customers_serve);
+    if (crm_is_off(p, CRM_PERSONS)) {
+        poll_go(p, customers_repay);
+    } else if (!party_begin(p, PERSONS, customers_repay)) {
+        scan_start(p, &persons, customers_repay);
     }
 }
 
 static void
 orgs_scan(struct poll *p)
 {
-    if (crm_is_off(p)) {
-        poll_go(p, customers_serve);
+    if (crm_is_off(p, CRM_ORGS)) {
+        poll_go(p, persons_scan);
     } else if (!party_begin(p, ORGS, persons_scan)) {
         scan_start(p, &orgs, persons_scan);
     }
@@ -221,8 +230,14 @@ static const struct scan_spec accounts = {
     .page = account_page,
 };
 
+static void
+accounts_scan(struct poll *p)
+{
+    scan_start(p, &accounts, orgs_scan);
+}
+
 void
 customers_begin(struct poll *p)
 {
-    scan_start(p, &accounts, orgs_scan);
+    poll_call(p, crm_debts_read, accounts_scan);
 }

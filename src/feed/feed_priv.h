@@ -12,6 +12,7 @@
  *   window.c    keyset arithmetic, pure
  *   scan.c      a resource by LastUpdateDate, page after page
  *   invoices.c customers.c compose.c payments.c applications.c  the feeds
+ *   repay.c     what customers lack while the pod refuses parties
  *   learned.c   what was found out about the pod
  */
 #include "ml/feed.h"
@@ -144,12 +145,17 @@ struct feed {
     size_t read, opened;
 };
 
+/* What enriches customers and may be refused. */
+enum crm { CRM_ORGS, CRM_PERSONS, CRM_PARTS };
+
 struct learned {
     bool has_literal;
     enum fusion_literal literal;
     char receipts; /* 'A' 'B' or 0 */
     bool polled[FEED_KINDS];
+    bool owed[CRM_PARTS]; /* customers were composed without */
 };
+extern const char *const learned_debts[CRM_PARTS]; /* names of owed */
 void learned_parse(const char *json, struct learned *l);
 
 struct feeds {
@@ -164,7 +170,13 @@ struct feeds {
     struct feed feed[FEED_KINDS];
     struct learned learned;
     struct map need_customers, need_invoices;
-    int64_t crm_off_us; /* monotonic: enrichment is left out until then */
+    int64_t crm_off_us[CRM_PARTS]; /* monotonic: left out until then */
+    uint64_t debts[CRM_PARTS];     /* grow when customers are composed without */
+    /* The pass that repays: of what, where it is, debts as it began. */
+    unsigned repay_mask;
+    char *repay_at; /* NULL: at its beginning */
+    uint64_t repay_debts[CRM_PARTS];
+    struct poll *clearing; /* writes that debts are paid */
     int64_t batch_off_us;
     int64_t pod_off_us; /* the pod's clock minus our monotonic one */
     bool pod_known;
@@ -200,6 +212,7 @@ struct scan_spec {
     const char *resource, *stream, *id;
     enum map_kind kind;
     bool crm, links;
+    enum crm part; /* of crm */
     const char *expand, *key;
     const char *const *children;
     fusion_row_fn *row;
@@ -212,6 +225,7 @@ struct compose {
     json_t *orgs;     /* party -> row */
     json_t *persons;  /* party -> array of rows */
     json_t *parties;  /* array of texts */
+    unsigned without; /* BIT() of enum crm: refused */
     bool given;       /* accounts came from the spine, not by number */
 };
 
@@ -282,6 +296,9 @@ struct poll {
     bool opened_once;
     struct compose compose;
     struct applications apps;
+    bool repaying;    /* composing all accounts again */
+    unsigned repay;   /* BIT() of enum crm: what that repays */
+    char *repay_last; /* the last number in hand */
     /* the end */
     enum err err;
     struct fault fault;
@@ -294,6 +311,7 @@ struct poll *poll_from(void *arg);
 void poll_go(struct poll *p, step_fn *step);
 void poll_call(struct poll *p, step_fn *step, step_fn *back);
 void poll_return(struct poll *p);
+void poll_again(struct poll *p, int64_t delay_ms); /* the step, later */
 void poll_end(struct poll *p);
 void poll_fail(struct poll *p, enum err err, const struct fault *why);
 /* Reads q with `row`; then on_page. Rows were reset. */
@@ -333,14 +351,26 @@ void needs_missing(struct poll *p);
 
 /* ---- scan.c --------------------------------------------------------------------------- */
 
-/* Organisations and persons are left out for an hour; said once. */
-void crm_off(struct poll *p, const char *resource);
-bool crm_is_off(const struct poll *p);
 void scan_start(struct poll *p, const struct scan_spec *spec, step_fn *back);
 void scan_next(struct poll *p); /* as a step: after the page was stored */
 /* Whether a row of the scan is to be taken; collects its id and stamp. */
 bool scan_takes(struct poll *p, const json_t *row, const char *id_name,
                 const char **id, int64_t *us);
+
+/* ---- repay.c --------------------------------------------------------------------------- */
+
+/* Left out for an hour; p->fault says why. */
+void crm_off(struct poll *p, enum crm part);
+bool crm_is_off(const struct poll *p, enum crm part);
+/* Steps. Remembers what p->compose goes without, then compose_store(). */
+void crm_owe(struct poll *p);
+/* What the database remembers of debts. */
+void crm_debts_read(struct poll *p);
+/* Composes all accounts again when there is a debt that can be paid. */
+void crm_repay(struct poll *p);
+/* The chunk under way is not stored, and the pass ends. */
+void crm_repay_dropped(struct poll *p);
+void crm_repay_free(struct poll *p);
 
 /* ---- the feeds --------------------------------------------------------------------------- */
 
@@ -350,6 +380,7 @@ void customers_begin(struct poll *p);
 void customers_by_number(struct poll *p); /* p->hand; a step */
 void compose_kept(struct poll *p); /* p->page.kept from kept_at on; a step */
 void compose_reset(struct poll *p);
+void compose_store(struct poll *p); /* a step */
 /* p->accounts from rows of accounts (objects by number). */
 void accounts_remember(struct poll *p, json_t *rows);
 void payments_begin(struct poll *p);

@@ -391,6 +391,7 @@ feeds_poll_once(struct feeds *f)
     ML_ASSERT(!f->stopped);
     f->round_told = true;
     if (!f->round) {
+        memset(f->crm_off_us, 0, sizeof(f->crm_off_us)); /* asked again */
         round_begin(f);
     }
 }
@@ -456,6 +457,8 @@ feeds_new(struct loop *l, struct store *s, struct fusion *fusion,
     f->cfg.name = f->name;
     f->cfg.worker = f->worker;
     learned_parse(c->learned, &f->learned);
+    /* The tenant's copy may be old: read by the poll, written when made. */
+    memset(f->learned.owed, 0, sizeof(f->learned.owed));
     f->cfg.learned = NULL;
     if (f->cfg.page == 0 || f->cfg.page > 500) {
         f->cfg.page = 500;
@@ -525,6 +528,7 @@ feeds_free(struct feeds *f)
     map_fini(&f->need_invoices);
     mem_free(f->name);
     mem_free(f->worker);
+    mem_free(f->repay_at);
     f->magic = 0;
     mem_free(f);
 }

@@ -204,7 +204,7 @@ intake_class(const struct poll *p)
     const struct collect *c = &p->page;
     int64_t pod = feeds_pod_us(p->f);
 
-    if (p->backfill ||
+    if (p->backfill || p->repaying ||
         (c->n_rows > 0 && pod != 0 && c->rows[c->n_rows - 1].us > 0 &&
          c->rows[c->n_rows - 1].us < pod - FRESH_US)) {
         return "backfill";

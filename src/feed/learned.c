@@ -6,11 +6,17 @@
  *   fusion_literal   0..3, the style of time literals
  *   fusion_receipts  "A" stamps can be asked for, "B" newest first
  *   polled_<feed>    true once a poll of the feed has come to its end
+ *   crm_off_<part>   since when customers are composed without; null: paid
  */
 #include "feed_priv.h"
 #include "ml/jsonx.h"
 
 #include <string.h>
+
+const char *const learned_debts[CRM_PARTS] = {
+    [CRM_ORGS] = "crm_off_organizations",
+    [CRM_PERSONS] = "crm_off_persons",
+};
 
 void
 learned_parse(const char *json, struct learned *l)
@@ -43,6 +49,9 @@ learned_parse(const char *json, struct learned *l)
             l->polled[k] = has && value;
         }
         mem_free(key);
+    }
+    for (unsigned part = 0; part < CRM_PARTS; part++) {
+        l->owed[part] = jsonx_text(tree, learned_debts[part]) != NULL;
     }
     json_decref(tree);
 }

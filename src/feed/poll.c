@@ -72,7 +72,7 @@ on_again(void *arg)
     p->step(p);
 }
 
-static void
+void
 poll_again(struct poll *p, int64_t delay_ms)
 {
     loop_timer_start(p->f->loop, &p->timer, delay_ms, on_again, p);
@@ -547,6 +547,7 @@ poll_free(struct poll *p)
     json_decref(p->cursors);
     compose_reset(p);
     applications_reset(p);
+    crm_repay_free(p);
     if (p->window_on) {
         window_fini(&p->window);
     }

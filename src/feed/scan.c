@@ -34,7 +34,7 @@ scan_page(struct poll *p, const struct fusion_page *page)
 
     if (page == NULL) {
         /* Refused, and that is no failure: nothing to read here. */
-        crm_off(p, p->scan->resource);
+        crm_off(p, p->scan->part);
         collect_reset(&p->page);
         p->next = WINDOW_END;
         poll_return(p);

@@ -106,7 +106,11 @@ call_judge(struct fusion_call *c, enum err err, const struct http_reply *r,
     }
     a.type = http_header(r, "Content-Type");
     a.location = http_header(r, "Location");
-    return error_decode(&a, f);
+    err = error_decode(&a, f);
+    if (err != ERR_CREDENTIALS) {
+        error_prefix(f, c->label);
+    }
+    return err;
 }
 
 static enum err

@@ -230,6 +230,20 @@ error_decode_token(const struct answer *a, struct fault *f)
     return oauth_refused(a, f);
 }
 
+void
+error_prefix(struct fault *f, const char *what)
+{
+    char text[FAULT_MESSAGE_MAX];
+    size_t n = strlen(what);
+
+    if (strncmp(f->message, what, n) == 0 && f->message[n] == ':') {
+        return;
+    }
+    (void)snprintf(text, sizeof(text), "%s", f->message);
+    (void)fault_set(f, f->err, "%s: %s", what,
+                    text[0] == 0 ? err_text(f->err) : text);
+}
+
 int64_t
 error_retry_after_ms(const char *header)
 {

@@ -48,6 +48,8 @@ void query_path(struct buf *b, const struct url_style *s,
                 const struct fusion_query *q, unsigned offset);
 /* "receivablesInvoices" of "receivablesInvoices/1/child/x" is "x": a label. */
 void query_label(const char *resource, char *out, size_t n);
+/* What people are told it is: paths stay, addresses become labels. */
+void query_name(const char *resource, char *out, size_t n);
 
 /* ---- error.c -------------------------------------------------------------- */
 
@@ -62,6 +64,8 @@ struct answer {
 enum err error_decode(const struct answer *a, struct fault *f);
 /* The same for the token endpoint. */
 enum err error_decode_token(const struct answer *a, struct fault *f);
+/* "what: " before the message, unless it begins so. */
+void error_prefix(struct fault *f, const char *what);
 /* Retry-After in seconds; 0 when absent or odd. */
 int64_t error_retry_after_ms(const char *header);
 
@@ -160,6 +164,8 @@ struct page {
     char *body;           /* private copy */
     size_t len;
     const char *key;  /* "items" or "parts" */
+    char *resource;   /* for people */
+    unsigned offset;  /* of the page */
     char **names;     /* children that must be complete; NULL ends */
     size_t n_queries; /* parts: how many were asked for */
     fusion_row_fn *row;
@@ -172,12 +178,15 @@ struct page {
     struct fault fault;
     json_t *envelope;
     size_t seen, unreadable;
+    json_t *why;      /* texts of unreadable rows */
     json_t *partial;  /* rows with a child that is not complete */
     size_t *received; /* parts: rows of each query; SIZE_MAX: no answer */
     bool *more;       /* parts: that query has more rows */
 };
-struct page *page_new(const char *key, const char *const *children,
+struct page *page_new(const char *key, const struct fusion_query *q,
                       size_t n_queries);
+/* Row `at` of the page cannot be used. */
+void page_spoilt(struct page *p, size_t at, const char *what);
 void page_free(void *page);
 void page_split(void *page);     /* the work; pool or loop */
 void page_close(struct page *p); /* after this no row is given */

@@ -46,11 +46,19 @@ op_end(struct fusion_op *op, enum err err)
     fusion_page_fn *done = op->done;
     void *arg = op->arg;
 
+    json_t *why = NULL;
+
     if (err != ERR_OK && result.fault.err == ERR_OK) {
-        (void)fault_set(&result.fault, err, "%s", err_text(err));
+        (void)fault_set(&result.fault, err, "%s: %s", op->page->resource,
+                        err_text(err));
+    }
+    if (result.unreadable > 0) {
+        why = json_incref(op->page->why);
+        result.why = why;
     }
     op_free(op);
     done(arg, err, &result);
+    json_decref(why);
 }
 
 static enum err
@@ -58,7 +66,7 @@ op_promise(struct fusion_op *op, const char *what)
 {
     fault_clear(&op->result.fault);
     return fault_set(&op->result.fault, ERR_PROMISE, "%s: %s",
-                     op->queries[0].resource, what);
+                     op->page->resource, what);
 }
 
 static void
@@ -82,15 +90,25 @@ op_note(struct fusion_op *op, const struct http_reply *r, const struct fault *f)
     }
 }
 
-static bool
-is_html(const struct http_reply *r)
+/* A page cannot begin so. */
+static enum err
+op_look(struct fusion_op *op, const struct http_reply *r)
 {
     const char *p = r->body;
+    const char *what = NULL;
 
     while (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t') {
         p++;
     }
-    return *p == '<';
+    if (*p == '<') {
+        what = "the pod answered HTML instead of JSON";
+    } else if (*p == 0 && p == r->body + r->body_len) {
+        what = "the pod answered nothing";
+    } else {
+        return ERR_OK;
+    }
+    return fault_set(&op->result.fault, ERR_SYNTAX, "%s: %s",
+                     op->page->resource, what);
 }
 
 /* ---- the rest of children and parts ------------------------------------------- */
@@ -104,9 +122,8 @@ on_more_item(void *arg, json_t *item, const struct fault *f)
 
     if (item == NULL) {
         op->more_spoilt = true;
-        if (op->result.unreadable == 0) {
-            op->result.fault = *f;
-        }
+        (void)snprintf(op->more_why, sizeof(op->more_why), "%s: %s",
+                       op->child == NULL ? "a row" : op->child, f->message);
         return ERR_OK;
     }
     (void)json_array_append(op->more, item);
@@ -132,6 +149,12 @@ op_more_read(struct fusion_op *op, const struct http_reply *r)
     }
     json_decref(envelope);
     if (err != ERR_OK) {
+        err = err == ERR_TYPE ? ERR_PROMISE : err;
+        f.err = err;
+        if (op->child != NULL) {
+            error_prefix(&f, op->child);
+        }
+        error_prefix(&f, op->page->resource);
         op->result.fault = f;
         return err;
     }
@@ -180,6 +203,9 @@ on_more(void *arg, enum err err, const struct http_reply *r,
 
     op->call = NULL;
     op_note(op, r, f);
+    if (err == ERR_OK) {
+        err = op_look(op, r);
+    }
     if (err == ERR_OK) {
         err = op_more_read(op, r);
     }
@@ -255,13 +281,26 @@ op_child_next(struct fusion_op *op, json_t *row)
     q.resource = child_path(op, row, child);
     if (q.resource == NULL) {
         op->more_spoilt = true;
-        (void)op_promise(op, "a row has no key to read its children by");
+        (void)snprintf(op->more_why, sizeof(op->more_why),
+                       "%s is not whole and %s, its key, is missing", op->child,
+                       op->queries[0].key == NULL ? "" : op->queries[0].key);
         op->child_at++;
         return op_child_next(op, row);
     }
     op_more_ask(op, &q,
                 (unsigned)json_array_size(json_object_get(child, "items")));
     return true;
+}
+
+static void
+op_spoilt(struct fusion_op *op, const json_t *row)
+{
+    struct page *p = op->page;
+    const json_t *at = json_object_get(row, FUSION_POSITION);
+
+    page_spoilt(p, (size_t)json_integer_value(at), op->more_why);
+    op->result.unreadable = p->unreadable;
+    op->result.fault = p->fault;
 }
 
 static void
@@ -276,7 +315,7 @@ op_complete_rows(struct fusion_op *op)
             return;
         }
         if (op->more_spoilt) {
-            op->result.unreadable++;
+            op_spoilt(op, row);
         } else {
             op->row(op->arg, row);
         }
@@ -356,6 +395,7 @@ on_split(void *arg)
 
     op->pool = NULL;
     if (p->fault.err != ERR_OK) {
+        error_prefix(&p->fault, p->resource);
         op->result.fault = p->fault;
     }
     if (err == ERR_OK) {
@@ -377,10 +417,8 @@ on_page_answer(void *arg, enum err err, const struct http_reply *r,
 
     op->call = NULL;
     op_note(op, r, f);
-    if (err == ERR_OK && is_html(r)) {
-        err = fault_set(&op->result.fault, ERR_SYNTAX,
-                        "%s: the pod answered HTML instead of JSON",
-                        op->queries[0].resource);
+    if (err == ERR_OK) {
+        err = op_look(op, r);
     }
     if (err != ERR_OK) {
         op_end(op, err);
@@ -486,7 +524,7 @@ fusion_read(struct fusion *f, const struct fusion_query *q, fusion_row_fn *row,
     op->row = row;
     op->done = done;
     op->arg = arg;
-    op->page = page_new("items", q->children, 0);
+    op->page = page_new("items", q, 0);
     op->page->op = op;
     op->page->row = row;
     op->page->arg = arg;
@@ -553,7 +591,7 @@ fusion_read_batch(struct fusion *f, const struct fusion_query *q, size_t n,
     op->row_at_fn = row;
     op->done = done;
     op->arg = arg;
-    op->page = page_new("parts", NULL, n);
+    op->page = page_new("parts", q, n);
     op->page->op = op;
     op->page->row_at = row;
     op->page->arg = arg;

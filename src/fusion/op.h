@@ -26,6 +26,7 @@ struct fusion_op {
     const char *child;
     json_t *more; /* items of the follow-up page being read; owned */
     bool more_has_more, more_spoilt;
+    char more_why[256]; /* what spoilt it */
     unsigned tried; /* describe: kinds of Accept */
     char *attribute;
     fusion_page_fn *done;

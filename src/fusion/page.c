@@ -17,8 +17,10 @@
 enum { CHILDREN_MAX = 16 };
 
 struct page *
-page_new(const char *key, const char *const *children, size_t n_queries)
+page_new(const char *key, const struct fusion_query *q, size_t n_queries)
 {
+    const char *const *children = n_queries > 0 ? NULL : q->children;
+    char name[128];
     struct page *p = MEM_NEW(struct page);
     int rc = pthread_mutex_init(&p->gate, NULL);
     size_t n = 0;
@@ -27,6 +29,10 @@ page_new(const char *key, const char *const *children, size_t n_queries)
     p->key = key;
     p->n_queries = n_queries;
     p->partial = json_array();
+    p->why = json_array();
+    query_name(q->resource, name, sizeof(name));
+    p->resource = mem_printf("%s%s", name, n_queries > 0 ? " (batch)" : "");
+    p->offset = q->offset;
     p->names = mem_array(CHILDREN_MAX + 1, sizeof(*p->names));
     for (; children != NULL && children[n] != NULL; n++) {
         ML_ASSERT(n < CHILDREN_MAX);
@@ -59,6 +65,8 @@ page_free(void *page)
     mem_free(p->body);
     json_decref(p->envelope);
     json_decref(p->partial);
+    json_decref(p->why);
+    mem_free(p->resource);
     (void)pthread_mutex_destroy(&p->gate);
     mem_free(p);
 }
@@ -106,13 +114,20 @@ page_truncated(const struct page *p, json_t *row, size_t *at, const char **name)
     return NULL;
 }
 
-static void
-page_spoilt(struct page *p, const struct fault *f)
+void
+page_spoilt(struct page *p, size_t at, const char *what)
 {
-    if (p->unreadable == 0 && f != NULL) {
-        p->fault = *f;
+    char *text = mem_printf("%s: row %zu of the page at offset %u: %s",
+                            p->resource, at, p->offset, what);
+
+    if (p->unreadable == 0) {
+        (void)fault_set(&p->fault, ERR_SYNTAX, "%s", text);
+    }
+    if (json_array_size(p->why) < FUSION_WHY_MAX) {
+        (void)json_array_append_new(p->why, json_string(text));
     }
     p->unreadable++;
+    mem_free(text);
 }
 
 static enum err
@@ -124,7 +139,8 @@ on_item(void *arg, json_t *item, const struct fault *f)
 
     p->seen++;
     if (item == NULL || !json_is_object(item)) {
-        page_spoilt(p, f);
+        page_spoilt(p, p->seen - 1,
+                    item != NULL ? "it is no JSON object" : f->message);
         return ERR_OK;
     }
     (void)json_object_set_new(item, FUSION_POSITION,
@@ -216,6 +232,10 @@ page_split(void *page)
                         &p->envelope, &f);
     if (p->err != ERR_OK && p->fault.err == ERR_OK) {
         p->fault = f;
+    }
+    if (p->err == ERR_TYPE) {
+        p->err = ERR_PROMISE; /* items are there, but no array */
+        p->fault.err = p->err;
     }
     if (p->err == ERR_OK && parts) {
         p->err = parts_all_there(p);

@@ -157,6 +157,23 @@ store_accounts(struct store *s, int64_t tenant, const char *by,
 }
 
 enum err
+store_account_numbers(struct store *s, int64_t tenant, const char *after,
+                      unsigned limit, store_json_fn *done, void *arg,
+                      struct store_op **op)
+{
+    struct store_op *o = store_op_new(s, store_finish_json, arg);
+    struct store_call c;
+
+    o->done.json = done;
+    store_call_init(&c, tenant);
+    (void)store_call_add(
+        &c, SQL_ACCOUNT_NUMBERS,
+        (const char *const[]){store_call_int(&c, tenant), after,
+                              store_call_int(&c, limit)});
+    return store_op_send(o, &c, op);
+}
+
+enum err
 store_missing(struct store *s, int64_t tenant, const char *kind,
               const char *ids, store_done_fn *done, void *arg,
               struct store_op **op)

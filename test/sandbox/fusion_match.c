@@ -69,7 +69,10 @@ like(const char *s, const char *p)
 static bool
 compare(const struct node *n, const struct val *v)
 {
-    int d = n->n_lits > 0 && v->t != V_NULL ? val_compare(v, &n->lits[0].v) : 0;
+    /* the literal of LIKE is a pattern and has no value */
+    bool valued = n->n_lits > 0 && n->cmp != C_LIKE && n->cmp != C_NOT_LIKE &&
+                  n->cmp != C_NULL && n->cmp != C_NOT_NULL;
+    int d = valued && v->t != V_NULL ? val_compare(v, &n->lits[0].v) : 0;
     bool in = false;
 
     if (v->t == V_NULL || n->cmp == C_NULL || n->cmp == C_NOT_NULL) {

@@ -191,6 +191,7 @@ on_control(void *arg, enum err err, const struct http_reply *r)
     loop_stop(p->loop);
 }
 
+PRINTF_LIKE(3, 0)
 static const json_t *
 control(struct pod *p, const char *method, const char *fmt, va_list ap)
 {

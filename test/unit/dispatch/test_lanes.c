@@ -198,7 +198,7 @@ TEST(a_lane_passed_over_for_too_long_goes_before_a_full_one)
     c.limit = 1;
     fx_customer(&fx, "1008");
     fx_add(&fx, TENANT, true);
-    dispatch_lease(fx.d, 1, clock_mono_us() + INT64_C(60000000), 500, 500);
+    dispatch_lease(fx.d, 1, clock_mono_us() + INT64_C(60000000), 500, 1000);
     UNTIL(&fx, fx.d->n_jobs == 1);
     plain_jobs(450, "p");
     dispatch_poke(fx.d, TENANT);
@@ -229,7 +229,7 @@ TEST(of_two_tenants_with_full_lanes_the_one_that_waits_longer_goes_first)
     }
     fx_add(&fx, TENANT, true);
     fx_add(&fx, 9, true);
-    dispatch_lease(fx.d, 1, clock_mono_us() + INT64_C(60000000), 500, 300);
+    dispatch_lease(fx.d, 1, clock_mono_us() + INT64_C(60000000), 500, 1000);
     UNTIL(&fx, fx.d->n_jobs == 200);
     LIST_EACH(&fx.d->tenants, item, next)
     {
@@ -269,7 +269,7 @@ TEST(a_retry_that_is_due_later_is_taken_up_by_itself)
     fx_open(&fx, NULL);
     j = fx_plain(&fx, TENANT, "p1");
     fx_set(&j->state, "retry");
-    j->due_us = clock_mono_us() + 50000;
+    j->due_us = clock_mono_us() + 400000;
     fx_start(&fx);
     fx_settle(&fx);
     EQ_UINT(fx.n_sent, 0);
@@ -287,6 +287,8 @@ SUITE(lanes, RUN(a_full_lane_leaves_with_a_hundred_without_waiting),
       RUN_LONG(no_key_is_in_a_batch_twice_and_none_is_left_out, 10),
       RUN_LONG(no_more_jobs_are_taken_into_memory_than_allowed, 10),
       RUN_LONG(a_lane_passed_over_for_too_long_goes_before_a_full_one, 10),
-      RUN(of_two_tenants_with_full_lanes_the_one_that_waits_longer_goes_first),
+      RUN_LONG(
+          of_two_tenants_with_full_lanes_the_one_that_waits_longer_goes_first,
+          10),
       RUN(nothing_is_taken_up_while_held),
       RUN(a_retry_that_is_due_later_is_taken_up_by_itself))

@@ -192,7 +192,7 @@ TEST(a_tenant_removed_and_added_again_finds_the_jobs_that_came_back)
     fx.hold = HOLD_OUTCOME;
     plain_jobs(1);
     fx_add(&fx, TENANT, true);
-    dispatch_lease(fx.d, 1, clock_mono_us() + INT64_C(60000000), 500, 100);
+    dispatch_lease(fx.d, 1, clock_mono_us() + INT64_C(60000000), 500, 500);
     UNTIL(&fx, dispatch_status(fx.d).jobs == 1);
     dispatch_remove(fx.d, TENANT);
     fx_add(&fx, TENANT, true);
@@ -228,6 +228,7 @@ free_while(unsigned hold, bool provisioned)
     fx_invoice(&fx, "3001", 3, "open");
     fx_add(&fx, TENANT, provisioned);
     fx_lease(&fx, 60000);
+    UNTIL(&fx, fx.n_ops > 0);
     fx_quiet(&fx);
     IS(fx.n_ops > 0);
     fx_close(&fx); /* counts what is left; the sanitizer what leaked */

@@ -44,7 +44,7 @@ static struct {
     struct dispatch *last; /* the dispatcher made last, while it lives */
 } fx;
 
-/* ---- the store ------------------------------------------------------------- */
+/* ---- the store ----------------------------------------------------------- */
 
 static void
 op_free(struct op *op)
@@ -201,7 +201,7 @@ store_job_counts(struct store *s, int64_t tenant, store_json_fn *done,
 
 enum err
 vault_unseal(const struct vault *v, const char *tenant, const char *field,
-           const char *sealed, struct secret **out, struct fault *f)
+             const char *sealed, struct secret **out, struct fault *f)
 {
     (void)v;
     (void)tenant;
@@ -211,7 +211,7 @@ vault_unseal(const struct vault *v, const char *tenant, const char *field,
     return ERR_OK;
 }
 
-/* ---- dispatch --------------------------------------------------------------- */
+/* ---- dispatch ------------------------------------------------------------ */
 
 struct dispatch *
 dispatch_new(struct loop *l, struct store *s, const struct dispatch_config *c,
@@ -322,7 +322,7 @@ dispatch_call(struct dispatch *d, int64_t tenant,
     return ERR_OK;
 }
 
-/* ---- feeds ------------------------------------------------------------------- */
+/* ---- feeds --------------------------------------------------------------- */
 
 struct feeds {
     int unused;
@@ -375,7 +375,7 @@ feeds_want(struct feeds *f, const char *kind, const char *id)
     (void)id;
 }
 
-/* ---- life -------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------- */
 
 static const char settings[] =
     "{\"fusion_url\":\"https://pod.example.com\",\"fusion_auth\":\"basic\","
@@ -463,7 +463,7 @@ answer_details(enum err err)
     json_decref(body);
 }
 
-/* ---- tests -------------------------------------------------------------------- */
+/* ---- tests --------------------------------------------------------------- */
 
 TEST(a_tenant_works_under_the_lease_of_its_portal)
 {
@@ -594,12 +594,13 @@ TEST(a_halted_tenant_stops_and_the_lease_stays)
     end();
 }
 
-SUITE(portal, RUN(a_tenant_works_under_the_lease_of_its_portal),
-      RUN(a_tenant_of_an_unknown_portal_asks_which_it_is_and_moves_there),
-      RUN(credentials_refused_when_asking_halt_the_tenant),
-      RUN(a_tenant_changed_while_it_asks_for_its_portal_asks_again),
-      RUN(a_changed_tenant_is_set_up_anew),
-      RUN(a_paused_tenant_gives_its_portal_back_and_a_resumed_one_takes_it_again),
-      RUN(a_tenant_resumed_while_its_portal_is_given_back_takes_it_again),
-      RUN(a_lost_lease_drops_all_work),
-      RUN(a_halted_tenant_stops_and_the_lease_stays))
+SUITE(
+    portal, RUN(a_tenant_works_under_the_lease_of_its_portal),
+    RUN(a_tenant_of_an_unknown_portal_asks_which_it_is_and_moves_there),
+    RUN(credentials_refused_when_asking_halt_the_tenant),
+    RUN(a_tenant_changed_while_it_asks_for_its_portal_asks_again),
+    RUN(a_changed_tenant_is_set_up_anew),
+    RUN(a_paused_tenant_gives_its_portal_back_and_a_resumed_one_takes_it_again),
+    RUN(a_tenant_resumed_while_its_portal_is_given_back_takes_it_again),
+    RUN(a_lost_lease_drops_all_work),
+    RUN(a_halted_tenant_stops_and_the_lease_stays))
