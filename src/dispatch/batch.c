@@ -12,6 +12,7 @@
 #include "dispatch_priv.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 struct batch *
 batch_new(struct dtenant *t, unsigned lane, size_t n)
@@ -95,15 +96,30 @@ on_answer(void *arg, const struct hubspot_reply *r)
     dispatch_poke_run(d);
 }
 
+enum { READ_MAX = 64 };
+
+static void
+add_name(const char *list[READ_MAX], const char *name)
+{
+    size_t n = 0;
+
+    while (list[n] != NULL && strcmp(list[n], name) != 0) {
+        n++;
+    }
+    ML_ASSERT(n < READ_MAX - 1);
+    list[n] = name; /* a name asked for twice may come twice */
+}
+
+/* What is read back: all that the mapping writes, each name once. */
 static const char *const *
 read_list(unsigned lane)
 {
-    static const char *find[] = {"email", "fusion_account_number", NULL};
-    static const char *lists[MAP_OBJECTS][64];
+    static const char *const find[] = {"email", "fusion_account_number", NULL};
+    static const char *lists[MAP_OBJECTS][READ_MAX];
     enum map_object o = lane_object(lane);
     const char *const *standard = map_standard_properties(o);
     const struct map_property *own;
-    size_t n, at = 0;
+    size_t n;
 
     if (lane == LANE_FIND || lane == LANE_LOOK) {
         return find;
@@ -111,17 +127,17 @@ read_list(unsigned lane)
     if (lists[o][0] != NULL) {
         return lists[o];
     }
-    own = map_properties(&n);
-    for (size_t i = 0; standard[i] != NULL && at < 60; i++) {
-        lists[o][at++] = standard[i];
+    for (size_t i = 0; standard[i] != NULL; i++) {
+        add_name(lists[o], standard[i]);
     }
-    for (size_t i = 0; i < n && at < 62; i++) {
+    own = map_properties(&n);
+    for (size_t i = 0; i < n; i++) {
         if (own[i].object == o) {
-            lists[o][at++] = own[i].name;
+            add_name(lists[o], own[i].name);
         }
     }
     if (o == MAP_INVOICES) {
-        lists[o][at++] = "hs_invoice_status";
+        add_name(lists[o], "hs_invoice_status");
     }
     return lists[o];
 }

@@ -54,6 +54,11 @@ budget_settle(struct dispatch *d, unsigned predicted,
     if (m->daily_remaining >= 0) {
         d->status.daily_remaining = m->daily_remaining;
     }
+    if (m->status == 477 && m->retry_after_us >= 0) {
+        /* the portal is moving: nothing of it answers until then */
+        permits_throttled(&d->permits, now_us, m->retry_after_us, random);
+        return;
+    }
     if (m->status != 429) {
         permits_answered(&d->permits);
         return;

@@ -10,6 +10,8 @@
 
 #include <inttypes.h>
 
+enum { CALL_TRIES = 3 }; /* somebody waits for the answer of a single call */
+
 struct setup {
     unsigned magic;
     struct list link; /* in its tenant's setups */
@@ -184,7 +186,7 @@ comes_again(struct setup *u, const struct hubspot_meta *m)
     if (class != ERR_CLASS_AGAIN && class != ERR_CLASS_LATER) {
         return false;
     }
-    if (u->failures >= c->retry_attempts) {
+    if (u->failures >= (u->provision != NULL ? c->retry_attempts : CALL_TRIES)) {
         return false;
     }
     wait_ms = m->retry_after_us >= 0 ? m->retry_after_us / 1000 :

@@ -14,6 +14,7 @@
 #include "feed_priv.h"
 #include "ml/jsonx.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define FINDER "StandardReceiptApplicationsFinder;ApplicationLimitByDays=3650"
@@ -183,6 +184,8 @@ apps_batch(struct poll *p)
     p->fallback = true;
     p->has_time = false;
     p->on_page = on_batch;
+    (void)snprintf(p->resource, sizeof(p->resource),
+                   "standardReceiptApplications");
     p->began_us = loop_now_us(p->f->loop);
     err = fusion_read_batch(p->f->fusion, q, n, on_row_at, poll_on_page, p,
                             &p->fop);

@@ -9,6 +9,7 @@
 #include "feed_priv.h"
 #include "ml/jsonx.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,8 @@ collect_reset(struct collect *c)
     collect_clear(c);
     arena_reset(&c->arena);
     c->n_rows = 0;
+    c->bad = 0;
+    c->why[0] = 0;
     json_decref(c->kept);
     c->kept = json_array();
 }
@@ -106,6 +109,17 @@ collect_note(struct collect *c, const char *event, enum map_kind kind,
     jsonx_add_text(&w, "id", id);
     jsonx_add_text(&w, "message", message);
     jsonx_close(&w, '}');
+}
+
+void
+collect_bad(struct collect *c, enum map_kind kind, const char *id,
+            const char *why)
+{
+    c->invalid++;
+    if (c->bad++ == 0) {
+        (void)snprintf(c->why, sizeof(c->why), "%s", why);
+    }
+    collect_note(c, "invalid", kind, id, why);
 }
 
 void

@@ -186,9 +186,7 @@ on_account_row(void *arg, const json_t *row)
         return;
     }
     if (jsonx_text(row, "AccountNumber") == NULL) {
-        p->page.invalid++;
-        collect_note(&p->page, "invalid", MAP_CUSTOMER, id,
-                     "AccountNumber is missing");
+        poll_bad_row(p, MAP_CUSTOMER, row, id, "AccountNumber", "a number");
         return;
     }
     (void)json_array_append_new(p->page.kept, collect_copy(row));

@@ -104,7 +104,9 @@ struct collect {
     size_t n_rows, cap_rows;
     struct buf records, notes; /* JSON arrays without the brackets */
     size_t n_records, filtered, invalid, n_notes;
-    json_t *kept; /* array: rows needed later */
+    size_t bad;    /* rows without id or stamp, of this read */
+    char why[256]; /* the first of them */
+    json_t *kept;  /* array: rows needed later */
 };
 void collect_init(struct collect *c);
 void collect_reset(struct collect *c);
@@ -121,6 +123,9 @@ void collect_record(struct collect *c, const struct map_record *r);
 void collect_fate(struct collect *c, enum map_fate fate, enum map_kind kind,
                   const char *id, const struct map_record *r,
                   const struct fault *f);
+/* A row that cannot even be named: where it was, and why. */
+void collect_bad(struct collect *c, enum map_kind kind, const char *id,
+                 const char *why);
 /* A copy of the row without its links; its own href under "self_href". */
 json_t *collect_copy(const json_t *row);
 /* Compact JSON text, to free. */
@@ -171,7 +176,7 @@ struct feeds {
     struct learned learned;
     struct map need_customers, need_invoices;
     int64_t crm_off_us[CRM_PARTS]; /* monotonic: left out until then */
-    uint64_t debts[CRM_PARTS];     /* grow when customers are composed without */
+    uint64_t debts[CRM_PARTS]; /* grow when customers are composed without */
     /* The pass that repays: of what, where it is, debts as it began. */
     unsigned repay_mask;
     char *repay_at; /* NULL: at its beginning */
@@ -259,6 +264,8 @@ struct poll {
     /* a read */
     struct arena arena; /* the query's texts */
     page_fn *on_page;
+    char resource[64]; /* for people */
+    unsigned read_offset;
     bool optional; /* a refusal is no failure: on_page(p, NULL) */
     bool fallback; /* nor is a second failure of another kind */
     bool has_time; /* q has a time literal */
@@ -329,6 +336,9 @@ bool poll_store_ok(struct poll *p, enum err err, const struct fault *f);
 void got_begin(struct poll *p);
 void got_ask(struct poll *p, struct fusion_query *q, page_fn *on_page);
 bool got_more(struct poll *p, const struct fusion_page *page);
+/* The row cannot be used: `attribute` is missing or odd. May run in the pool. */
+void poll_bad_row(struct poll *p, enum map_kind kind, const json_t *row,
+                  const char *id, const char *attribute, const char *wants);
 /* NULL-terminated texts of a JSON array, in the poll's arena. */
 const char *const *poll_list(struct poll *p, const json_t *array);
 int64_t poll_cursor(const struct poll *p, const char *stream, const char **id);

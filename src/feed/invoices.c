@@ -53,7 +53,7 @@ on_id_row(void *arg, const json_t *row)
     size_t filtered = 0;
 
     if (id == NULL) {
-        p->page.invalid++;
+        poll_bad_row(p, MAP_INVOICE, row, NULL, ID, "an id");
         return;
     }
     collect_row(&p->page, row, id, 0);

@@ -135,13 +135,13 @@ on_descent_row(void *arg, const json_t *row)
     int64_t us = 0;
     bool has = false;
 
-    if (id == NULL ||
-        jsonx_get_time(row, "LastUpdateDate", &has, &us, &f) != ERR_OK ||
+    if (id == NULL) {
+        poll_bad_row(p, MAP_PAYMENT, row, NULL, ID, "an id");
+        return;
+    }
+    if (jsonx_get_time(row, "LastUpdateDate", &has, &us, &f) != ERR_OK ||
         !has) {
-        p->page.invalid++;
-        collect_note(&p->page, "invalid", MAP_PAYMENT, id,
-                     id == NULL ? "the row has no id" :
-                                  "LastUpdateDate is missing or no time");
+        poll_bad_row(p, MAP_PAYMENT, row, id, "LastUpdateDate", "a time");
         return;
     }
     collect_row(&p->page, row, id, us);

@@ -300,6 +300,58 @@ poll_read_failed(struct poll *p, enum err err, const struct fusion_page *page)
     poll_again(p, wait);
 }
 
+static enum map_kind
+resource_kind(const char *resource)
+{
+    if (text_has_prefix(resource, "receivablesInvoices")) {
+        return MAP_INVOICE;
+    }
+    return text_has_prefix(resource, "standardReceipt") ? MAP_PAYMENT :
+                                                          MAP_CUSTOMER;
+}
+
+/* Rows that are no JSON, or have no id: told, and each of them audited. */
+static void
+poll_unreadable(struct poll *p, const struct fusion_page *page)
+{
+    struct collect *c = &p->page;
+    char text[LOG_TEXT_MAX];
+
+    if (page->unreadable > 0) {
+        LOG_WARN(&p->log, "feed.unreadable",
+                 "resource=%s rows=%zu message=\"%s\"", p->resource,
+                 page->unreadable, log_safe(text, page->fault.message));
+        c->invalid += page->unreadable;
+        for (size_t i = 0; i < json_array_size(page->why); i++) {
+            collect_note(c, "invalid", resource_kind(p->resource), NULL,
+                         json_string_value(json_array_get(page->why, i)));
+        }
+    }
+    if (c->bad > 0) {
+        LOG_WARN(&p->log, "feed.unreadable",
+                 "resource=%s rows=%zu message=\"%s\"", p->resource, c->bad,
+                 log_safe(text, c->why));
+        c->bad = 0;
+    }
+}
+
+void
+poll_bad_row(struct poll *p, enum map_kind kind, const json_t *row,
+             const char *id, const char *attribute, const char *wants)
+{
+    const json_t *v = json_object_get(row, attribute);
+    char text[256];
+
+    (void)snprintf(
+        text, sizeof(text), "%s: row %lld of the page at offset %u: %s %s%s",
+        p->resource,
+        (long long)json_integer_value(json_object_get(row, FUSION_POSITION)),
+        p->read_offset, attribute,
+        v == NULL || json_is_null(v) ? "is missing" : "is not ",
+        v == NULL || json_is_null(v) ? "" : wants);
+    collect_bad(&p->page, kind, id, text);
+}
+
 void
 poll_on_page(void *arg, enum err err, const struct fusion_page *page)
 {
@@ -316,13 +368,7 @@ poll_on_page(void *arg, enum err err, const struct fusion_page *page)
     p->read_us =
         p->f->pod_known ? p->began_us + p->f->pod_off_us : clock_wall_us();
     page_grow(p);
-    if (page->unreadable > 0) {
-        char text[LOG_TEXT_MAX];
-
-        p->page.invalid += page->unreadable;
-        LOG_WARN(&p->log, "feed.unreadable", "rows=%zu message=\"%s\"",
-                 page->unreadable, log_safe(text, page->fault.message));
-    }
+    poll_unreadable(p, page);
     p->on_page(p, page);
 }
 
@@ -334,6 +380,8 @@ poll_read(struct poll *p, const struct fusion_query *q, fusion_row_fn *row,
     enum err err = ERR_OK;
 
     p->on_page = on_page;
+    p->read_offset = q->offset;
+    (void)snprintf(p->resource, sizeof(p->resource), "%s", q->resource);
     p->fallback = false;
     p->began_us = loop_now_us(p->f->loop);
     p->has_time = false;

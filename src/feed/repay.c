@@ -153,8 +153,8 @@ on_tenant(void *arg, enum err err, const struct store_tenant *rows, size_t n,
 void
 crm_debts_read(struct poll *p)
 {
-    poll_store_started(p, store_tenants(p->f->store, p->f->name, on_tenant, p,
-                                        &p->sop));
+    poll_store_started(
+        p, store_tenants(p->f->store, p->f->name, on_tenant, p, &p->sop));
 }
 
 /* ---- the pass ------------------------------------------------------------------ */
@@ -194,9 +194,9 @@ repay_clear(struct poll *p)
     char *text = debt_json(p->repay, NULL);
 
     p->f->clearing = p;
-    poll_store_started(p, store_tenant_learn(p->f->store, p->f->cfg.tenant,
-                                             NULL, text, on_cleared, p,
-                                             &p->sop));
+    poll_store_started(p,
+                       store_tenant_learn(p->f->store, p->f->cfg.tenant, NULL,
+                                          text, on_cleared, p, &p->sop));
     mem_free(text);
 }
 
@@ -273,10 +273,10 @@ repay_list(struct poll *p)
 {
     const char *at = p->f->repay_at;
 
-    poll_store_started(
-        p, store_account_numbers(p->f->store, p->f->cfg.tenant,
-                                 at == NULL ? "" : at, CHUNK_ACCOUNTS,
-                                 on_numbers, p, &p->sop));
+    poll_store_started(p, store_account_numbers(p->f->store, p->f->cfg.tenant,
+                                                at == NULL ? "" : at,
+                                                CHUNK_ACCOUNTS, on_numbers, p,
+                                                &p->sop));
 }
 
 void

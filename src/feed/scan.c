@@ -130,12 +130,12 @@ scan_takes(struct poll *p, const json_t *row, const char *id_name,
     bool has = false;
 
     *id = jsonx_text(row, id_name);
-    if (*id == NULL ||
-        jsonx_get_time(row, "LastUpdateDate", &has, us, &f) != ERR_OK || !has) {
-        p->page.invalid++;
-        collect_note(&p->page, "invalid", p->scan->kind, *id,
-                     *id == NULL ? "the row has no id" :
-                                   "LastUpdateDate is missing or no time");
+    if (*id == NULL) {
+        poll_bad_row(p, p->scan->kind, row, NULL, id_name, "an id");
+        return false;
+    }
+    if (jsonx_get_time(row, "LastUpdateDate", &has, us, &f) != ERR_OK || !has) {
+        poll_bad_row(p, p->scan->kind, row, *id, "LastUpdateDate", "a time");
         return false;
     }
     collect_row(&p->page, row, *id, *us);

@@ -120,10 +120,20 @@ on_more_item(void *arg, json_t *item, const struct fault *f)
 {
     struct fusion_op *op = arg;
 
+    if (item == NULL && op->kind == OP_BATCH) {
+        op->more_bad++;
+        page_spoilt(op->page,
+                    op->page->received[op->part_at] +
+                        json_array_size(op->more) + op->more_bad - 1,
+                    f->message);
+        op->result.unreadable = op->page->unreadable;
+        op->result.fault = op->page->fault;
+        return ERR_OK;
+    }
     if (item == NULL) {
         op->more_spoilt = true;
-        (void)snprintf(op->more_why, sizeof(op->more_why), "%s: %s",
-                       op->child == NULL ? "a row" : op->child, f->message);
+        (void)snprintf(op->more_why, sizeof(op->more_why), "%s: %s", op->child,
+                       f->message);
         return ERR_OK;
     }
     (void)json_array_append(op->more, item);
@@ -142,6 +152,7 @@ op_more_read(struct fusion_op *op, const struct http_reply *r)
     json_decref(op->more);
     op->more = json_array();
     op->more_has_more = false;
+    op->more_bad = 0;
     err = jsonx_scan(r->body, r->body_len, "items", on_more_item, op, &envelope,
                      &f);
     if (err == ERR_OK) {
@@ -159,7 +170,7 @@ op_more_read(struct fusion_op *op, const struct http_reply *r)
         return err;
     }
     if (op->more_has_more && json_array_size(op->more) == 0 &&
-        !op->more_spoilt) {
+        !op->more_spoilt && op->more_bad == 0) {
         return op_promise(op, "hasMore is true but there are no rows");
     }
     return ERR_OK;
@@ -190,9 +201,9 @@ op_more_to_part(struct fusion_op *op)
     for (size_t i = 0; i < n; i++) {
         op->row_at_fn(op->arg, op->part_at, json_array_get(op->more, i));
     }
-    p->received[op->part_at] += n;
+    p->received[op->part_at] += n + op->more_bad;
     p->more[op->part_at] = op->more_has_more;
-    op->result.count += n;
+    op->result.count += n + op->more_bad;
 }
 
 static void
@@ -311,7 +322,8 @@ op_complete_rows(struct fusion_op *op)
     for (; op->row_at < n; op->row_at++) {
         json_t *row = json_array_get(op->page->partial, op->row_at);
 
-        if (op_child_next(op, row)) {
+        /* Of a spoilt row nothing more is read: its offsets are off. */
+        if (!op->more_spoilt && op_child_next(op, row)) {
             return;
         }
         if (op->more_spoilt) {

@@ -248,3 +248,14 @@ query_label(const char *resource, char *out, size_t n)
     (void)snprintf(out, n, "%s", last);
     out[strcspn(out, "/?")] = 0;
 }
+
+void
+query_name(const char *resource, char *out, size_t n)
+{
+    if (strstr(resource, "://") != NULL) {
+        query_label(resource, out, n);
+        return;
+    }
+    (void)snprintf(out, n, "%s", resource);
+    out[strcspn(out, "?")] = 0;
+}

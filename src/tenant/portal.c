@@ -151,10 +151,17 @@ on_learned(void *arg, enum err err, const struct fault *f)
 static void
 identify_later(struct member *m, const struct fault *f)
 {
+    struct tenants *t = m->portal->all;
     char safe[LOG_TEXT_MAX];
 
     LOG_WARN(&m->log, "tenant.unidentified", "error=%s message=\"%s\"",
              err_name(f->err), log_safe(safe, f->message));
+    if (t->config.once && t->unable.err == ERR_OK) {
+        (void)fault_set(&t->unable, f->err,
+                        "tenant %s: HubSpot does not say which portal this "
+                        "is: %s",
+                        m->row.name, f->message);
+    }
     m->portal->identifying = false;
     member_stop(m);
     portal_check(m->portal);

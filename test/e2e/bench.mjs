@@ -82,6 +82,7 @@ export class Scene {
       ML_LISTEN: 'off',
       ML_FUSION_BEHIND: '0s',
       ML_LOG_FORMAT: 'text',
+      ML_LOG_LEVEL: process.env.LOG ?? 'info',
     };
   }
 
