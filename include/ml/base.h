@@ -20,12 +20,12 @@
 
 /* Ours, and on in every build: for our own mistakes only, never for what a
  * peer, a file or an operator sends. Prints file, line and text, aborts. */
-#define ML_ASSERT(cond)                                                       \
+#define ML_ASSERT(cond)                                                        \
     ((cond) ? (void)0 : base_assert_failed(__FILE__, __LINE__, #cond))
 NORETURN void base_assert_failed(const char *file, int line, const char *text);
 
 /* The struct that contains `member` at `ptr`. */
-#define CONTAINER_OF(ptr, type, member)                                       \
+#define CONTAINER_OF(ptr, type, member)                                        \
     ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* ---- errors ---------------------------------------------------------- */
@@ -61,8 +61,8 @@ enum { FAULT_MESSAGE_MAX = 512, FAULT_CODE_MAX = 64 };
  * All texts are cut to fit and NUL-terminated. */
 struct fault {
     enum err err;
-    int http_status;             /* 0: none */
-    char code[FAULT_CODE_MAX];   /* the vendor's code or category, "" */
+    int http_status;                  /* 0: none */
+    char code[FAULT_CODE_MAX];        /* the vendor's code or category, "" */
     char correlation[FAULT_CODE_MAX]; /* the vendor's request id, "" */
     char message[FAULT_MESSAGE_MAX];
 };
@@ -74,11 +74,11 @@ enum err fault_set(struct fault *f, enum err err, const char *fmt, ...)
 
 /* ---- memory: never NULL; out of memory aborts with a line on stderr ---- */
 
-void *mem_alloc(size_t size); /* zeroed; size 0 gives 1 byte */
+void *mem_alloc(size_t size);           /* zeroed; size 0 gives 1 byte */
 void *mem_array(size_t n, size_t size); /* zeroed, overflow checked */
 void *mem_resize(void *p, size_t size); /* new bytes are undefined */
-void mem_free(void *p); /* NULL does nothing */
-char *mem_strdup(const char *s); /* NULL gives NULL */
+void mem_free(void *p);                 /* NULL does nothing */
+char *mem_strdup(const char *s);        /* NULL gives NULL */
 char *mem_strndup(const char *s, size_t n);
 char *mem_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 char *mem_vprintf(const char *fmt, va_list ap) PRINTF_LIKE(1, 0);
@@ -92,7 +92,7 @@ struct arena {
 };
 void arena_init(struct arena *a);
 void arena_fini(struct arena *a);
-void arena_reset(struct arena *a); /* keeps the first block */
+void arena_reset(struct arena *a);               /* keeps the first block */
 void *arena_alloc(struct arena *a, size_t size); /* zeroed, aligned to 16 */
 void *arena_array(struct arena *a, size_t n, size_t size);
 char *arena_strdup(struct arena *a, const char *s); /* NULL gives NULL */
@@ -118,7 +118,7 @@ void buf_add(struct buf *b, const void *p, size_t n);
 void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-const char *buf_text(const struct buf *b); /* never NULL: "" when empty */
+const char *buf_text(const struct buf *b);  /* never NULL: "" when empty */
 char *buf_take(struct buf *b, size_t *len); /* gives the data; b is empty */
 
 /* ---- intrusive doubly linked list ------------------------------------- */
@@ -135,7 +135,7 @@ bool list_linked(const struct list *item);
 struct list *list_first(const struct list *l); /* NULL when empty */
 struct list *list_pop(struct list *l);         /* NULL when empty */
 /* `item` may be removed inside the loop. */
-#define LIST_EACH(l, item, nxt)                                               \
+#define LIST_EACH(l, item, nxt)                                                \
     for ((item) = (l)->next, (nxt) = (item)->next; (item) != (l);              \
          (item) = (nxt), (nxt) = (item)->next)
 
@@ -149,7 +149,7 @@ struct map {
 };
 void map_init(struct map *m);
 void map_fini(struct map *m); /* values are the caller's */
-void *map_get(const struct map *m, const char *key); /* NULL: none */
+void *map_get(const struct map *m, const char *key);        /* NULL: none */
 void *map_put(struct map *m, const char *key, void *value); /* gives the old
                                                   value or NULL */
 void *map_del(struct map *m, const char *key); /* gives the value or NULL */

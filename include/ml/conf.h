@@ -10,10 +10,10 @@
  */
 #include "ml/base.h"
 
-#define CONF_FIELD_STRING(id) const char *id; /* NULL: not set */
+#define CONF_FIELD_STRING(id) const char *id;    /* NULL: not set */
 #define CONF_FIELD_SECRET(id) struct secret *id; /* NULL: not set */
-#define CONF_FIELD_DURATION(id) int64_t id; /* milliseconds */
-#define CONF_FIELD_SIZE(id) uint64_t id; /* bytes */
+#define CONF_FIELD_DURATION(id) int64_t id;      /* milliseconds */
+#define CONF_FIELD_SIZE(id) uint64_t id;         /* bytes */
 #define CONF_FIELD_INT(id) int64_t id;
 #define CONF_FIELD_BOOL(id) bool id;
 

@@ -21,12 +21,12 @@ struct dispatch; /* one per portal */
 struct dispatch_config {
     const char *portal; /* the key of its lease */
     const char *worker;
-    unsigned limit;     /* requests per window */
+    unsigned limit; /* requests per window */
     int64_t window_ms, linger_ms, linger_busy_ms, cutoff_ms;
     unsigned pace_percent, depth;
     int64_t retry_base_ms, retry_cap_ms;
     unsigned retry_attempts;
-    unsigned jobs_max;  /* in memory */
+    unsigned jobs_max; /* in memory */
 };
 struct dispatch_events {
     /* A record's parent is not known: fetch it ("customer", "1008"). */
@@ -56,8 +56,7 @@ void dispatch_lease(struct dispatch *d, int64_t term, int64_t until_us,
  * `provisioned`: then DISPATCH_PROVISIONED stood in what was learned. */
 #define DISPATCH_PROVISIONED "provisioned"
 void dispatch_add(struct dispatch *d, int64_t tenant, const char *name,
-                  struct hubspot *h, const char *api_version,
-                  bool provisioned);
+                  struct hubspot *h, const char *api_version, bool provisioned);
 /* Its requests in flight are given up (unknown), its jobs go back to the store;
  * the hubspot is not used any more when this returns. */
 void dispatch_remove(struct dispatch *d, int64_t tenant);
@@ -76,7 +75,7 @@ struct dispatch_status {
     uint64_t requests, inputs, written, rejected, throttled;
     size_t jobs, in_flight;
     unsigned tokens_out, limit;
-    int64_t next_due_ms; /* earliest retry known; -1 none */
+    int64_t next_due_ms;     /* earliest retry known; -1 none */
     int64_t daily_remaining; /* -1 not told */
 };
 struct dispatch_status dispatch_status(const struct dispatch *d);

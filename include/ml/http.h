@@ -15,8 +15,8 @@ struct http;
 struct http_op;
 
 struct http_config {
-    const char *ca_file; /* PEM added to the system's bundle; NULL: none */
-    const char *proxy;   /* NULL: none */
+    const char *ca_file;    /* PEM added to the system's bundle; NULL: none */
+    const char *proxy;      /* NULL: none */
     const char *user_agent; /* NULL: ml-connector/<version> */
 };
 /* ERR_FILE / ERR_CONFIG when the CA file is not usable. Borrows the loop. */
@@ -33,8 +33,8 @@ struct http_spec {
     const char *method; /* "GET" "POST" "PATCH" "PUT" "DELETE" */
     const char *url;
     const char *const *headers; /* NULL-terminated "Name: value"; may be NULL */
-    const struct secret *bearer;     /* Authorization: Bearer */
-    const char *basic_user;          /* or Basic with basic_password */
+    const struct secret *bearer; /* Authorization: Bearer */
+    const char *basic_user;      /* or Basic with basic_password */
     const struct secret *basic_password;
     const char *body; /* copied; NULL: none. Never re-sent by libcurl: a reused
                          connection that dies gives ERR_RESET */
@@ -46,14 +46,14 @@ struct http_spec {
 
 /* Borrowed until done returns. */
 struct http_reply {
-    int status; /* 0 when no answer */
+    int status;       /* 0 when no answer */
     const char *body; /* NUL-terminated, "" when none; also partly there on
                          failure */
     size_t body_len;
     int64_t sent_us;     /* monotonic: handed to libcurl */
     int64_t answered_us; /* monotonic: last byte, or the failure */
-    bool maybe_sent; /* on failure: the request may have reached the peer */
-    char message[256]; /* on failure: libcurl's words */
+    bool maybe_sent;     /* on failure: the request may have reached the peer */
+    char message[256];   /* on failure: libcurl's words */
     const void *inner;
 };
 /* A header of the answer, any case, first one; NULL when absent. */
@@ -69,8 +69,7 @@ typedef void http_done_fn(void *arg, enum err err, const struct http_reply *r);
  * in a header), ERR_FULL when too many wait already, ERR_CLOSED while closing.
  * What waits to be started does not wait in its timeout_ms. */
 MUST_USE enum err http_send(struct http *h, const struct http_spec *spec,
-                            http_done_fn *done, void *arg,
-                            struct http_op **op);
+                            http_done_fn *done, void *arg, struct http_op **op);
 void http_cancel(struct http_op *op); /* NULL does nothing; silences done */
 size_t http_in_flight(const struct http *h);
 

@@ -30,18 +30,18 @@ void hubspot_free(struct hubspot *h);
 /* ---- what every answer says about itself ----------------------------------- */
 
 struct hubspot_meta {
-    int status;        /* 0: no answer */
+    int status;         /* 0: no answer */
     struct fault fault; /* err OK for any 2xx; code = category or policyName */
-    bool maybe_done;   /* no usable answer, but the request may have worked */
+    bool maybe_done;    /* no usable answer, but the request may have worked */
     int64_t sent_us, answered_us; /* monotonic */
-    int64_t arrived_us; /* proven upper bound of the arrival at the server:
+    int64_t arrived_us;      /* proven upper bound of the arrival at the server:
                            answered - (completedAt - startedAt) when sane, else
                            answered (limits.md 8.1) */
-    int remaining, max; /* X-HubSpot-RateLimit-*; -1: not told */
-    int64_t interval_us; /* 0: not told */
+    int remaining, max;      /* X-HubSpot-RateLimit-*; -1: not told */
+    int64_t interval_us;     /* 0: not told */
     int64_t daily_remaining; /* -1: not told */
-    int64_t retry_after_us; /* -1: not told */
-    bool daily;        /* a 429 of the DAILY policy */
+    int64_t retry_after_us;  /* -1: not told */
+    bool daily;              /* a 429 of the DAILY policy */
 };
 /* Errors by status: 401 CREDENTIALS, 403 FORBIDDEN, 404 MISSING, 409 CONFLICT,
  * 400/413/414/415/422 REFUSED, 423 LOCKED, 429 THROTTLED or QUOTA (DAILY),
@@ -52,11 +52,11 @@ struct hubspot_meta {
 /* ---- batches ------------------------------------------------------------- */
 
 enum hubspot_verb {
-    HUBSPOT_UPSERT,    /* by our unique property; 100 inputs */
-    HUBSPOT_UPDATE,    /* by HubSpot id; 100 */
-    HUBSPOT_READ,      /* by `id_property` or HubSpot id; 100 */
-    HUBSPOT_ARCHIVE,   /* by HubSpot id; 100 */
-    HUBSPOT_ASSOCIATE, /* object -> to with the types of the table; 2000 */
+    HUBSPOT_UPSERT,     /* by our unique property; 100 inputs */
+    HUBSPOT_UPDATE,     /* by HubSpot id; 100 */
+    HUBSPOT_READ,       /* by `id_property` or HubSpot id; 100 */
+    HUBSPOT_ARCHIVE,    /* by HubSpot id; 100 */
+    HUBSPOT_ASSOCIATE,  /* object -> to with the types of the table; 2000 */
     HUBSPOT_DISSOCIATE, /* object -> to, all labels of the pair; 100 */
     HUBSPOT_VERBS
 };
@@ -64,8 +64,9 @@ const char *hubspot_verb_name(enum hubspot_verb v);
 size_t hubspot_batch_max(enum hubspot_verb v);
 
 struct hubspot_input {
-    const char *id; /* UPSERT: our key; READ: key or id; else HubSpot id (from) */
-    const char *to; /* associations: HubSpot id */
+    const char
+        *id; /* UPSERT: our key; READ: key or id; else HubSpot id (from) */
+    const char *to;         /* associations: HubSpot id */
     const char *properties; /* UPSERT, UPDATE: JSON object text */
 };
 struct hubspot_batch {
@@ -91,10 +92,10 @@ enum hubspot_outcome {
 };
 struct hubspot_result {
     enum hubspot_outcome outcome;
-    const char *id;        /* HubSpot id when written or found; else NULL */
+    const char *id; /* HubSpot id when written or found; else NULL */
     bool created;
-    json_t *properties;    /* borrowed; READ; else NULL */
-    struct fault fault;    /* rejected, retry, unknown */
+    json_t *properties;      /* borrowed; READ; else NULL */
+    struct fault fault;      /* rejected, retry, unknown */
     const char *existing_id; /* CONFLICT: who holds the value; NULL unknown */
 };
 struct hubspot_reply {
@@ -120,8 +121,8 @@ void hubspot_cancel(struct hubspot_op *op);
 struct hubspot_call {
     const char *operation; /* metric label: "account.details" */
     const char *method;
-    const char *path;      /* "/account-info/v3/details" */
-    const char *body;      /* NULL: none */
+    const char *path; /* "/account-info/v3/details" */
+    const char *body; /* NULL: none */
 };
 typedef void hubspot_call_fn(void *arg, const struct hubspot_meta *m,
                              const json_t *body); /* NULL unless JSON */
@@ -157,7 +158,7 @@ MUST_USE enum err hubspot_provision_feed(struct hubspot_provision *p,
                                          const json_t *body, struct fault *f);
 struct hubspot_provision_report {
     size_t existed, created, missing; /* properties; missing: dry run */
-    const char *text; /* one line per object and finding, for people */
+    const char *text;    /* one line per object and finding, for people */
     const json_t *lines; /* the same, array of objects, for --json */
 };
 const struct hubspot_provision_report *

@@ -62,7 +62,7 @@ struct jsonx_writer {
     bool after_key;
 };
 void jsonx_begin(struct jsonx_writer *w, struct buf *out);
-void jsonx_open(struct jsonx_writer *w, char bracket); /* '{' or '[' */
+void jsonx_open(struct jsonx_writer *w, char bracket);  /* '{' or '[' */
 void jsonx_close(struct jsonx_writer *w, char bracket); /* '}' or ']' */
 void jsonx_key(struct jsonx_writer *w, const char *key);
 void jsonx_put_text(struct jsonx_writer *w, const char *s); /* NULL: null */

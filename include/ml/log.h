@@ -14,8 +14,12 @@
  */
 #include "ml/base.h"
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO,
-                 LOG_LEVEL_DEBUG };
+enum log_level {
+    LOG_LEVEL_ERROR,
+    LOG_LEVEL_WARN,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_DEBUG
+};
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 
 /* Who speaks: added to each line. Texts are borrowed; NULL fields are left
@@ -40,15 +44,19 @@ void log_event(const struct log_ctx *ctx, enum log_level level,
 enum { LOG_TEXT_MAX = 256 };
 const char *log_safe(char out[LOG_TEXT_MAX], const char *s);
 
-#define LOG_AT(level, ctx, event, ...)                                        \
-    do {                                                                      \
-        if (log_enabled(level)) {                                             \
-            log_event(ctx, level, event, __VA_ARGS__);                        \
-        }                                                                     \
+#define LOG_AT(level, ctx, event, ...)                                         \
+    do {                                                                       \
+        if (log_enabled(level)) {                                              \
+            log_event(ctx, level, event, __VA_ARGS__);                         \
+        }                                                                      \
     } while (0)
-#define LOG_ERROR(ctx, event, ...) LOG_AT(LOG_LEVEL_ERROR, ctx, event, __VA_ARGS__)
-#define LOG_WARN(ctx, event, ...) LOG_AT(LOG_LEVEL_WARN, ctx, event, __VA_ARGS__)
-#define LOG_INFO(ctx, event, ...) LOG_AT(LOG_LEVEL_INFO, ctx, event, __VA_ARGS__)
-#define LOG_DEBUG(ctx, event, ...) LOG_AT(LOG_LEVEL_DEBUG, ctx, event, __VA_ARGS__)
+#define LOG_ERROR(ctx, event, ...)                                             \
+    LOG_AT(LOG_LEVEL_ERROR, ctx, event, __VA_ARGS__)
+#define LOG_WARN(ctx, event, ...)                                              \
+    LOG_AT(LOG_LEVEL_WARN, ctx, event, __VA_ARGS__)
+#define LOG_INFO(ctx, event, ...)                                              \
+    LOG_AT(LOG_LEVEL_INFO, ctx, event, __VA_ARGS__)
+#define LOG_DEBUG(ctx, event, ...)                                             \
+    LOG_AT(LOG_LEVEL_DEBUG, ctx, event, __VA_ARGS__)
 
 #endif

@@ -59,7 +59,7 @@ const struct map_association *map_associations(size_t *n);
 /* ---- records ----------------------------------------------------------- */
 
 struct map_options {
-    const char *key_prefix; /* NULL: none */
+    const char *key_prefix;            /* NULL: none */
     const char *const *business_units; /* NULL-terminated; NULL or empty: all */
     const char *mapping_file; /* content of a --mapping-file; NULL: none */
 };
@@ -69,8 +69,8 @@ MUST_USE enum err map_new(const struct map_options *o, struct mapping **out,
                           struct fault *f);
 void map_free(struct mapping *m);
 
-struct map_note {        /* becomes an audit event of the record */
-    const char *event;   /* "industry_unmapped" "email_invalid" ... */
+struct map_note {      /* becomes an audit event of the record */
+    const char *event; /* "industry_unmapped" "email_invalid" ... */
     const char *message;
 };
 enum { MAP_NOTES_MAX = 8 };
@@ -103,12 +103,12 @@ struct map_record {
     const char *currency; /* or NULL */
     const char *email;    /* customers: the contact's wanted e-mail or NULL */
     const char *party; /* customers: PartyId or NULL; invoices: BillToPartyId */
-    const char *account_name; /* invoices: BillToCustomerName or NULL */
-    const char *contact_name; /* invoices: BillToContact or NULL */
+    const char *account_name;  /* invoices: BillToCustomerName or NULL */
+    const char *contact_name;  /* invoices: BillToContact or NULL */
     const char *contact_email; /* invoices: Email, checked, or NULL */
-    bool open;            /* invoices: Complete or Frozen, balance not 0, or
+    bool open;          /* invoices: Complete or Frozen, balance not 0, or
                              Incomplete: worth re-reading */
-    int64_t version_us;   /* greatest LastUpdateDate of the source rows */
+    int64_t version_us; /* greatest LastUpdateDate of the source rows */
     struct hash hash;
     const char *desired;
     struct map_note notes[MAP_NOTES_MAX];
@@ -148,8 +148,7 @@ enum map_fate map_customer(const struct mapping *m, struct arena *a,
  * one per invoice applied to, and always one `:unapplied` (gone when 0). */
 enum map_fate map_payments(const struct mapping *m, struct arena *a,
                            const json_t *receipt, const json_t *applications,
-                           struct map_record **out, size_t *n,
-                           struct fault *f);
+                           struct map_record **out, size_t *n, struct fault *f);
 
 /* The record as an element of the JSON array that store_intake() takes:
  * {kind,id,number,customer,invoice,receipt,amount,currency,email,party,

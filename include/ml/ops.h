@@ -23,6 +23,6 @@ MUST_USE enum err ops_open(struct loop *l, struct store *s, struct tenants *t,
                            const struct ops_config *c, struct ops **out,
                            struct fault *f);
 void ops_close(struct ops *o, loop_fn *closed, void *arg); /* o is not NULL */
-int ops_port(const struct ops *o); /* what was bound */
+int ops_port(const struct ops *o);                         /* what was bound */
 
 #endif

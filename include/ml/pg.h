@@ -18,13 +18,13 @@ struct pg;
 struct pg_op;
 
 struct pg_config {
-    const char *conninfo;   /* libpq connection string or URI */
-    unsigned connections;   /* 1.. */
+    const char *conninfo; /* libpq connection string or URI */
+    unsigned connections; /* 1.. */
     int64_t statement_timeout_ms;
     int64_t connect_timeout_ms; /* 0: 10 s */
     const char *application_name;
     size_t queue_max; /* waiting pg_send()s; 0: 10000 */
-    int64_t wait_ms; /* how long a unit waits for a connection; 0: 30 s */
+    int64_t wait_ms;  /* how long a unit waits for a connection; 0: 30 s */
 };
 /* Starts connecting; ERR_CONFIG when conninfo cannot be parsed. Borrows loop.
  * conninfo is copied. */

@@ -19,9 +19,9 @@
  *     free --take--> in flight --settle--> returning --window later--> free
  */
 struct permits_spec {
-    unsigned limit;    /* requests per window, 1 to 10000 */
-    int64_t window_us; /* HubSpot: 10 s */
-    unsigned depth;    /* burst the pacing allows, default 20 */
+    unsigned limit;        /* requests per window, 1 to 10000 */
+    int64_t window_us;     /* HubSpot: 10 s */
+    unsigned depth;        /* burst the pacing allows, default 20 */
     unsigned pace_percent; /* pace as percent of limit per window, default 200;
                               0: no pacing */
     unsigned foreign_margin; /* kept free once foreign use was seen, 15 */
@@ -32,15 +32,15 @@ struct permits {
     size_t head;      /* where in the ring the earliest one is */
     size_t returning;
     unsigned in_flight;
-    int64_t tat_us;         /* GCRA's theoretical arrival time */
+    int64_t tat_us;           /* GCRA's theoretical arrival time */
     int64_t blocked_until_us; /* 429 */
     int64_t shrunk_until_us;  /* 0.95 x limit after a 429, for 60 s */
     int64_t foreign_until_us; /* when `foreign` becomes foreign_before */
     unsigned foreign;         /* largest deficit seen in this window */
     unsigned foreign_before;  /* and in the window before */
     unsigned last_deficit;    /* of the answer before */
-    unsigned header_limit;   /* X-HubSpot-RateLimit-Max when smaller; 0 none */
-    unsigned throttles;      /* 429s in a row, for the doubling */
+    unsigned header_limit;    /* X-HubSpot-RateLimit-Max when smaller; 0 none */
+    unsigned throttles;       /* 429s in a row, for the doubling */
 };
 void permits_init(struct permits *p, const struct permits_spec *spec);
 void permits_fini(struct permits *p);

@@ -19,7 +19,8 @@ enum stat_id {
 void stat_add(enum stat_id s, const char *v1, const char *v2, uint64_t n);
 void stat_set(enum stat_id s, const char *v1, const char *v2, double value);
 void stat_observe(enum stat_id s, const char *v1, double seconds);
-uint64_t stat_value(enum stat_id s, const char *v1, const char *v2); /* counters;
+uint64_t stat_value(enum stat_id s, const char *v1,
+                    const char *v2); /* counters;
                                                          0 when never added */
 void stat_render(struct buf *out); /* incl. ml_process_* read from /proc/self */
 void stat_reset(void);             /* frees all; for tests and the end */

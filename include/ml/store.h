@@ -17,7 +17,7 @@ struct store_op;
 
 /* Borrows both. */
 struct store *store_new(struct loop *l, struct pg *p);
-void store_free(struct store *s); /* cancels silently what is under way */
+void store_free(struct store *s);       /* cancels silently what is under way */
 void store_cancel(struct store_op *op); /* NULL does nothing; silences done */
 bool store_is_up(const struct store *s);
 
@@ -103,11 +103,11 @@ MUST_USE enum err store_secrets_replace(struct store *s, const char *changes,
 /* ---- leases of portals -------------------------------------------------------*/
 
 struct store_lease {
-    bool held;        /* by us, now */
-    int64_t term;     /* grows with every new holder */
-    int64_t ttl_ms;   /* left, by the database's clock at the answer */
-    unsigned hold;    /* tokens the predecessor left out; UINT_MAX: all */
-    int64_t hold_ms;  /* until when, from now */
+    bool held;          /* by us, now */
+    int64_t term;       /* grows with every new holder */
+    int64_t ttl_ms;     /* left, by the database's clock at the answer */
+    unsigned hold;      /* tokens the predecessor left out; UINT_MAX: all */
+    int64_t hold_ms;    /* until when, from now */
     const char *holder; /* who holds it when not us */
 };
 typedef void store_lease_fn(void *arg, enum err err,
@@ -149,19 +149,19 @@ MUST_USE enum err store_cursors(struct store *s, int64_t tenant,
 /* One page. Everything commits together. */
 struct store_intake {
     int64_t tenant;
-    const char *feed;    /* customers invoices payments */
+    const char *feed; /* customers invoices payments */
     const char *worker;
-    const char *poll;    /* id of the poll (random_id) */
-    const char *klass;   /* fresh backfill reconcile */
-    int64_t read_us;     /* the pod's Date when the read began: the second half
+    const char *poll;     /* id of the poll (random_id) */
+    const char *klass;    /* fresh backfill reconcile */
+    int64_t read_us;      /* the pod's Date when the read began: the second half
                             of the version */
-    const char *records; /* JSON array of map_record_json() */
+    const char *records;  /* JSON array of map_record_json() */
     const char *accounts; /* JSON array [{"number","account_id","party","name",
                              "href","stamp_us"}] to remember, or NULL */
-    struct store_cursor cursor; /* stream NULL: does not move */
+    struct store_cursor cursor;     /* stream NULL: does not move */
     size_t read, filtered, invalid; /* rows of the page, counted in records:
                                        read = records + filtered + invalid */
-    const char *notes;   /* JSON array [{"event","kind","id","message"}] of
+    const char *notes; /* JSON array [{"event","kind","id","message"}] of
                             rows that made no record, to audit; or NULL */
 };
 /*
@@ -247,8 +247,8 @@ struct store_job {
     const char *klass; /* fresh retry replay backfill reconcile */
     bool verify;       /* was unknown: read back first */
     unsigned attempts;
-    int64_t seen_us;   /* wall clock when this content was read from Fusion */
-    int64_t sent_us;   /* verify: wall clock when the request of unknown outcome
+    int64_t seen_us; /* wall clock when this content was read from Fusion */
+    int64_t sent_us; /* verify: wall clock when the request of unknown outcome
                           was opened; 0: not known */
     const char *desired, *links, *parents, *email_holder;
     const char *amount, *currency;
@@ -336,12 +336,12 @@ MUST_USE enum err store_audit(struct store *s, int64_t tenant,
 /* ---- what people ask for ------------------------------------------------------*/
 
 enum store_report {
-    STORE_REPORT_TENANTS,     /* ml_dashboard.tenants; tenant NULL: all */
-    STORE_REPORT_FEEDS,       /* ml_dashboard.feeds */
-    STORE_REPORT_RECORDS,     /* one record: record = "invoice:3001" */
-    STORE_REPORT_AUDIT,       /* newest last, at most `limit` */
+    STORE_REPORT_TENANTS, /* ml_dashboard.tenants; tenant NULL: all */
+    STORE_REPORT_FEEDS,   /* ml_dashboard.feeds */
+    STORE_REPORT_RECORDS, /* one record: record = "invoice:3001" */
+    STORE_REPORT_AUDIT,   /* newest last, at most `limit` */
     STORE_REPORT_REPLAY_QUEUE,
-    STORE_REPORT_UNFINISHED,  /* jobs not done: state, waiting_for, error */
+    STORE_REPORT_UNFINISHED, /* jobs not done: state, waiting_for, error */
     STORE_REPORT_LEASES,
     STORE_REPORT_JOBS /* [{"state","jobs"}] of all tenants: for metrics */
 };

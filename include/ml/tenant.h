@@ -24,13 +24,13 @@ struct tenant_settings {
     const char *fusion_url, *fusion_auth, *fusion_token_url, *fusion_client_id;
     const char *fusion_scope, *fusion_user, *fusion_key_id;
     const char *hubspot_url, *hubspot_tier, *hubspot_api_version;
-    int64_t hubspot_limit; /* of the tier unless given */
+    int64_t hubspot_limit;       /* of the tier unless given */
     int64_t hubspot_daily_limit; /* 0: of the tier */
     int64_t interval_ms[FEED_KINDS];
-    int64_t since_us;      /* absolute; tenant add fixes "now minus 90 d" */
+    int64_t since_us; /* absolute; tenant add fixes "now minus 90 d" */
     const char *key_prefix;
     const char **business_units; /* NULL-terminated; NULL: all */
-    const char *mapping; /* content of the mapping file, or NULL */
+    const char *mapping;         /* content of the mapping file, or NULL */
 };
 /* Reads and checks settings as stored (JSON) plus which secrets are there
  * (NULL: do not check). Everything lives in the arena. ERR_CONFIG names the

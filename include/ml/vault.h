@@ -16,7 +16,7 @@ struct vault;
  * which line is wrong and why, never printing key material. Borrowed. */
 MUST_USE enum err vault_new(const struct secret *lines, struct vault **out,
                             struct fault *f);
-void vault_free(struct vault *v); /* wipes */
+void vault_free(struct vault *v);                /* wipes */
 const char *vault_key_id(const struct vault *v); /* the one that encrypts */
 
 /* Gives sealed text to free. */

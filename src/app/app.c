@@ -84,8 +84,8 @@ open_log(struct app *a, bool worker)
     if (!worker && strcmp(c->log_level, "info") == 0) {
         level = LOG_LEVEL_ERROR;
     }
-    log_open(level, json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT,
-             STDERR_FILENO, a->worker);
+    log_open(level, json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT, STDERR_FILENO,
+             a->worker);
 }
 
 static enum err

@@ -167,7 +167,7 @@ static void
 set_jobs(const char *json)
 {
     static const char *const states[] = {"queued", "in_flight", "waiting",
-                                         "retry", "unknown", "parked"};
+                                         "retry",  "unknown",   "parked"};
     json_t *rows = NULL, *row;
     struct fault ignored;
     size_t i;
@@ -178,7 +178,8 @@ set_jobs(const char *json)
     for (i = 0; i < COUNT_OF(states); i++) {
         stat_set(STAT_jobs, states[i], NULL, 0);
     }
-    json_array_foreach(rows, i, row) {
+    json_array_foreach(rows, i, row)
+    {
         int64_t n = 0;
         bool has;
 
@@ -230,16 +231,16 @@ line_of(enum store_report report, const json_t *row)
 
     if (report == STORE_REPORT_TENANTS) {
         return strcmp(state, "halted") != 0 ?
-            NULL :
-            mem_printf("tenant %s is halted: %s", tenant,
-                       field(row, "reason", "see its audit"));
+                   NULL :
+                   mem_printf("tenant %s is halted: %s", tenant,
+                              field(row, "reason", "see its audit"));
     }
     if (report == STORE_REPORT_FEEDS) {
         return strcmp(outcome, "ok") == 0 ?
-            NULL :
-            mem_printf("tenant %s feed %s failed: %s", tenant,
-                       field(row, "feed", "?"),
-                       field(row, "last_error", outcome));
+                   NULL :
+                   mem_printf("tenant %s feed %s failed: %s", tenant,
+                              field(row, "feed", "?"),
+                              field(row, "last_error", outcome));
     }
     return mem_printf("%s %s:%s is %s%s%s: %s %s", tenant,
                       field(row, "kind", "?"), field(row, "fusion_id", "?"),
@@ -264,7 +265,8 @@ report_rows(struct app *a, enum store_report report, app_report_fn *tell,
         tell(arg, a->fault.message);
         return 1;
     }
-    json_array_foreach(rows, i, row) {
+    json_array_foreach(rows, i, row)
+    {
         char *line = line_of(report, row);
 
         if (line != NULL) {

@@ -107,8 +107,8 @@ is_known(struct cli *c)
     struct store_op *op;
 
     return c->argc == 0 ||
-        app_wait(a, store_tenants(a->store, c->argv[0], on_tenants, a, &op)) !=
-            ERR_NOT_FOUND;
+           app_wait(a, store_tenants(a->store, c->argv[0], on_tenants, a,
+                                     &op)) != ERR_NOT_FOUND;
 }
 
 static int

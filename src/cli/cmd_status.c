@@ -24,12 +24,18 @@ report(struct cli *c, enum store_report which, char **json)
 int
 cmd_status(struct cli *c)
 {
-    static const char *const tenants[] = {
-        "tenant",    "state",       "tier",   "limit_per_10_seconds", "last_success",
-        "open_jobs", "parked_jobs", "health", NULL};
+    static const char *const tenants[] = {"tenant",
+                                          "state",
+                                          "tier",
+                                          "limit_per_10_seconds",
+                                          "last_success",
+                                          "open_jobs",
+                                          "parked_jobs",
+                                          "health",
+                                          NULL};
     static const char *const feeds[] = {
-        "tenant",     "feed",        "state",        "interval_seconds", "last_poll",
-        "last_error", "cursor", "lag_seconds", "records_seen", NULL};
+        "tenant",     "feed",   "state",       "interval_seconds", "last_poll",
+        "last_error", "cursor", "lag_seconds", "records_seen",     NULL};
     char *t = NULL, *f = NULL;
     int status = report(c, STORE_REPORT_TENANTS, &t);
 

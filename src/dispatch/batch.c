@@ -160,7 +160,8 @@ batch_start(struct batch *b)
         inputs[i].properties = b->needs[i]->properties;
     }
     if (request.verb == HUBSPOT_READ) {
-        request.id_property = b->lane == LANE_FIND ? "email" :
+        request.id_property =
+            b->lane == LANE_FIND ? "email" :
             b->lane == LANE_LOOK ? NULL :
                                    map_object_key(request.object);
         request.read = read_list(b->lane);

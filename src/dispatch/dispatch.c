@@ -285,9 +285,8 @@ dtenant_has_room(const struct dtenant *t)
 bool
 dtenant_claims(const struct dtenant *t)
 {
-    return t->claiming != NULL ||
-        (t->want_claim && !t->halted && !t->removed && !t->d->held &&
-         dtenant_has_room(t));
+    return t->claiming != NULL || (t->want_claim && !t->halted && !t->removed &&
+                                   !t->d->held && dtenant_has_room(t));
 }
 
 static void
@@ -675,7 +674,8 @@ dispatch_is_idle(const struct dispatch *d)
     {
         const struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
 
-        if (t->claiming != NULL || (t->want_claim && !t->halted && !t->removed)) {
+        if (t->claiming != NULL ||
+            (t->want_claim && !t->halted && !t->removed)) {
             return false;
         }
     }

@@ -26,10 +26,10 @@ enum {
     SETUP_MAGIC = 0x44534554,
 
     CLAIM_MAX = 500,          /* jobs per claim: one statement stays short */
-    ROOM_BYTES = 4 << 20,      /* of that: for what is never left out */
+    ROOM_BYTES = 4 << 20,     /* of that: for what is never left out */
     OUTCOME_BYTES = 16 << 20, /* ceiling of one outcome's JSON */
     FORBIDDEN_MS = 3600000,   /* a missing scope is tried again hourly */
-    CLASHES_MAX = 2,           /* then the contact goes without its e-mail */
+    CLASHES_MAX = 2,          /* then the contact goes without its e-mail */
     LOCKED_MS = 2500,     /* 423: locks last 2 s (HubSpot, error handling) */
     STORE_RETRY_MS = 1000 /* database away: try the same again */
 };
@@ -188,7 +188,7 @@ struct dtenant {
     struct store_op *claiming, *learning;
     bool want_claim; /* there may be claimable jobs */
     bool halted;
-    struct fault halt_fault;  /* why, until it is told on the next turn */
+    struct fault halt_fault; /* why, until it is told on the next turn */
     struct loop_call telling;
     bool removed; /* freed when nothing refers to it */
     size_t busy;  /* batches and saves under way */
@@ -198,8 +198,8 @@ struct dtenant {
     enum setup_state setup;
     int64_t setup_again_us;   /* SETUP_WAITING: until then, */
     struct fault setup_fault; /* because of this */
-    struct list setups;    /* struct setup, oldest first */
-    struct save *thoughts; /* settled without a request; saved with poke */
+    struct list setups;       /* struct setup, oldest first */
+    struct save *thoughts;    /* settled without a request; saved with poke */
 };
 
 struct dispatch {
@@ -230,7 +230,7 @@ void dispatch_poke_run(struct dispatch *d); /* schedules one pass */
 bool dispatch_may_send(struct dispatch *d);
 void dispatch_lost(struct dispatch *d);
 bool dtenant_has_room(const struct dtenant *t); /* for a claim */
-bool dtenant_claims(const struct dtenant *t); /* jobs are about to come */
+bool dtenant_claims(const struct dtenant *t);   /* jobs are about to come */
 void dtenant_halt(struct dtenant *t, const struct fault *f); /* tells, later */
 void dtenant_release(struct dtenant *t); /* frees a removed, unused tenant */
 struct save *dtenant_thoughts(struct dtenant *t);

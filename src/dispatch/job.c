@@ -80,10 +80,11 @@ holds_wanted(const json_t *written, const char *wanted)
     const char *key;
     bool holds = jsonx_parse(wanted, strlen(wanted), &o, &ignored) == ERR_OK;
 
-    json_object_foreach(o, key, value) {
-        holds = holds &&
-            (strcmp(key, "fusion_last_update") == 0 ||
-             text_equal(json_string_value(value), jsonx_text(written, key)));
+    json_object_foreach(o, key, value)
+    {
+        holds = holds && (strcmp(key, "fusion_last_update") == 0 ||
+                          text_equal(json_string_value(value),
+                                     jsonx_text(written, key)));
     }
     json_decref(o);
     return holds;

@@ -181,7 +181,7 @@ lane_kind(unsigned lane)
 struct upstream {
     size_t before[MAP_KINDS][STAGE_END + 1];
     bool children[MAP_KINDS]; /* jobs of this kind wait for one in memory */
-    bool claims; /* more jobs are about to come */
+    bool claims;              /* more jobs are about to come */
 };
 
 static void
@@ -191,7 +191,8 @@ count_upstream(const struct dtenant *t, struct upstream *u)
     struct list *item, *next;
 
     *u = (struct upstream){.claims = dtenant_claims(t)};
-    LIST_EACH((struct list *)(uintptr_t)&t->jobs, item, next) {
+    LIST_EACH((struct list *)(uintptr_t)&t->jobs, item, next)
+    {
         const struct job *j = CONTAINER_OF(item, struct job, link);
 
         if (j->settled) {
@@ -199,8 +200,8 @@ count_upstream(const struct dtenant *t, struct upstream *u)
         }
         /* j->stage is the one after that of its needs in lanes; those that
          * are planned come into them when what went before is stored */
-        for (int s = (int)j->stage - (j->n_planned > 0 ? 1 : 0);
-             s <= STAGE_END; s++) {
+        for (int s = (int)j->stage - (j->n_planned > 0 ? 1 : 0); s <= STAGE_END;
+             s++) {
             u->before[j->kind][s]++;
         }
         /* what waits for it in the store comes next, if there is room */
@@ -233,9 +234,10 @@ lane_leaves_at(const struct dtenant *t, unsigned l, size_t max,
     if (lane->count >= max) {
         return 0;
     }
-    more = u->claims || u->children[lane_kind(l)] || u->before[lane_kind(l)][lane_stage(l)] > 0;
+    more = u->claims || u->children[lane_kind(l)] ||
+           u->before[lane_kind(l)][lane_stage(l)] > 0;
     return oldest_of(lane)->since_us +
-        (more ? c->linger_busy_ms : c->linger_ms) * 1000;
+           (more ? c->linger_busy_ms : c->linger_ms) * 1000;
 }
 
 /* It could have left long ago but others were preferred all the time. */
@@ -246,8 +248,7 @@ lane_is_overdue(const struct dtenant *t, unsigned l, int64_t now_us)
     int64_t patience_us =
         (t->d->config.linger_busy_ms + OVERDUE_MS) * INT64_C(1000);
 
-    return lane->count > 0 &&
-           now_us - oldest_of(lane)->since_us >= patience_us;
+    return lane->count > 0 && now_us - oldest_of(lane)->since_us >= patience_us;
 }
 
 static struct batch *

@@ -196,7 +196,7 @@ static void
 put_values(struct save *s, const struct save_note *n, const char *message)
 {
     size_t size = (n->before != NULL ? strlen(n->before) : 0) +
-        (n->after != NULL ? strlen(n->after) : 0);
+                  (n->after != NULL ? strlen(n->after) : 0);
 
     if (s->audit.len + size > OUTCOME_BYTES - ROOM_BYTES) {
         jsonx_add_text(&s->wa, "message", "the values are too large to keep");

@@ -186,7 +186,8 @@ comes_again(struct setup *u, const struct hubspot_meta *m)
     if (class != ERR_CLASS_AGAIN && class != ERR_CLASS_LATER) {
         return false;
     }
-    if (u->failures >= (u->provision != NULL ? c->retry_attempts : CALL_TRIES)) {
+    if (u->failures >=
+        (u->provision != NULL ? c->retry_attempts : CALL_TRIES)) {
         return false;
     }
     wait_ms = m->retry_after_us >= 0 ? m->retry_after_us / 1000 :

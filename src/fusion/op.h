@@ -26,9 +26,9 @@ struct fusion_op {
     const char *child;
     json_t *more; /* items of the follow-up page being read; owned */
     bool more_has_more, more_spoilt;
-    char more_why[256]; /* what spoilt it */
-    size_t more_bad;    /* rows of a part that could not be read */
-    unsigned tried;     /* describe: kinds of Accept */
+    char more_why[FAULT_MESSAGE_MAX + 128]; /* what spoilt it */
+    size_t more_bad; /* rows of a part that could not be read */
+    unsigned tried;  /* describe: kinds of Accept */
     char *attribute;
     fusion_page_fn *done;
     fusion_describe_fn *described;

@@ -242,8 +242,7 @@ http_host_answered(struct http *h, struct http_host *host, const char *reason)
         }
     }
     while (!h->closing && !host->looking && !list_linked(&host->queued) &&
-           h->hubspot != NULL &&
-           (op = waiting_for(h->hubspot, host)) != NULL) {
+           h->hubspot != NULL && (op = waiting_for(h->hubspot, host)) != NULL) {
         http_op_fail(op, ERR_RESOLVE, reason);
     }
 }

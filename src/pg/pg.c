@@ -259,8 +259,7 @@ op_queue(struct pg_op *op, int64_t wait_ms, struct pg_op **out)
     list_push(&p->queue, &op->link);
     p->queued++;
     loop_timer_start(p->loop, &op->wait,
-                     wait_ms > 0 ? wait_ms : op->pg->wait_ms, on_wait_over,
-                     op);
+                     wait_ms > 0 ? wait_ms : op->pg->wait_ms, on_wait_over, op);
     pg_poke(p);
     if (out != NULL) {
         *out = op;

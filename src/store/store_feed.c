@@ -166,10 +166,10 @@ store_account_numbers(struct store *s, int64_t tenant, const char *after,
 
     o->done.json = done;
     store_call_init(&c, tenant);
-    (void)store_call_add(
-        &c, SQL_ACCOUNT_NUMBERS,
-        (const char *const[]){store_call_int(&c, tenant), after,
-                              store_call_int(&c, limit)});
+    (void)store_call_add(&c, SQL_ACCOUNT_NUMBERS,
+                         (const char *const[]){store_call_int(&c, tenant),
+                                               after,
+                                               store_call_int(&c, limit)});
     return store_op_send(o, &c, op);
 }
 

@@ -93,14 +93,14 @@ void member_stop(struct member *m);  /* stops work; stays known */
 void member_free(struct member *m);
 void member_break(struct member *m, const struct fault *f);
 void member_halt(struct member *m, enum err err, const struct fault *f);
-void member_try_soon(struct member *m); /* a halted one that was changed */
+void member_try_soon(struct member *m);      /* a halted one that was changed */
 bool member_wanted(const struct member *m);  /* its state lets it work */
 bool member_is_done(const struct member *m); /* once */
 
 /* portal.c */
 struct portal *portal_get(struct tenants *t, const char *key);
 bool portal_is_known(const struct portal *p); /* its HubSpot id is */
-void portal_identify(struct portal *p); /* asks for it */
+void portal_identify(struct portal *p);       /* asks for it */
 void portal_poke(struct portal *p); /* takes or renews the lease soon */
 void portal_free(struct portal *p);
 void portal_stop(struct portal *p);  /* drain, release */

@@ -115,6 +115,7 @@ export async function run(scene) {
   must(Object.keys(quiet.log.writes).length === 0, `second run wrote: ${JSON.stringify(quiet.log.writes)}`);
   await scene.equal(sb, one);
 
+  await sb.night();
   const done = await change(sb, one.world);
   const random = await sb.fusion('mutate?n=300&seed=7');
   must(random.changes.length === 300, `${random.changes.length} random changes`);
@@ -134,6 +135,7 @@ export async function run(scene) {
   trail(scene, 'invoice', done.credited);
   trail(scene, 'invoice', done.moved);
 
+  await sb.night();
   await sb.clear();
   await scene.ok(['run', '--once']);
   const last = await sb.log();

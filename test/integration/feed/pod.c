@@ -193,16 +193,15 @@ on_control(void *arg, enum err err, const struct http_reply *r)
 
 PRINTF_LIKE(3, 0)
 static const json_t *
-control(struct pod *p, const char *method, const char *fmt, va_list ap)
+ask(struct pod *p, const char *method, const char *path, const char *body)
 {
-    char *path = mem_vprintf(fmt, ap);
-    char *url = mem_printf("%s/control/fusion/%zu/%s",
-                           jsonx_text(ready, "control_url"), p->index, path);
+    char *url =
+        mem_printf("%s/control/%s", jsonx_text(ready, "control_url"), path);
     struct http_spec spec = {.peer = HTTP_HUBSPOT,
                              .method = method,
                              .url = url,
-                             .body = strcmp(method, "POST") == 0 ? "{}" : NULL,
-                             .body_len = strcmp(method, "POST") == 0 ? 2 : 0,
+                             .body = body,
+                             .body_len = body == NULL ? 0 : strlen(body),
                              .timeout_ms = 10000};
     struct http_op *op = NULL;
 
@@ -211,8 +210,32 @@ control(struct pod *p, const char *method, const char *fmt, va_list ap)
     ck_assert_msg(p->status >= 200 && p->status < 300, "%s %s: HTTP %d", method,
                   path, p->status);
     mem_free(url);
-    mem_free(path);
     return p->answer;
+}
+
+static const json_t *
+control(struct pod *p, const char *method, const char *fmt, va_list ap)
+{
+    char *rest = mem_vprintf(fmt, ap);
+    char *path = mem_printf("fusion/%zu/%s", p->index, rest);
+    const json_t *out =
+        ask(p, method, path, strcmp(method, "POST") == 0 ? "{}" : NULL);
+
+    mem_free(path);
+    mem_free(rest);
+    return out;
+}
+
+void
+pod_fault(struct pod *p, const char *rule)
+{
+    (void)ask(p, "POST", "faults", rule);
+}
+
+void
+pod_mend(struct pod *p)
+{
+    (void)ask(p, "DELETE", "faults", NULL);
 }
 
 const json_t *
@@ -372,36 +395,50 @@ open_fusion(struct pod *p, const struct pod_spec *spec)
     secret_free(secret);
 }
 
-void
-pod_open(struct pod *p, const struct pod_spec *spec)
+static void
+open_feeds(struct pod *p)
 {
-    struct http_config h = {.ca_file = NULL};
-    struct map_options m = {.business_units = spec->units};
     struct feeds_config c = {
-        .tenant = 0,
+        .tenant = p->tenant,
         .name = "acme",
         .worker = "test",
         .interval_ms = {600000, 600000, 600000},
         .since_us = 0,
         .overlap_ms = 3600000,
         .behind_ms = 0,
-        .page = spec->page == 0 ? 500 : spec->page,
+        .page = p->page,
         .retry_base_ms = 5,
         .retry_cap_ms = 20,
     };
     struct feeds_events e = {
         .stored = on_stored, .halted = on_halted, .idle = on_idle, .arg = p};
+
+    p->feeds = feeds_new(p->loop, p->store, p->fusion, p->map, &c, &e);
+}
+
+void
+pod_again(struct pod *p)
+{
+    feeds_free(p->feeds);
+    open_feeds(p);
+}
+
+void
+pod_open(struct pod *p, const struct pod_spec *spec)
+{
+    struct http_config h = {.ca_file = NULL};
+    struct map_options m = {.business_units = spec->units};
     struct fault f = {0};
 
     memset(p, 0, sizeof(*p));
     p->index = spec->index;
+    p->page = spec->page == 0 ? 500 : spec->page;
     p->loop = loop_new();
     OK(http_open(p->loop, &h, &p->http, &f));
     open_database(p);
     open_fusion(p, spec);
     OK(map_new(&m, &p->map, &f));
-    c.tenant = p->tenant;
-    p->feeds = feeds_new(p->loop, p->store, p->fusion, p->map, &c, &e);
+    open_feeds(p);
 }
 
 static void

@@ -18,8 +18,8 @@
 #include "unit.h"
 
 enum {
-    POD_COUNT = 24,
-    POD_CUSTOMERS = 40,
+    POD_COUNT = 30,
+    POD_CUSTOMERS = 60,
     POD_INVOICES = 120,
     POD_RECEIPTS = 60
 };
@@ -37,6 +37,7 @@ struct pod {
     struct fusion *fusion;
     struct mapping *map;
     struct feeds *feeds;
+    unsigned page;
     PGconn *db;
     int64_t tenant;
     /* told */
@@ -63,6 +64,11 @@ void pod_round_ok(struct pod *p);
 /* POST (or GET) /control/fusion/<index>/<path>; valid until the next call. */
 const json_t *pod_post(struct pod *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 const json_t *pod_get(struct pod *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* A rule of the sandbox's faults, in force until pod_mend(). */
+void pod_fault(struct pod *p, const char *rule);
+void pod_mend(struct pod *p);
+/* The feeds as a new process has them. */
+void pod_again(struct pod *p);
 /* A number of the pod's counts. */
 int64_t pod_count(struct pod *p, const char *name);
 /* First column of the first row as a number. */

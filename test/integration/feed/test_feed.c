@@ -343,6 +343,53 @@ TEST(tokens_that_die_early_are_replaced)
     pod_close(&p);
 }
 
+/* Rows the invoices' poll read in one round of a database of its own, while
+ * the token dies `deaths` times between pages. */
+static size_t
+rows_read(const struct pod_spec *spec, unsigned deaths)
+{
+    struct pod p;
+    int64_t tokens = 0;
+    size_t n = 0;
+
+    pod_open(&p, spec);
+    tokens = pod_count(&p, "token_requests");
+    feeds_poll_once(p.feeds);
+    for (unsigned i = 0; i < deaths; i++) {
+        unsigned before = p.stored;
+
+        while (p.stored == before) {
+            loop_turn(p.loop, 1);
+        }
+        EQ_STR(feeds_status(p.feeds, FEED_INVOICES).state, "polling");
+        (void)pod_post(&p, "revoke_tokens");
+        EQ_UINT(p.idle, 0);
+    }
+    if (p.idle == 0) {
+        loop_run(p.loop);
+    }
+    EQ_UINT(p.idle, 1);
+    EQ_ERR(feeds_status(p.feeds, FEED_INVOICES).err, ERR_OK);
+    EQ_INT(pod_count(&p, "token_requests") - tokens, (int64_t)deaths + 1);
+    n = feeds_status(p.feeds, FEED_INVOICES).read;
+    invoices_are_equal(&p);
+    opened_is(&p,
+              (size_t)pod_sql(&p, "SELECT sum(revision) FROM "
+                                  "ml_connector.job"),
+              __func__);
+    pod_round_ok(&p);
+    opened_is(&p, 0, __func__);
+    pod_close(&p);
+    return n;
+}
+
+TEST(tokens_that_die_between_pages_lose_and_repeat_nothing)
+{
+    struct pod_spec spec = {.index = 29, .page = 10};
+
+    EQ_UINT(rows_read(&spec, 3), rows_read(&spec, 0));
+}
+
 TEST(a_wrong_secret_halts_and_says_what_to_check)
 {
     struct pod p;
@@ -386,6 +433,162 @@ TEST(refused_party_resources_stop_nothing)
     pod_round_ok(&p);
     EQ_INT(records(&p, "customer"), pod_count(&p, "customers"));
     invoices_are_equal(&p);
+    pod_close(&p);
+}
+
+/* Whether customers are known to lack this: organizations or persons. */
+static bool
+owed(struct pod *p, const char *what)
+{
+    return pod_sql(p,
+                   "SELECT count(*) FROM ml_connector.tenant WHERE "
+                   "learned ->> 'crm_off_%s' IS NOT NULL",
+                   what) == 1;
+}
+
+static int64_t
+domains(struct pod *p)
+{
+    return pod_sql(p, "SELECT count(*) FROM ml_connector.record WHERE "
+                      "kind = 'customer' AND desired::text LIKE "
+                      "'%%\"domain\"%%'");
+}
+
+TEST(healed_party_resources_reach_every_customer)
+{
+    struct pod_spec spec = {.index = 24};
+    struct pod p;
+
+    pod_open(&p, &spec);
+    (void)pod_post(&p, "switches?crm_status=403");
+    pod_round_ok(&p);
+    IS(owed(&p, "organizations"));
+    IS(owed(&p, "persons"));
+    EQ_INT(domains(&p), 0);
+    pod_round_ok(&p); /* asked again, refused again: still owed */
+    opened_is(&p, 0, __func__);
+    IS(owed(&p, "organizations"));
+    (void)pod_post(&p, "switches?crm_status=0");
+    pod_round_ok(&p); /* the same process: no pause between rounds */
+    NOT(owed(&p, "organizations"));
+    NOT(owed(&p, "persons"));
+    IS(domains(&p) > 0);
+    is_as_from_scratch(&p, &spec);
+    pod_round_ok(&p);
+    opened_is(&p, 0, __func__);
+    pod_close(&p);
+}
+
+TEST(a_pass_broken_off_is_made_up_for_by_the_next_process)
+{
+    struct pod_spec spec = {.index = 25};
+    struct pod p;
+
+    pod_open(&p, &spec);
+    (void)pod_post(&p, "switches?crm_status=404");
+    pod_round_ok(&p);
+    (void)pod_post(&p, "switches?crm_status=0");
+    pod_again(&p);
+    p.stored = 0;
+    feeds_poll_once(p.feeds);
+    while (p.stored == 0) {
+        loop_turn(p.loop, 1);
+    }
+    pod_again(&p);
+    IS(owed(&p, "organizations"));
+    IS(owed(&p, "persons"));
+    pod_round_ok(&p);
+    NOT(owed(&p, "organizations"));
+    NOT(owed(&p, "persons"));
+    is_as_from_scratch(&p, &spec);
+    pod_close(&p);
+}
+
+TEST(persons_alone_refused_cost_no_organisation)
+{
+    struct pod_spec spec = {.index = 26};
+    struct pod p;
+    int64_t without = 0;
+
+    pod_open(&p, &spec);
+    pod_fault(&p, "{\"server\":\"fusion\",\"status\":403,"
+                  "\"path\":\"/crmRestApi/resources/11.13.18.05/hubPersons\"}");
+    pod_round_ok(&p);
+    IS(owed(&p, "persons"));
+    NOT(owed(&p, "organizations"));
+    without = domains(&p);
+    pod_mend(&p);
+    pod_again(&p);
+    pod_round_ok(&p);
+    NOT(owed(&p, "persons"));
+    EQ_INT(domains(&p), without);
+    is_as_from_scratch(&p, &spec);
+    pod_close(&p);
+}
+
+TEST(a_refusal_in_the_middle_of_a_pass_takes_nothing_away)
+{
+    struct pod_spec spec = {.index = 27};
+    struct pod p;
+    int64_t with = 0;
+
+    pod_open(&p, &spec);
+    pod_round_ok(&p);
+    with = domains(&p);
+    /* A debt, and a pod that refuses again at once. */
+    (void)pod_sql(&p, "UPDATE ml_connector.tenant SET learned = learned || "
+                      "'{\"crm_off_organizations\":\"2026-01-01\"}'");
+    (void)pod_post(&p, "switches?crm_status=403");
+    pod_again(&p);
+    pod_round_ok(&p);
+    IS(owed(&p, "organizations"));
+    EQ_INT(domains(&p), with);
+    (void)pod_post(&p, "switches?crm_status=0");
+    pod_round_ok(&p);
+    NOT(owed(&p, "organizations"));
+    is_as_from_scratch(&p, &spec);
+    pod_close(&p);
+}
+
+static int64_t
+audited(struct pod *p, const char *message)
+{
+    return pod_sql(p,
+                   "SELECT count(*) FROM ml_connector.audit_event WHERE "
+                   "event = 'invalid' AND kind = 'invoice' AND "
+                   "message = '%s'",
+                   message);
+}
+
+TEST(rows_that_cannot_be_named_are_audited_with_their_place)
+{
+    struct pod p;
+
+    pod_open(&p, &(struct pod_spec){.index = 28});
+    pod_fault(&p, "{\"server\":\"fusion\",\"status\":200,\"next\":1,"
+                  "\"path\":\"/fscmRestApi/resources/11.13.18.05/"
+                  "receivablesInvoices\",\"json\":{\"items\":["
+                  "{\"LastUpdateDate\":\"2024-01-01T00:00:00+00:00\"},7,"
+                  "{\"CustomerTransactionId\":[3]},"
+                  "{\"CustomerTransactionId\":4,\"LastUpdateDate\":true}],"
+                  "\"count\":4,\"hasMore\":false,\"limit\":500,\"offset\":0}}");
+    pod_round_ok(&p);
+    pod_mend(&p);
+    EQ_INT(audited(&p, "receivablesInvoices: row 0 of the page at offset 0: "
+                       "CustomerTransactionId is missing"),
+           1);
+    EQ_INT(audited(&p, "receivablesInvoices: row 1 of the page at offset 0: "
+                       "it is no JSON object"),
+           1);
+    EQ_INT(audited(&p, "receivablesInvoices: row 2 of the page at offset 0: "
+                       "CustomerTransactionId is not an id"),
+           1);
+    EQ_INT(audited(&p, "receivablesInvoices: row 3 of the page at offset 0: "
+                       "LastUpdateDate is not a time"),
+           1);
+    EQ_INT(pod_sql(&p, "SELECT sum(invalid) FROM ml_connector.poll WHERE "
+                       "feed = 'invoices'"),
+           4);
     pod_close(&p);
 }
 
@@ -545,6 +748,12 @@ SUITE(feed, RUN_LONG(the_first_round_reads_everything_once, 60),
       RUN_LONG(a_wrong_secret_halts_and_says_what_to_check, 60),
       RUN_LONG(maintenance_skips_nothing, 60),
       RUN_LONG(refused_party_resources_stop_nothing, 60),
+      RUN_LONG(tokens_that_die_between_pages_lose_and_repeat_nothing, 60),
+      RUN_LONG(healed_party_resources_reach_every_customer, 60),
+      RUN_LONG(a_pass_broken_off_is_made_up_for_by_the_next_process, 60),
+      RUN_LONG(persons_alone_refused_cost_no_organisation, 60),
+      RUN_LONG(a_refusal_in_the_middle_of_a_pass_takes_nothing_away, 60),
+      RUN_LONG(rows_that_cannot_be_named_are_audited_with_their_place, 60),
       RUN_LONG(a_changed_party_recomposes_its_customer, 60),
       RUN_LONG(a_wanted_customer_is_fetched_by_number, 60),
       RUN_LONG(an_unwanted_business_unit_is_filtered_and_counted, 60),

@@ -10,13 +10,17 @@ TEST(learned_is_read_and_anything_may_be_missing)
     struct learned l;
 
     learned_parse("{\"fusion_literal\":1,\"fusion_receipts\":\"B\","
-                  "\"polled_invoices\":true,\"other\":[1]}",
+                  "\"polled_invoices\":true,\"other\":[1],"
+                  "\"crm_off_persons\":\"2026-01-02T03:04:05Z\","
+                  "\"crm_off_organizations\":null}",
                   &l);
     IS(l.has_literal);
     EQ_INT(l.literal, FUSION_LITERAL_BLANK_QUOTED);
     EQ_INT(l.receipts, 'B');
     IS(l.polled[FEED_INVOICES]);
     NOT(l.polled[FEED_PAYMENTS]);
+    IS(l.owed[CRM_PERSONS]);
+    NOT(l.owed[CRM_ORGS]);
     learned_parse("{}", &l);
     NOT(l.has_literal);
     EQ_INT(l.receipts, 0);

@@ -35,6 +35,7 @@ struct end {
     struct end *other;
     bool frees;
     unsigned *left;
+    char why[1024]; /* texts of page.why, a line each */
 };
 
 static bool
@@ -57,6 +58,10 @@ on_request(struct peer_conn *c, const struct peer_request *r, void *arg)
     if (atomic_load(&fx->expired) && strstr(r->head, "Bearer t1") != NULL) {
         (void)atomic_fetch_add(&fx->refused, 1);
         return peer_answer(c, 401, "", "");
+    }
+    if (strstr(r->head, "/child/Spoilt") != NULL) {
+        return peer_answer(c, 200, "",
+                           "{\"items\":[{\"x\":tru}],\"hasMore\":true}");
     }
     if (strstr(r->head, "/child/L") != NULL) {
         bool second = strstr(r->head, "offset=2") != NULL;
@@ -161,6 +166,12 @@ on_done(void *arg, enum err err, const struct fusion_page *page)
     e->done++;
     e->err = err;
     e->page = *page;
+    for (size_t i = 0; i < json_array_size(page->why); i++) {
+        size_t n = strlen(e->why);
+
+        (void)snprintf(e->why + n, sizeof(e->why) - n, "%s\n",
+                       json_string_value(json_array_get(page->why, i)));
+    }
     if (e->other != NULL) {
         fusion_cancel(e->other->op);
         e->other->op = NULL;
@@ -414,6 +425,36 @@ TEST(one_unreadable_row_leaves_the_others)
     IS(e.page.unreadable >= 1);
     HAS(fx.ids, "1 ");
     HAS(fx.ids, "3 ");
+    HAS(e.why, "receivablesInvoices: row 2 of the page at offset 0: it is no "
+               "JSON object\n");
+    HAS(e.page.fault.message, "receivablesInvoices: row ");
+    fx_close(&fx);
+}
+
+TEST(a_row_whose_children_cannot_be_read_says_so_and_ends)
+{
+    static const char *const names[] = {"Spoilt", NULL};
+    const struct fusion_query q = {.resource = "r",
+                                   .children = names,
+                                   .key = "Id",
+                                   .limit = 25,
+                                   .offset = 50};
+    struct fx fx;
+    struct end e = {.fx = &fx};
+
+    fx_open(&fx);
+    fx.page = "{\"items\":[{\"Id\":2},{\"Id\":1,\"Spoilt\":{\"items\":[],"
+              "\"hasMore\":true}},{\"Spoilt\":{\"hasMore\":true}}],"
+              "\"hasMore\":false,\"count\":3}";
+    OK(fusion_read(fx.f, &q, on_row, on_done, &e, &e.op));
+    loop_run(fx.loop);
+    EQ_ERR(e.err, ERR_OK);
+    EQ_STR(fx.ids, "2 ");
+    EQ_UINT(e.page.unreadable, 2);
+    EQ_UINT(e.page.requests, 2);
+    HAS(e.why, "r: row 1 of the page at offset 50: Spoilt: byte ");
+    HAS(e.why, "r: row 2 of the page at offset 50: Spoilt is not whole and Id, "
+               "its key, is missing");
     fx_close(&fx);
 }
 
@@ -424,16 +465,22 @@ TEST(answers_that_are_no_page_are_told_apart)
     static const struct {
         const char *body;
         enum err err;
+        const char *says;
     } rows[] = {
-        {"<html><body>Sign in</body></html>", ERR_SYNTAX},
-        {"", ERR_SYNTAX},
-        {"{\"items\":[{\"Id\":1}", ERR_SYNTAX},
-        {"{\"items\":[],\"count\":0,\"hasMore\":true}", ERR_PROMISE},
-        {"{\"count\":3,\"hasMore\":false}", ERR_PROMISE},
-        {"{\"error\":\"x\"}", ERR_PROMISE},
-        {"{\"items\":[],\"hasMore\":\"maybe\"}", ERR_PROMISE},
-        {"{\"count\":0,\"hasMore\":false}", ERR_OK},
-        {"{\"items\":[],\"count\":0,\"hasMore\":false}", ERR_OK},
+        {"<html><body>Sign in</body></html>", ERR_SYNTAX, "answered HTML"},
+        {"", ERR_SYNTAX, "the pod answered nothing"},
+        {" \r\n", ERR_SYNTAX, "the pod answered nothing"},
+        {"[1]", ERR_SYNTAX, "expected an object"},
+        {"{\"items\":[{\"Id\":1}", ERR_SYNTAX, "the text ends early"},
+        {"{\"items\":{},\"hasMore\":false}", ERR_PROMISE,
+         "items: expected an array"},
+        {"{\"items\":[],\"count\":0,\"hasMore\":true}", ERR_PROMISE,
+         "hasMore is true"},
+        {"{\"count\":3,\"hasMore\":false}", ERR_PROMISE, "no items"},
+        {"{\"error\":\"x\"}", ERR_PROMISE, "not a page of rows"},
+        {"{\"items\":[],\"hasMore\":\"maybe\"}", ERR_PROMISE, "is odd"},
+        {"{\"count\":0,\"hasMore\":false}", ERR_OK, NULL},
+        {"{\"items\":[],\"count\":0,\"hasMore\":false}", ERR_OK, NULL},
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -445,8 +492,52 @@ TEST(answers_that_are_no_page_are_told_apart)
         wait_for(&fx, &e);
         ck_assert_msg(e.err == rows[i].err, "%s: %s", rows[i].body,
                       err_name(e.err));
+        if (rows[i].says != NULL) {
+            HAS(e.page.fault.message, rows[i].says);
+            EQ_INT(strncmp(e.page.fault.message, "receivablesInvoices: ", 21),
+                   0);
+        }
         fx_close(&fx);
     }
+}
+
+TEST(answers_that_refuse_say_what_was_asked_for)
+{
+    static const struct {
+        int status;
+        const char *body, *message;
+    } rows[] = {
+        {500, "", "receivablesInvoices: HTTP 500 without an explanation"},
+        {503, "busy", "receivablesInvoices: HTTP 503: busy"},
+        {403, "", "receivablesInvoices: HTTP 403 without an explanation"},
+        {400, "", "receivablesInvoices: HTTP 400 with an empty body"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct fx fx;
+        struct end e = {0};
+
+        fx_open(&fx);
+        fx.status = rows[i].status;
+        fx.page = rows[i].body;
+        wait_for(&fx, &e);
+        EQ_STR(e.page.fault.message, rows[i].message);
+        fx_close(&fx);
+    }
+}
+
+TEST(a_cut_answer_says_what_was_asked_for)
+{
+    struct fx fx;
+    struct end e = {0};
+
+    fx_open(&fx);
+    fx.headers = "Content-Length: 100000\r\n";
+    wait_for(&fx, &e);
+    NOT(e.err == ERR_OK);
+    EQ_INT(strncmp(e.page.fault.message, "receivablesInvoices: ", 21), 0);
+    IS(strlen(e.page.fault.message) > 21);
+    fx_close(&fx);
 }
 
 TEST(a_429_tells_how_long_to_wait)
@@ -629,6 +720,9 @@ SUITE(read, RUN(done_is_called_once_with_rows_and_page),
       RUN_LONG(a_large_page_is_split_in_the_pool, 10),
       RUN_LONG(cancel_while_the_pool_works_stops_the_rows, 10),
       RUN(one_unreadable_row_leaves_the_others),
+      RUN(a_row_whose_children_cannot_be_read_says_so_and_ends),
+      RUN_LONG(answers_that_refuse_say_what_was_asked_for, 10),
+      RUN(a_cut_answer_says_what_was_asked_for),
       RUN_LONG(answers_that_are_no_page_are_told_apart, 10),
       RUN(a_429_tells_how_long_to_wait),
       RUN_LONG(many_401s_lead_to_one_token, 10),
