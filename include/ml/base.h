@@ -28,7 +28,7 @@ NORETURN void base_assert_failed(const char *file, int line, const char *text);
 #define CONTAINER_OF(ptr, type, member)                                        \
     ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
-/* ---- errors ---------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------- */
 
 enum err {
 #define ERR(name, class, text) ERR_##name,
@@ -72,7 +72,7 @@ void fault_clear(struct fault *f);
 enum err fault_set(struct fault *f, enum err err, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
-/* ---- memory: never NULL; out of memory aborts with a line on stderr ---- */
+/* ---- memory: never NULL; out of memory aborts with a line on stderr ----- */
 
 void *mem_alloc(size_t size);           /* zeroed; size 0 gives 1 byte */
 void *mem_array(size_t n, size_t size); /* zeroed, overflow checked */
@@ -99,7 +99,7 @@ char *arena_strdup(struct arena *a, const char *s); /* NULL gives NULL */
 char *arena_strndup(struct arena *a, const char *s, size_t n);
 char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* ---- buffer: grows up to its ceiling; failure is sticky ---------------- */
+/* ---- buffer: grows up to its ceiling; failure is sticky ----------------- */
 
 /* data is NUL-terminated once something was added, else NULL. After the
  * ceiling was hit `failed` stays true and adding does nothing: check once at
@@ -121,7 +121,7 @@ void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 const char *buf_text(const struct buf *b);  /* never NULL: "" when empty */
 char *buf_take(struct buf *b, size_t *len); /* gives the data; b is empty */
 
-/* ---- intrusive doubly linked list ------------------------------------- */
+/* ---- intrusive doubly linked list --------------------------------------- */
 
 struct list {
     struct list *next, *prev;
@@ -139,7 +139,7 @@ struct list *list_pop(struct list *l);         /* NULL when empty */
     for ((item) = (l)->next, (nxt) = (item)->next; (item) != (l);              \
          (item) = (nxt), (nxt) = (item)->next)
 
-/* ---- hash map: text keys (copied) to pointers (borrowed) --------------- */
+/* ---- hash map: text keys (copied) to pointers (borrowed) ---------------- */
 
 struct map_slot;
 struct map {
@@ -177,7 +177,7 @@ void heap_push(struct heap *h, struct heap_node *n, int64_t at);
 void heap_remove(struct heap *h, struct heap_node *n); /* safe when not in */
 struct heap_node *heap_first(const struct heap *h);    /* NULL when empty */
 
-/* ---- clocks and time stamps ------------------------------------------- */
+/* ---- clocks and time stamps --------------------------------------------- */
 
 int64_t clock_mono_us(void); /* monotonic; for every interval and deadline */
 int64_t clock_wall_us(void); /* since 1970 UTC; for people and records only */
@@ -201,7 +201,7 @@ char *duration_format(int64_t ms, char out[TIME_TEXT_MAX]);
 /* Settings' sizes: 4096 64KiB 8MiB 1GiB. */
 MUST_USE enum err size_parse(const char *s, uint64_t *bytes);
 
-/* ---- exact decimals --------------------------------------------------- */
+/* ---- exact decimals ----------------------------------------------------- */
 
 /* Up to DEC_DIGITS_MAX significant digits, scale 0 to DEC_SCALE_MAX. A plain
  * value. Zero is never negative. The scale is kept as given: 100.10 stays
@@ -227,7 +227,7 @@ int dec_sign(struct dec a);              /* -1, 0, 1 */
 /* Half away from zero, to at most `scale` digits after the point. */
 struct dec dec_round(struct dec a, unsigned scale);
 
-/* ---- secrets, hashes, encodings, randomness --------------------------- */
+/* ---- secrets, hashes, encodings, randomness ----------------------------- */
 
 /* Bytes that nothing prints; wiped when freed. */
 struct secret;
@@ -259,7 +259,7 @@ uint64_t random_u64(void);
 enum { RANDOM_ID_MAX = 33 };
 char *random_id(char out[RANDOM_ID_MAX]);
 
-/* ---- text ------------------------------------------------------------- */
+/* ---- text --------------------------------------------------------------- */
 
 bool text_equal(const char *a, const char *b); /* NULL equals NULL only */
 bool text_has_prefix(const char *s, const char *prefix);

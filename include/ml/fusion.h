@@ -53,7 +53,7 @@ void fusion_set_literal(struct fusion *f, enum fusion_literal literal);
 enum fusion_literal fusion_get_literal(const struct fusion *f);
 uint64_t fusion_requests(const struct fusion *f); /* sent so far */
 
-/* ---- one page --------------------------------------------------------------*/
+/* ---- one page ----------------------------------------------------------- */
 
 /* One condition of q, joined by `and`, written in the syntax of the framework
  * version. */
@@ -124,7 +124,7 @@ MUST_USE enum err fusion_read(struct fusion *f, const struct fusion_query *q,
                               void *arg, struct fusion_op **op);
 void fusion_cancel(struct fusion_op *op); /* NULL does nothing */
 
-/* ---- several child pages in one ADF batch ------------------------------------*/
+/* ---- several child pages in one ADF batch ------------------------------- */
 
 /* Reads n GET queries of fscmRestApi as one batch request; rows of query i are
  * given with its index through `arg` of fusion_row_at_fn. All or none. */
@@ -134,7 +134,7 @@ MUST_USE enum err fusion_read_batch(struct fusion *f,
                                     fusion_row_at_fn *row, fusion_page_fn *done,
                                     void *arg, struct fusion_op **op);
 
-/* ---- describe ------------------------------------------------------------- */
+/* ---- describe ----------------------------------------------------------- */
 
 /* Whether `attribute` of `resource` is queryable on this pod. */
 typedef void fusion_describe_fn(void *arg, enum err err, bool queryable,

@@ -27,7 +27,7 @@ struct hubspot *hubspot_new(struct loop *l, struct http *h,
 /* Cancels silently; wipes the token. Before http is closed. */
 void hubspot_free(struct hubspot *h);
 
-/* ---- what every answer says about itself ----------------------------------- */
+/* ---- what every answer says about itself -------------------------------- */
 
 struct hubspot_meta {
     int status;         /* 0: no answer */
@@ -49,7 +49,7 @@ struct hubspot_meta {
  * connections UNKNOWN when maybe_done; a 2xx that is not the JSON promised
  * UNKNOWN (writes) or SYNTAX/PROMISE (reads). */
 
-/* ---- batches ------------------------------------------------------------- */
+/* ---- batches ------------------------------------------------------------ */
 
 enum hubspot_verb {
     HUBSPOT_UPSERT,     /* by our unique property; 100 inputs */
@@ -116,7 +116,7 @@ MUST_USE enum err hubspot_send(struct hubspot *h, const struct hubspot_batch *b,
                                struct hubspot_op **op);
 void hubspot_cancel(struct hubspot_op *op);
 
-/* ---- single calls ----------------------------------------------------------*/
+/* ---- single calls ------------------------------------------------------- */
 
 struct hubspot_call {
     const char *operation; /* metric label: "account.details" */
@@ -131,7 +131,7 @@ MUST_USE enum err hubspot_call_send(struct hubspot *h,
                                     hubspot_call_fn *done, void *arg,
                                     struct hubspot_op **op);
 
-/* ---- provisioning: what a tenant needs before its first write --------------*/
+/* ---- provisioning: what a tenant needs before its first write ----------- */
 
 /*
  * A little machine without I/O: ask for the next call, feed its answer, until

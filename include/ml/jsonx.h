@@ -30,7 +30,7 @@ MUST_USE enum err jsonx_scan(const char *text, size_t n, const char *key,
                              jsonx_item_fn *fn, void *arg, json_t **envelope,
                              struct fault *f);
 
-/* ---- getters: accept string or (in trees not made here) number ----------- */
+/* ---- getters: accept string or (in trees not made here) number ---------- */
 
 /* Missing and null are both "absent": the getter gives NULL / false. A value of
  * another type is ERR_TYPE with "key: expected text, found array". */
@@ -50,7 +50,7 @@ MUST_USE enum err jsonx_get_bool(const json_t *o, const char *key, bool *has,
 /* Array or absent; also the {"items":[...]} of a Fusion child collection. */
 const json_t *jsonx_items(const json_t *o, const char *key);
 
-/* ---- writer --------------------------------------------------------------*/
+/* ---- writer ------------------------------------------------------------- */
 
 /* Commas and nesting (at most 32) are kept; errors stick to the buffer. Texts
  * are escaped; invalid UTF-8 bytes become U+FFFD, NUL characters are left out

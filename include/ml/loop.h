@@ -27,7 +27,7 @@ uv_loop_t *loop_uv(struct loop *l); /* for http, pg, ops only */
 /* Monotonic time of this turn; one "now" per pass. */
 int64_t loop_now_us(const struct loop *l);
 
-/* ---- timers: one shot, absolute deadlines, re-armed by the owner --------- */
+/* ---- timers: one shot, absolute deadlines, re-armed by the owner -------- */
 
 struct loop_timer {
     struct heap_node node;
@@ -44,7 +44,7 @@ void loop_timer_start_us(struct loop *l, struct loop_timer *t,
 void loop_timer_stop(struct loop_timer *t); /* safe when stopped */
 bool loop_timer_armed(const struct loop_timer *t);
 
-/* ---- deferred calls ------------------------------------------------------ */
+/* ---- deferred calls ----------------------------------------------------- */
 
 /* A zeroed struct is idle. fn runs once on the next turn; asking again while
  * pending does nothing (this is poke()). */
@@ -57,14 +57,14 @@ struct loop_call {
 void loop_later(struct loop *l, struct loop_call *c, loop_fn *fn, void *arg);
 void loop_call_cancel(struct loop_call *c); /* safe when idle */
 
-/* ---- signals ------------------------------------------------------------- */
+/* ---- signals ------------------------------------------------------------ */
 
 typedef void loop_signal_fn(void *arg, int signum);
 /* One handler for SIGTERM and SIGINT; SIGPIPE is ignored by loop_new(). The
  * handles do not keep the loop alive and are closed by loop_free(). */
 void loop_on_signal(struct loop *l, loop_signal_fn *fn, void *arg);
 
-/* ---- work off the loop ---------------------------------------------------- */
+/* ---- work off the loop -------------------------------------------------- */
 
 struct loop_work;
 /* `work` runs in libuv's pool on a private copy (arg), then `done` on the loop.

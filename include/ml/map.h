@@ -32,7 +32,7 @@ const char *map_object_type_id(enum map_object o);
 const char *map_object_key(enum map_object o);
 bool map_object_parse(const char *name, enum map_object *o);
 
-/* ---- what the portal must have ------------------------------------------- */
+/* ---- what the portal must have ------------------------------------------ */
 
 struct map_property {
     enum map_object object;
@@ -56,7 +56,7 @@ struct map_association {
  * invoice-payment 541. */
 const struct map_association *map_associations(size_t *n);
 
-/* ---- records ----------------------------------------------------------- */
+/* ---- records ------------------------------------------------------------ */
 
 struct map_options {
     const char *key_prefix;            /* NULL: none */

@@ -27,7 +27,7 @@ typedef void store_done_fn(void *arg, enum err err, const struct fault *f);
 typedef void store_json_fn(void *arg, enum err err, const char *json,
                            const struct fault *f);
 
-/* ---- schema ---------------------------------------------------------------- */
+/* ---- schema ------------------------------------------------------------- */
 
 int store_schema_version(void); /* what this program was built for */
 /* Creates or upgrades; safe at once from two places. json: {"from":0,"to":1,
@@ -44,7 +44,7 @@ MUST_USE enum err store_upkeep(struct store *s, int64_t retention_ms,
                                store_done_fn *done, void *arg,
                                struct store_op **op);
 
-/* ---- tenants ---------------------------------------------------------------- */
+/* ---- tenants ------------------------------------------------------------ */
 
 struct store_tenant {
     int64_t id;
@@ -100,7 +100,7 @@ MUST_USE enum err store_secrets_replace(struct store *s, const char *changes,
                                         store_json_fn *done, void *arg,
                                         struct store_op **op);
 
-/* ---- leases of portals -------------------------------------------------------*/
+/* ---- leases of portals -------------------------------------------------- */
 
 struct store_lease {
     bool held;          /* by us, now */
@@ -130,7 +130,7 @@ MUST_USE enum err store_lease_release(struct store *s, const char *portal,
                                       store_done_fn *done, void *arg,
                                       struct store_op **op);
 
-/* ---- feeds: cursors, intake ------------------------------------------------- */
+/* ---- feeds: cursors, intake --------------------------------------------- */
 
 /* A cursor per (tenant, feed, stream): the last (stamp, id) pair committed. A
  * stream is a resource: "receivablesInvoices", "hubPersons"... */
@@ -225,7 +225,7 @@ MUST_USE enum err store_open_invoices(struct store *s, int64_t tenant,
                                       unsigned limit, store_json_fn *done,
                                       void *arg, struct store_op **op);
 
-/* ---- jobs -------------------------------------------------------------------- */
+/* ---- jobs --------------------------------------------------------------- */
 
 /*
  * A claimed job with all its dispatcher needs. Texts are JSON:
@@ -333,7 +333,7 @@ MUST_USE enum err store_audit(struct store *s, int64_t tenant,
                               store_done_fn *done, void *arg,
                               struct store_op **op);
 
-/* ---- what people ask for ------------------------------------------------------*/
+/* ---- what people ask for ------------------------------------------------ */
 
 enum store_report {
     STORE_REPORT_TENANTS, /* ml_dashboard.tenants; tenant NULL: all */

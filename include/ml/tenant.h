@@ -18,7 +18,7 @@
 #include "ml/store.h"
 #include "ml/vault.h"
 
-/* ---- settings of one tenant: the flags of `tenant add` -------------------- */
+/* ---- settings of one tenant: the flags of `tenant add` ------------------ */
 
 struct tenant_settings {
     const char *fusion_url, *fusion_auth, *fusion_token_url, *fusion_client_id;
@@ -56,7 +56,7 @@ struct dispatch_config tenant_dispatch_config(const struct conf *c,
                                               const char *portal,
                                               const char *worker);
 
-/* ---- all tenants of this worker ------------------------------------------- */
+/* ---- all tenants of this worker ----------------------------------------- */
 
 struct tenants;
 struct tenants_config {

@@ -208,7 +208,7 @@ app_close(struct app *a)
     a->json = NULL;
 }
 
-/* ---- waiting for one call --------------------------------------------------- */
+/* ---- waiting for one call ----------------------------------------------- */
 
 static void
 answered(struct app *a, enum err err, const struct fault *f)

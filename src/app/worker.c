@@ -41,7 +41,7 @@ worker_from(void *arg)
     return w;
 }
 
-/* ---- stopping ------------------------------------------------------------------*/
+/* ---- stopping ----------------------------------------------------------- */
 
 static void
 on_ops_closed(void *arg)
@@ -130,7 +130,7 @@ field(const json_t *o, const char *key, const char *otherwise)
     return text != NULL ? text : otherwise;
 }
 
-/* ---- upkeep --------------------------------------------------------------------*/
+/* ---- upkeep ------------------------------------------------------------- */
 
 static void on_upkeep(void *arg);
 
@@ -218,7 +218,7 @@ on_metrics(void *arg)
     }
 }
 
-/* ---- what is left after --once ---------------------------------------------- */
+/* ---- what is left after --once ------------------------------------------ */
 
 /* One line of what a report row says is not done; NULL when nothing is. */
 static char *
@@ -298,7 +298,7 @@ report_left(struct worker *w, const char *skipped, app_report_fn *tell,
     return left == 0 ? APP_DONE : APP_FAILED;
 }
 
-/* ---- the whole of it ------------------------------------------------------------*/
+/* ---- the whole of it ---------------------------------------------------- */
 
 static enum err
 worker_open(struct worker *w, struct fault *f)

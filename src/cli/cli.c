@@ -64,7 +64,7 @@ static const struct command commands[] = {
     {"version", "", "Print the version.", cmd_version, 0, 0, 0, no_flags},
 };
 
-/* ---- help ---------------------------------------------------------------------*/
+/* ---- help --------------------------------------------------------------- */
 
 static void
 print_usage(FILE *out)
@@ -105,7 +105,7 @@ print_help(const struct command *c)
     }
 }
 
-/* ---- finding the command --------------------------------------------------------*/
+/* ---- finding the command ------------------------------------------------ */
 
 /* The command named by the first one or two words; *words says how many. */
 static const struct command *
@@ -154,7 +154,7 @@ no_such_command(int argc, char **argv)
     return APP_USAGE;
 }
 
-/* ---- running it ---------------------------------------------------------------*/
+/* ---- running it --------------------------------------------------------- */
 
 static bool
 take_word(int *argc, char **argv, const char *word)

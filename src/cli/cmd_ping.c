@@ -40,7 +40,7 @@ line(struct ping *p, const char *side, const char *check, const char *state,
     }
 }
 
-/* ---- Fusion ----------------------------------------------------------------- */
+/* ---- Fusion ------------------------------------------------------------- */
 
 static void
 on_token(void *arg, enum err err, const struct fault *f)
@@ -201,7 +201,7 @@ ping_fusion(struct ping *p)
                    "organisations enrich customers");
 }
 
-/* ---- HubSpot ----------------------------------------------------------------- */
+/* ---- HubSpot ------------------------------------------------------------ */
 
 static void
 check_account(struct ping *p)

@@ -68,7 +68,7 @@ static const struct {
     {"hubspot-token-file", "hubspot_token"},
 };
 
-/* ---- reading the flags ------------------------------------------------------ */
+/* ---- reading the flags -------------------------------------------------- */
 
 static const char *
 setting_name(const char *flag, char out[64])
@@ -230,7 +230,7 @@ read_secrets(struct cli *c, const char *tenant, json_t *sealed, struct fault *f)
     return ERR_OK;
 }
 
-/* ---- checking --------------------------------------------------------------- */
+/* ---- checking ----------------------------------------------------------- */
 
 static void
 put_text(struct buf *b, const json_t *o)
@@ -281,7 +281,7 @@ fix_since(json_t *settings)
     }
 }
 
-/* ---- add and set ---------------------------------------------------------------*/
+/* ---- add and set -------------------------------------------------------- */
 
 static enum err
 gather(struct cli *c, json_t *settings, json_t *sealed, struct fault *f)
@@ -449,7 +449,7 @@ cmd_tenant_set(struct cli *c)
     return status;
 }
 
-/* ---- list and show --------------------------------------------------------------*/
+/* ---- list and show ------------------------------------------------------ */
 
 int
 cmd_tenant_list(struct cli *c)
@@ -569,7 +569,7 @@ cmd_tenant_show(struct cli *c)
     return APP_DONE;
 }
 
-/* ---- pause, resume, remove --------------------------------------------------- */
+/* ---- pause, resume, remove ---------------------------------------------- */
 
 static int
 move(struct cli *c, const char *to, const char *what)

@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* ---- loading ------------------------------------------------------------------*/
+/* ---- loading ------------------------------------------------------------ */
 
 static void
 on_rows(void *arg, enum err err, const struct store_tenant *rows, size_t n,
@@ -66,7 +66,7 @@ session_open(struct session *s, struct cli *c, const char *name,
     return err;
 }
 
-/* ---- the lease ------------------------------------------------------------------*/
+/* ---- the lease ---------------------------------------------------------- */
 
 struct taking {
     struct session *s;
@@ -243,7 +243,7 @@ session_close(struct session *s)
     arena_fini(&s->arena);
 }
 
-/* ---- calls under the budget ---------------------------------------------------*/
+/* ---- calls under the budget --------------------------------------------- */
 
 struct calling {
     struct session *s;

@@ -34,7 +34,25 @@ tenant_from(void *arg)
     return t;
 }
 
-/* ---- the budget ---------------------------------------------------------------*/
+/* ---- the budget --------------------------------------------------------- */
+
+/* One line when HubSpot stops answering, one when it is back. */
+static void
+note_outage(struct dispatch *d, const struct hubspot_meta *m)
+{
+    char safe[LOG_TEXT_MAX];
+    bool away = m->status == 0 || m->status >= 500;
+
+    if (away && !d->away) {
+        LOG_WARN(NULL, "hubspot.away",
+                 "portal=%s status=%d error=%s message=\"%s\"", d->portal,
+                 m->status, err_name(m->fault.err),
+                 log_safe(safe, m->fault.message));
+    } else if (!away && d->away) {
+        LOG_INFO(NULL, "hubspot.back", "portal=%s", d->portal);
+    }
+    d->away = away;
+}
 
 void
 budget_settle(struct dispatch *d, unsigned predicted,
@@ -43,6 +61,7 @@ budget_settle(struct dispatch *d, unsigned predicted,
     int64_t now_us = clock_mono_us();
     double random = (double)(random_u64() >> 11) * 0x1.0p-53;
 
+    note_outage(d, m);
     permits_settle(&d->permits, now_us,
                    m->arrived_us > 0 ? m->arrived_us : now_us);
     if (m->max > 0 && m->interval_us > 0) {
@@ -121,7 +140,7 @@ dtenant_halt(struct dtenant *t, const struct fault *f)
     }
 }
 
-/* ---- claims ----------------------------------------------------------------*/
+/* ---- claims ------------------------------------------------------------- */
 
 struct save *
 dtenant_thoughts(struct dtenant *t)
@@ -306,7 +325,7 @@ claim(struct dtenant *t)
     }
 }
 
-/* ---- going back ----------------------------------------------------------------*/
+/* ---- going back --------------------------------------------------------- */
 
 static void
 give_back(struct dtenant *t)
@@ -359,7 +378,7 @@ dtenant_release(struct dtenant *t)
     mem_free(t);
 }
 
-/* ---- the pass --------------------------------------------------------------*/
+/* ---- the pass ----------------------------------------------------------- */
 
 static bool
 is_drained(const struct dispatch *d)
@@ -474,7 +493,7 @@ dispatch_poke_run(struct dispatch *d)
     loop_later(d->loop, &d->run, on_run, d);
 }
 
-/* ---- public, in the header's order ----------------------------------------------*/
+/* ---- public, in the header's order -------------------------------------- */
 
 struct dispatch *
 dispatch_new(struct loop *l, struct store *s, const struct dispatch_config *c,

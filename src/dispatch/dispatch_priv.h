@@ -34,7 +34,7 @@ enum {
     STORE_RETRY_MS = 1000 /* database away: try the same again */
 };
 
-/* ---- lanes ------------------------------------------------------------------*/
+/* ---- lanes -------------------------------------------------------------- */
 
 /* A lane is a verb, an object (and for associations a row of
  * map_associations). Numbered so that a tenant's lanes are one array. */
@@ -70,7 +70,7 @@ struct need {
     int64_t since_us;
 };
 
-/* ---- jobs -------------------------------------------------------------------*/
+/* ---- jobs --------------------------------------------------------------- */
 
 enum job_stage {
     STAGE_VERIFY,    /* an unknown outcome: read back first */
@@ -132,7 +132,7 @@ struct job {
     int64_t wait_ms; /* -1: backoff */
 };
 
-/* ---- batches, saves ---------------------------------------------------------*/
+/* ---- batches, saves ----------------------------------------------------- */
 
 struct batch {
     unsigned magic;
@@ -170,7 +170,7 @@ struct save {
     bool failing;
 };
 
-/* ---- tenants, the portal -----------------------------------------------------*/
+/* ---- tenants, the portal ------------------------------------------------ */
 
 enum setup_state { SETUP_NONE, SETUP_RUNNING, SETUP_DONE, SETUP_WAITING };
 
@@ -211,7 +211,7 @@ struct dispatch {
     struct dispatch_events events;
     struct permits permits;
     int64_t term, lease_until_us;
-    bool leased_once, lost, draining, held;
+    bool leased_once, lost, draining, held, away;
     struct list tenants, flying, saves;
     size_t n_jobs, n_setups;
     size_t failing;        /* saves that the database did not take yet */

@@ -20,7 +20,7 @@ copy(struct job *j, const json_t *o, const char *key)
     return arena_strdup(&j->arena, jsonx_text(o, key));
 }
 
-/* ---- taking a job apart -------------------------------------------------- */
+/* ---- taking a job apart ------------------------------------------------- */
 
 static const char *
 dump(struct job *j, const json_t *o)
@@ -261,7 +261,7 @@ job_free(struct job *j)
     mem_free(j);
 }
 
-/* ---- parents -------------------------------------------------------------- */
+/* ---- parents ------------------------------------------------------------ */
 
 /* Fusion no longer has it: the child is written without it. */
 static bool
@@ -292,7 +292,7 @@ job_waits_for(const struct job *j)
     return NULL;
 }
 
-/* ---- parts ------------------------------------------------------------------*/
+/* ---- parts -------------------------------------------------------------- */
 
 bool
 part_has_assoc(const struct part *p, const char *entry)
@@ -345,7 +345,7 @@ part_drop_email(struct job *j, struct part *p)
     set_property(j, p, "email", NULL);
 }
 
-/* ---- stages -----------------------------------------------------------------*/
+/* ---- stages ------------------------------------------------------------- */
 
 void
 job_need(struct job *j, struct part *p, unsigned lane, const char *id,
@@ -629,7 +629,7 @@ job_start_planned(struct job *j)
     j->n_planned = 0;
 }
 
-/* ---- the end of a stage ------------------------------------------------------*/
+/* ---- the end of a stage ------------------------------------------------- */
 
 void
 job_worst(struct job *j, enum hubspot_outcome outcome, const struct fault *f,

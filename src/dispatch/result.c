@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-/* ---- audit: what changed ----------------------------------------------------*/
+/* ---- audit: what changed ------------------------------------------------ */
 
 /* Those members of `now` that differ from `then`; of `then`, their old values. */
 static void
@@ -97,7 +97,7 @@ audit_plain(struct save *s, const struct need *n, const char *outcome,
     save_audit(s, n->job, &note);
 }
 
-/* ---- by verb: what "written" means --------------------------------------------*/
+/* ---- by verb: what "written" means -------------------------------------- */
 
 static void
 object_written(struct need *n, const struct hubspot_result *r, struct save *s)
@@ -136,7 +136,7 @@ status_written(struct need *n, struct save *s)
     audit_properties(s, n, "updated");
 }
 
-/* ---- reading back ------------------------------------------------------------*/
+/* ---- reading back ------------------------------------------------------- */
 
 static void
 verify_found(struct need *n, const struct hubspot_result *r, struct save *s)
@@ -192,7 +192,7 @@ verify_absent(struct need *n, struct save *s)
     job_worst(j, HUBSPOT_RETRY, &f, false, cutoff_left(j));
 }
 
-/* ---- contacts that exist already ----------------------------------------------*/
+/* ---- contacts that exist already ---------------------------------------- */
 
 static const char *
 wanted_email(struct need *n)
@@ -300,7 +300,7 @@ contact_absent(struct need *n, struct save *s)
     }
 }
 
-/* ---- one result -----------------------------------------------------------*/
+/* ---- one result --------------------------------------------------------- */
 
 static void
 need_written(struct need *n, const struct hubspot_result *r, struct save *s,
@@ -432,7 +432,7 @@ need_unknown(struct need *n, const struct hubspot_result *r, struct save *s)
     job_worst(n->job, outcome, &r->fault, true, -1);
 }
 
-/* ---- the whole answer ------------------------------------------------------*/
+/* ---- the whole answer --------------------------------------------------- */
 
 static const char *const outcome_names[] = {
     [HUBSPOT_WRITTEN] = "written",   [HUBSPOT_ABSENT] = "absent",

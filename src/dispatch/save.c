@@ -60,7 +60,7 @@ save_free(struct save *s)
     mem_free(s);
 }
 
-/* ---- filling ----------------------------------------------------------------*/
+/* ---- filling ------------------------------------------------------------ */
 
 static void
 put_link_head(struct save *s, const struct job *j, const struct part *p)
@@ -238,7 +238,7 @@ save_audit(struct save *s, const struct job *j, const struct save_note *n)
     s->n_audit++;
 }
 
-/* ---- sending ----------------------------------------------------------------*/
+/* ---- sending ------------------------------------------------------------ */
 
 /* Everything of j that was under way is stored: on to what follows. */
 static void

@@ -75,7 +75,7 @@ setup_is_idle(const struct dtenant *t)
     return list_empty(&t->setups);
 }
 
-/* ---- the end of provisioning before a write ------------------------------------*/
+/* ---- the end of provisioning before a write ----------------------------- */
 
 /* Every job in memory goes back and comes again when the cause may be mended. */
 static void
@@ -173,7 +173,7 @@ call_end(struct setup *u, const struct hubspot_meta *m, const json_t *body)
     told(arg, m, body);
 }
 
-/* ---- answers ------------------------------------------------------------------*/
+/* ---- answers ------------------------------------------------------------ */
 
 /* Failures that pass by themselves: the same call again. */
 static bool
@@ -230,7 +230,7 @@ on_answer(void *arg, const struct hubspot_meta *m, const json_t *body)
     }
 }
 
-/* ---- sending --------------------------------------------------------------*/
+/* ---- sending ------------------------------------------------------------ */
 
 /* Makes sure u->call is the call to make; false when there is none left. */
 static bool
@@ -318,7 +318,7 @@ setup_next(struct dispatch *d, int64_t now_us, int64_t *wait_us)
     return false;
 }
 
-/* ---- asking for one ---------------------------------------------------------*/
+/* ---- asking for one ----------------------------------------------------- */
 
 void
 setup_begin(struct dtenant *t)

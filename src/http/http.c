@@ -29,7 +29,7 @@ http_from(void *arg)
     return h;
 }
 
-/* ---- easy handles ---- */
+/* ---- easy handles ------------------------------------------------------- */
 
 CURL *
 http_easy_take(struct http *h)
@@ -55,7 +55,7 @@ http_easy_give(struct http *h, CURL *easy)
     h->spare[h->spare_count++] = easy;
 }
 
-/* ---- hosts and shards ---- */
+/* ---- hosts and shards --------------------------------------------------- */
 
 /* Forgets the hosts nobody asked for lately, when room is needed. */
 static void
@@ -146,7 +146,7 @@ host_find(struct http *h, enum http_peer peer, const char *name)
     return host;
 }
 
-/* ---- admission ---- */
+/* ---- admission ---------------------------------------------------------- */
 
 static void
 on_pump(void *arg)
@@ -266,7 +266,7 @@ http_op_unlink(struct http_op *op)
     h->ops--;
 }
 
-/* ---- public ---- */
+/* ---- public ------------------------------------------------------------- */
 
 /* The proxy's own name is what is looked up then; libcurl's default port. */
 static void
@@ -437,7 +437,7 @@ http_in_flight(const struct http *h)
     return h->ops;
 }
 
-/* ---- close ---- */
+/* ---- close -------------------------------------------------------------- */
 
 static void
 on_finish(void *arg)

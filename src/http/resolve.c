@@ -64,7 +64,7 @@ http_host_free(struct http_host *host)
     mem_free(host);
 }
 
-/* ---- looking up ----------------------------------------------------------- */
+/* ---- looking up --------------------------------------------------------- */
 
 /* "+host:port:1.2.3.4,[::1]": what CURLOPT_RESOLVE takes; the plus lets
  * libcurl forget it again. NULL when there is no usable address. */

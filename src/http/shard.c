@@ -138,7 +138,7 @@ act(struct http_shard *s, curl_socket_t fd, int events)
     drain(s);
 }
 
-/* ---- the loop says ---- */
+/* ---- the loop says ------------------------------------------------------ */
 
 static void
 on_poll(uv_poll_t *handle, int status, int events)
@@ -185,7 +185,7 @@ on_watch_closed(uv_handle_t *handle)
     http_handle_closed(h);
 }
 
-/* ---- libcurl asks ---- */
+/* ---- libcurl asks ------------------------------------------------------- */
 
 static struct watch *
 watch_new(struct http_shard *s, curl_socket_t fd)
@@ -258,7 +258,7 @@ on_want_timer(CURLM *multi, long timeout_ms, void *arg)
     return 0;
 }
 
-/* ---- life ---- */
+/* ---- life --------------------------------------------------------------- */
 
 struct http_shard *
 http_shard_new(struct http *h)

@@ -29,7 +29,7 @@ http_op_from(void *arg)
     return op;
 }
 
-/* ---- headers of the request ---- */
+/* ---- headers of the request --------------------------------------------- */
 
 static bool
 is_header(const char *s)
@@ -120,7 +120,7 @@ http_op_headers(struct http_op *op, const struct http_spec *spec)
     return ERR_OK;
 }
 
-/* ---- libcurl's callbacks ---- */
+/* ---- libcurl's callbacks ------------------------------------------------ */
 
 static size_t
 on_read(char *to, size_t size, size_t count, void *arg)
@@ -194,7 +194,7 @@ on_request(void *arg, char *peer_ip, char *own_ip, int peer_port, int own_port)
     return CURL_PREREQFUNC_OK;
 }
 
-/* ---- options ---- */
+/* ---- options ------------------------------------------------------------ */
 
 /* An option that fails is a mistake of ours or no memory. */
 static void
@@ -307,7 +307,7 @@ http_op_free(struct http_op *op)
     mem_free(op);
 }
 
-/* ---- the end ---- */
+/* ---- the end ------------------------------------------------------------ */
 
 static enum err
 error_of(const struct http_op *op, CURLcode code)

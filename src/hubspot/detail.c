@@ -144,7 +144,7 @@ hubspot_detail_fault(const json_t *e, enum err fallback, struct fault *f)
     }
 }
 
-/* ---- what it names ----------------------------------------------------- */
+/* ---- what it names ------------------------------------------------------ */
 
 void
 hubspot_context_each(const json_t *e, const char *name, hubspot_value_fn *fn,

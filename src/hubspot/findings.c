@@ -72,7 +72,7 @@ hubspot_finding(struct hubspot_findings *f, const char *object,
              subject != NULL ? subject : "", message);
 }
 
-/* ---- properties -------------------------------------------------------- */
+/* ---- properties --------------------------------------------------------- */
 
 const json_t *
 hubspot_property_find(const json_t *results, const char *name)
@@ -148,7 +148,7 @@ hubspot_standard_check(enum map_object o, const json_t *results,
     }
 }
 
-/* ---- associations ------------------------------------------------------ */
+/* ---- associations ------------------------------------------------------- */
 
 static bool
 has_type(const json_t *results, unsigned type)

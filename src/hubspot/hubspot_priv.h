@@ -20,7 +20,7 @@
  */
 #include "ml/hubspot.h"
 
-/* ---- paths ------------------------------------------------------------- */
+/* ---- paths -------------------------------------------------------------- */
 
 enum hubspot_family {
     HUBSPOT_OBJECTS,
@@ -34,7 +34,7 @@ bool hubspot_is_association(enum hubspot_verb v);
 const struct map_association *hubspot_pair(enum map_object from,
                                            enum map_object to);
 
-/* ---- requests ---------------------------------------------------------- */
+/* ---- requests ----------------------------------------------------------- */
 
 enum { HUBSPOT_TRACE_MAX = 36 };
 
@@ -59,7 +59,7 @@ MUST_USE enum err hubspot_encode(const char *version,
                                  struct hubspot_request *out);
 void hubspot_request_fini(struct hubspot_request *q);
 
-/* ---- answers ----------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------ */
 
 struct hubspot_headers { /* NULL: absent */
     const char *remaining, *max, *interval_ms, *daily_remaining;
@@ -89,7 +89,7 @@ void hubspot_answer_read(const struct hubspot_answer *a, bool write,
                          enum hubspot_promise promise, struct hubspot_meta *m,
                          json_t **root);
 
-/* ---- error objects ----------------------------------------------------- */
+/* ---- error objects ------------------------------------------------------ */
 
 /* Scalars as text: strings, and numbers as jsonx makes them; else NULL. */
 const char *hubspot_text(const json_t *v);
@@ -110,7 +110,7 @@ typedef void hubspot_value_fn(void *arg, const char *value);
 void hubspot_context_each(const json_t *e, const char *name,
                           hubspot_value_fn *fn, void *arg);
 
-/* ---- outcomes ---------------------------------------------------------- */
+/* ---- outcomes ----------------------------------------------------------- */
 
 /* One answer taken apart; borrowed by the caller's done. */
 struct hubspot_decoded {
@@ -146,7 +146,7 @@ void hubspot_decode_refused(const struct hubspot_request *q,
 /* The outcome an error makes of one input. */
 enum hubspot_outcome hubspot_outcome_of(enum hubspot_verb v, enum err err);
 
-/* ---- provisioning ------------------------------------------------------ */
+/* ---- provisioning ------------------------------------------------------- */
 
 /* What is wrong with, or known of, the properties of one object. */
 struct hubspot_findings {

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- one pass over an answer ------------------------------------------- */
+/* ---- one pass over an answer -------------------------------------------- */
 
 enum { SAID_DONE = 1, SAID_FAILED = 2 };
 
@@ -98,7 +98,7 @@ mark_failed(struct pass *p, int i)
                          NULL;
 }
 
-/* ---- results ----------------------------------------------------------- */
+/* ---- results ------------------------------------------------------------ */
 
 static const char *
 id_of(const json_t *o, const char *key, const char *nested)
@@ -200,7 +200,7 @@ take_result(struct pass *p, json_t *item)
     }
 }
 
-/* ---- errors ------------------------------------------------------------ */
+/* ---- errors ------------------------------------------------------------- */
 
 static void
 by_trace(void *arg, const char *value)
@@ -286,7 +286,7 @@ take_error(struct pass *p, const json_t *e)
     }
 }
 
-/* ---- the rest ---------------------------------------------------------- */
+/* ---- the rest ----------------------------------------------------------- */
 
 /* Only one input, and the answer is about it whatever it calls it. */
 static bool

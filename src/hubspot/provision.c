@@ -75,7 +75,7 @@ enter(struct hubspot_provision *p, enum step next)
     p->step = next;
 }
 
-/* ---- the report -------------------------------------------------------- */
+/* ---- the report --------------------------------------------------------- */
 
 static size_t
 count_of(const struct hubspot_provision *p, enum map_object o,
@@ -119,7 +119,7 @@ make_report(struct hubspot_provision *p)
     p->report.lines = p->whole.lines;
 }
 
-/* ---- moving on --------------------------------------------------------- */
+/* ---- moving on ---------------------------------------------------------- */
 
 static enum err
 fail(struct hubspot_provision *p, enum err err, struct fault *f)
@@ -190,7 +190,7 @@ next_confirm(struct hubspot_provision *p)
     return false;
 }
 
-/* ---- reading properties ------------------------------------------------ */
+/* ---- reading properties ------------------------------------------------- */
 
 static void
 compare(struct hubspot_provision *p, const json_t *results, bool first)
@@ -290,7 +290,7 @@ feed_confirm(struct hubspot_provision *p, const json_t *results,
     return ERR_OK;
 }
 
-/* ---- creating ---------------------------------------------------------- */
+/* ---- creating ----------------------------------------------------------- */
 
 static void
 mark_created(struct hubspot_provision *p, const char *name)
@@ -362,7 +362,7 @@ feed_create(struct hubspot_provision *p, const json_t *body, struct fault *f)
     return ERR_OK;
 }
 
-/* ---- associations ------------------------------------------------------ */
+/* ---- associations ------------------------------------------------------- */
 
 static enum err
 feed_labels(struct hubspot_provision *p, const json_t *results, struct fault *f)
@@ -388,7 +388,7 @@ feed_labels(struct hubspot_provision *p, const json_t *results, struct fault *f)
     return ERR_OK;
 }
 
-/* ---- answers ----------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------ */
 
 static const char *
 subject_of(const struct hubspot_provision *p)
@@ -482,7 +482,7 @@ hubspot_provision_feed(struct hubspot_provision *p,
     return err;
 }
 
-/* ---- calls ------------------------------------------------------------- */
+/* ---- calls -------------------------------------------------------------- */
 
 static void
 put_property(struct jsonx_writer *w, const struct map_property *p)
@@ -581,7 +581,7 @@ hubspot_provision_next(struct hubspot_provision *p, struct hubspot_call *call,
     return true;
 }
 
-/* ---- life -------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------- */
 
 struct hubspot_provision *
 hubspot_provision_new(const char *api_version, bool dry_run)

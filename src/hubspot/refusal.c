@@ -54,7 +54,7 @@ accuse(struct search *s, size_t i)
     }
 }
 
-/* ---- by name ----------------------------------------------------------- */
+/* ---- by name ------------------------------------------------------------ */
 
 static void
 by_trace(void *arg, const char *value)
@@ -100,7 +100,7 @@ by_list(struct search *s, const char *message)
     }
 }
 
-/* ---- by content -------------------------------------------------------- */
+/* ---- by content --------------------------------------------------------- */
 
 /* The properties of input i as they were sent; NULL when it has none. */
 static const json_t *
@@ -207,7 +207,7 @@ by_property(void *arg, const char *name)
     }
 }
 
-/* ---- the whole --------------------------------------------------------- */
+/* ---- the whole ---------------------------------------------------------- */
 
 static void
 search_object(struct search *s, const json_t *e)

@@ -69,7 +69,7 @@ op_free(struct hubspot_op *op)
     mem_free(op);
 }
 
-/* ---- answers ----------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------ */
 
 static void
 read_reply(enum err err, const struct http_reply *r, struct hubspot_answer *a)
@@ -155,7 +155,7 @@ on_call_answer(void *arg, enum err err, const struct http_reply *r)
     json_decref(root);
 }
 
-/* ---- requests ---------------------------------------------------------- */
+/* ---- requests ----------------------------------------------------------- */
 
 static struct hubspot_op *
 op_new(struct hubspot *h, void *arg)
@@ -260,7 +260,7 @@ hubspot_cancel(struct hubspot_op *op)
     op_free(op);
 }
 
-/* ---- life -------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------- */
 
 struct hubspot *
 hubspot_new(struct loop *l, struct http *http, const struct hubspot_config *c)

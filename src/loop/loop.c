@@ -54,7 +54,7 @@ unspin(struct loop *l)
     }
 }
 
-/* ---- timers ---- */
+/* ---- timers ------------------------------------------------------------- */
 
 static void on_alarm(uv_timer_t *handle);
 
@@ -172,7 +172,7 @@ loop_timer_armed(const struct loop_timer *t)
     return t->loop != NULL;
 }
 
-/* ---- deferred calls ---- */
+/* ---- deferred calls ----------------------------------------------------- */
 
 /* One batch: what is asked for meanwhile waits for the next turn. */
 static void
@@ -235,7 +235,7 @@ loop_call_cancel(struct loop_call *c)
     }
 }
 
-/* ---- signals ---- */
+/* ---- signals ------------------------------------------------------------ */
 
 static void
 on_signal(uv_signal_t *handle, int signum)
@@ -261,7 +261,7 @@ loop_on_signal(struct loop *l, loop_signal_fn *fn, void *arg)
     }
 }
 
-/* ---- lag ---- */
+/* ---- lag ---------------------------------------------------------------- */
 
 static void on_lag(uv_timer_t *handle);
 
@@ -285,7 +285,7 @@ on_lag(uv_timer_t *handle)
     lag_arm(l);
 }
 
-/* ---- life ---- */
+/* ---- life --------------------------------------------------------------- */
 
 struct loop *
 loop_new(void)

@@ -229,7 +229,7 @@ map_sum(struct map_ctx *c, struct dec *sum, struct dec d, const char *what)
     }
 }
 
-/* ---- properties -----------------------------------------------------------*/
+/* ---- properties --------------------------------------------------------- */
 
 static void
 prop_add(struct map_ctx *c, struct map_props *p, const char *name,

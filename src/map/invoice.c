@@ -166,7 +166,7 @@ decide_status(struct map_ctx *c, const json_t *row, const struct totals *t,
     c->status = target;
 }
 
-/* ---- lines ----------------------------------------------------------------*/
+/* ---- lines -------------------------------------------------------------- */
 
 static int
 by_id(const void *va, const void *vb)
@@ -316,7 +316,7 @@ build_line(struct map_ctx *c, const struct line *l)
     c->where = "";
 }
 
-/* ---- the invoice ----------------------------------------------------------*/
+/* ---- the invoice -------------------------------------------------------- */
 
 static const char *
 required_currency(struct map_ctx *c, const json_t *row)

@@ -61,7 +61,7 @@ struct map_row {
 extern const struct map_row map_rows[];
 extern const size_t map_rows_count;
 
-/* ---- values ---------------------------------------------------------------*/
+/* ---- values ------------------------------------------------------------- */
 
 enum map_found { MAP_ABSENT, MAP_VALUE, MAP_WRONG };
 /* A scalar of a row as text: null, missing, "" and blanks are absent, arrays
@@ -88,7 +88,7 @@ bool map_has_words(const char *text, const char *words);
 /* Ids and numbers of any length, as numbers where both are digits. */
 int map_id_cmp(const char *a, const char *b);
 
-/* ---- one record being made ------------------------------------------------*/
+/* ---- one record being made ---------------------------------------------- */
 
 struct map_prop {
     const char *name, *value;
@@ -153,7 +153,7 @@ enum map_fate map_finish(struct map_ctx *c, enum map_kind kind);
 /* Whether a row's BusinessUnit is wanted. */
 bool map_unit_wanted(const struct mapping *m, const json_t *row);
 
-/* ---- the mapping itself ---------------------------------------------------*/
+/* ---- the mapping itself ------------------------------------------------- */
 
 struct map_custom {
     enum map_object object;

@@ -181,7 +181,7 @@ read_applications(struct map_ctx *c, const json_t *list, struct receipt *r)
     }
 }
 
-/* ---- one payment ----------------------------------------------------------*/
+/* ---- one payment -------------------------------------------------------- */
 
 struct sums {
     struct dec in, back; /* back is not negative */

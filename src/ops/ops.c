@@ -53,7 +53,7 @@ ops_from(void *arg)
     return o;
 }
 
-/* ---- is it ready? -------------------------------------------------------------*/
+/* ---- is it ready? ------------------------------------------------------- */
 
 static void on_check(void *arg);
 
@@ -87,7 +87,7 @@ on_check(void *arg)
     }
 }
 
-/* ---- answers ------------------------------------------------------------------*/
+/* ---- answers ------------------------------------------------------------ */
 
 static enum MHD_Result
 answer(struct MHD_Connection *c, unsigned status, const char *type,
@@ -211,7 +211,7 @@ on_request(void *arg, struct MHD_Connection *c, const char *url,
     return answer_text(c, MHD_HTTP_NOT_FOUND, "there is no such page\n");
 }
 
-/* ---- driving ------------------------------------------------------------------*/
+/* ---- driving ------------------------------------------------------------ */
 
 static void on_timer(void *arg);
 
@@ -242,7 +242,7 @@ on_ready(uv_poll_t *poll, int status, int events)
     ops_turn(ops_from(poll->data));
 }
 
-/* ---- opening -----------------------------------------------------------------*/
+/* ---- opening ------------------------------------------------------------ */
 
 static bool
 is_loopback(const struct sockaddr *sa)
@@ -392,7 +392,7 @@ ops_open(struct loop *l, struct store *s, struct tenants *t,
     return ERR_OK;
 }
 
-/* ---- closing ------------------------------------------------------------------*/
+/* ---- closing ------------------------------------------------------------ */
 
 static void
 on_closed(uv_handle_t *h)

@@ -66,7 +66,7 @@ static void on_connect_timeout(void *arg);
 static void on_unit_timeout(void *arg);
 static void conn_poll(struct pg_conn *c);
 
-/* ---- the socket ---- */
+/* ---- the socket --------------------------------------------------------- */
 
 static void
 on_watch_closed(uv_handle_t *handle)
@@ -140,7 +140,7 @@ pg_conn_want(struct pg_conn *c, bool write)
     }
 }
 
-/* ---- the end of a connection ---- */
+/* ---- the end of a connection -------------------------------------------- */
 
 static int64_t
 backoff_ms(unsigned attempts)
@@ -221,7 +221,7 @@ pg_conn_lost(struct pg_conn *c, enum err err, const char *code,
     }
 }
 
-/* ---- connecting ---- */
+/* ---- connecting --------------------------------------------------------- */
 
 /* The SQLSTATE in libpq's verbose words: "FATAL:  28P01: password ...". */
 static void
@@ -359,7 +359,7 @@ on_connect_timeout(void *arg)
                      "the server did not answer in time");
 }
 
-/* ---- names ---- */
+/* ---- names -------------------------------------------------------------- */
 
 static void resolve_next(struct pg_conn *c);
 
@@ -475,7 +475,7 @@ on_backoff(void *arg)
     pg_conn_open(conn_from(arg));
 }
 
-/* ---- units ---- */
+/* ---- units -------------------------------------------------------------- */
 
 static void
 on_unit_timeout(void *arg)

@@ -72,7 +72,7 @@ pg_tell(struct pg_op *op, enum err err)
     pg_op_free(op);
 }
 
-/* ---- the queue ---- */
+/* ---- the queue ---------------------------------------------------------- */
 
 static void
 queue_take(struct pg_op *op)
@@ -176,7 +176,7 @@ pg_fail_waiting(struct pg *p, const struct fault *f)
     }
 }
 
-/* ---- public ---- */
+/* ---- public ------------------------------------------------------------- */
 
 enum err
 pg_open(struct loop *l, const struct pg_config *c, struct pg **out,
@@ -365,7 +365,7 @@ pg_cancel(struct pg_op *arg)
     }
 }
 
-/* ---- close ---- */
+/* ---- close -------------------------------------------------------------- */
 
 static void
 on_finish(void *arg)

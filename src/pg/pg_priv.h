@@ -34,7 +34,7 @@ enum {
     PG_UNIT_BYTES_MAX = 64 * 1024 * 1024
 };
 
-/* ---- target ---- */
+/* ---- target ------------------------------------------------------------- */
 
 struct pg_host {
     char *name;   /* "" for libpq's default socket */
@@ -73,7 +73,7 @@ PGconn *pg_target_connect(const struct pg_target *t,
                           const struct pg_places *places,
                           int64_t statement_timeout_ms, bool plain);
 
-/* ---- one unit of work ---- */
+/* ---- one unit of work --------------------------------------------------- */
 
 struct pg_op {
     unsigned magic;
@@ -101,7 +101,7 @@ struct pg_op {
 struct pg_op *pg_op_from(void *arg);
 void pg_op_free(struct pg_op *op);
 
-/* ---- one connection ---- */
+/* ---- one connection ----------------------------------------------------- */
 
 enum pg_conn_state {
     PG_DOWN,       /* waiting for the backoff timer */

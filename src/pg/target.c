@@ -54,7 +54,7 @@ has_param(const struct pg_target *t, const char *keyword)
     return false;
 }
 
-/* ---- what libpq would use ---- */
+/* ---- what libpq would use ----------------------------------------------- */
 
 static const char *
 option_value(const PQconninfoOption *options, const char *keyword)
@@ -111,7 +111,7 @@ is_ours(const char *keyword)
     return false;
 }
 
-/* ---- lists with commas ---- */
+/* ---- lists with commas -------------------------------------------------- */
 
 static size_t
 list_count(const char *s)
@@ -267,7 +267,7 @@ pg_target_fini(struct pg_target *t)
     memset(t, 0, sizeof(*t));
 }
 
-/* ---- places ---- */
+/* ---- places ------------------------------------------------------------- */
 
 void
 pg_places_init(struct pg_places *p)
@@ -302,7 +302,7 @@ pg_places_add(struct pg_places *p, const struct pg_host *h, const char *address)
     p->has_address = p->has_address || address[0] != '\0';
 }
 
-/* ---- the start-up packet ---- */
+/* ---- the start-up packet ------------------------------------------------ */
 
 PGconn *
 pg_target_connect(const struct pg_target *t, const struct pg_places *places,

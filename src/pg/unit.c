@@ -23,7 +23,7 @@
 
 enum { NUMBER_MAX = 24, TIMEOUT_PARAMS = 3 };
 
-/* ---- errors ---- */
+/* ---- errors ------------------------------------------------------------- */
 
 enum err
 pg_sqlstate_err(const char *s)
@@ -93,7 +93,7 @@ unit_failed(struct pg_op *op, const PGresult *result)
                     statement_name(op), text != NULL ? text : "");
 }
 
-/* ---- shape ---- */
+/* ---- shape -------------------------------------------------------------- */
 
 static bool
 shape_fits(enum pg_shape shape, const PGresult *result)
@@ -131,7 +131,7 @@ check_shapes(struct pg_op *op)
     return ERR_OK;
 }
 
-/* ---- sending ---- */
+/* ---- sending ------------------------------------------------------------ */
 
 static char *
 number_text(struct arena *a, int64_t n)
@@ -235,7 +235,7 @@ pg_unit_start(struct pg_conn *c, struct pg_op *op)
     unit_send(c);
 }
 
-/* ---- results ---- */
+/* ---- results ------------------------------------------------------------ */
 
 static void
 unit_observe(struct pg_op *op)
@@ -303,7 +303,7 @@ unit_read(struct pg_conn *c)
     }
 }
 
-/* ---- the outcome ---- */
+/* ---- the outcome -------------------------------------------------------- */
 
 static void
 unit_done(struct pg_conn *c)

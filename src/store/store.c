@@ -26,7 +26,7 @@ op_from(void *arg)
     return op;
 }
 
-/* ---- calls ------------------------------------------------------------- */
+/* ---- calls -------------------------------------------------------------- */
 
 void
 store_call_init(struct store_call *c, int64_t tenant)
@@ -63,7 +63,7 @@ store_call_add(struct store_call *c, enum store_sql_id id,
     return c->count++;
 }
 
-/* ---- operations -------------------------------------------------------- */
+/* ---- operations --------------------------------------------------------- */
 
 struct store_op *
 store_op_new(struct store *s, store_finish_fn *finish, void *arg)
@@ -171,7 +171,7 @@ store_finish_json(struct store_op *op, enum err err, const struct pg_reply *r,
     op->done.json(op->arg, err, json, f);
 }
 
-/* ---- the store --------------------------------------------------------- */
+/* ---- the store ---------------------------------------------------------- */
 
 struct store *
 store_new(struct loop *l, struct pg *p)

@@ -109,7 +109,7 @@ versions_judge(const struct pg_reply *r, size_t at, int *top, struct fault *f)
     return ERR_OK;
 }
 
-/* ---- check ------------------------------------------------------------- */
+/* ---- check -------------------------------------------------------------- */
 
 static void
 finish_check(struct store_op *op, enum err err, const struct pg_reply *r,
@@ -166,7 +166,7 @@ store_upkeep(struct store *s, int64_t retention_ms, store_done_fn *done,
     return store_op_send(o, &c, op);
 }
 
-/* ---- migrate ----------------------------------------------------------- */
+/* ---- migrate ------------------------------------------------------------ */
 
 static void
 migrate_tell(struct store_op *op, enum err err, const char *json,

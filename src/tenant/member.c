@@ -34,7 +34,7 @@ member_is_done(const struct member *m)
     return m->state_op == NULL && (!m->at_work || m->polled);
 }
 
-/* ---- what the feeds tell --------------------------------------------------- */
+/* ---- what the feeds tell ------------------------------------------------ */
 
 static void
 on_stored(void *arg)
@@ -60,7 +60,7 @@ on_idle(void *arg)
     portal_check(m->portal);
 }
 
-/* ---- halting ---------------------------------------------------------------- */
+/* ---- halting ------------------------------------------------------------ */
 
 static void
 on_state_stored(void *arg, enum err err, const struct fault *f)
@@ -127,7 +127,7 @@ member_halt(struct member *m, enum err err, const struct fault *f)
     portal_check(m->portal);
 }
 
-/* ---- start and stop ----------------------------------------------------------*/
+/* ---- start and stop ----------------------------------------------------- */
 
 static bool
 is_provisioned(const struct member *m)
@@ -267,7 +267,7 @@ member_stop(struct member *m)
     m->at_work = false;
 }
 
-/* ---- life ---------------------------------------------------------------------*/
+/* ---- life --------------------------------------------------------------- */
 
 static void
 copy_row(struct member *m, const struct store_tenant *row)

@@ -49,7 +49,7 @@ portal_member(struct portal *p, int64_t tenant)
     return NULL;
 }
 
-/* ---- losing ------------------------------------------------------------------ */
+/* ---- losing ------------------------------------------------------------- */
 
 static void
 stop_members(struct portal *p)
@@ -107,7 +107,7 @@ on_lost(void *arg)
     later(portal_from(arg), LATER_LOSE);
 }
 
-/* ---- what dispatch tells -----------------------------------------------------*/
+/* ---- what dispatch tells ------------------------------------------------ */
 
 static void
 on_want(void *arg, int64_t tenant, const char *kind, const char *id)
@@ -129,7 +129,7 @@ on_halted(void *arg, int64_t tenant, enum err err, const struct fault *f)
     }
 }
 
-/* ---- identifying: which portal is it? ------------------------------------------*/
+/* ---- identifying: which portal is it? ----------------------------------- */
 
 static void
 on_learned(void *arg, enum err err, const struct fault *f)
@@ -242,7 +242,7 @@ portal_identify(struct portal *p)
     }
 }
 
-/* ---- the lease ---------------------------------------------------------------*/
+/* ---- the lease ---------------------------------------------------------- */
 
 static unsigned
 portal_limit(const struct portal *p, const struct tenant_settings **settings)
@@ -374,7 +374,7 @@ portal_poke(struct portal *p)
     }
 }
 
-/* ---- stopping ------------------------------------------------------------------*/
+/* ---- stopping ----------------------------------------------------------- */
 
 static void
 on_released(void *arg, enum err err, const struct fault *f)
@@ -451,7 +451,7 @@ on_later(void *arg)
     }
 }
 
-/* ---- run --once: is everything done? -----------------------------------------*/
+/* ---- run --once: is everything done? ------------------------------------ */
 
 static void on_check(void *arg);
 static void count_next(struct portal *p);
@@ -583,7 +583,7 @@ portal_check(struct portal *p)
     count_next(p);
 }
 
-/* ---- life -------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------- */
 
 struct portal *
 portal_get(struct tenants *t, const char *key)

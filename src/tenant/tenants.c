@@ -16,7 +16,7 @@ tenants_from(void *arg)
     return t;
 }
 
-/* ---- loading ------------------------------------------------------------------*/
+/* ---- loading ------------------------------------------------------------ */
 
 static struct member *
 find_member(struct tenants *t, int64_t id)
@@ -163,7 +163,7 @@ tenants_reload_soon(struct tenants *t)
     }
 }
 
-/* ---- the end ------------------------------------------------------------------*/
+/* ---- the end ------------------------------------------------------------ */
 
 static bool
 all_released(const struct tenants *t)
@@ -221,7 +221,7 @@ tenants_check(struct tenants *t)
     loop_later(t->loop, &t->ending, on_ending, t);
 }
 
-/* ---- public, in the header's order -----------------------------------------------*/
+/* ---- public, in the header's order -------------------------------------- */
 
 struct tenants *
 tenants_new(struct loop *l, struct http *h, struct store *s,

@@ -252,7 +252,7 @@ installment_id(const struct world *w, uint32_t invoice, unsigned k)
     return world_id(w, K_INVOICE, invoice) + INSTALLMENT_ID + (int64_t)k;
 }
 
-/* ---- order by stamp ------------------------------------------------------ */
+/* ---- order by stamp ----------------------------------------------------- */
 
 size_t
 stamp_seek(const struct stamp_index *x, int64_t us)
@@ -388,7 +388,7 @@ world_text(struct world *w, const char *fmt, ...)
     return kept;
 }
 
-/* ---- amounts -------------------------------------------------------------- */
+/* ---- amounts ------------------------------------------------------------ */
 
 int64_t
 installment_balance(const struct installment *i)
@@ -410,7 +410,7 @@ invoice_balance(const struct invoice *v)
     return sum;
 }
 
-/* ---- life ----------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------- */
 
 static int
 entry_before(const struct stamp_entry *a, const struct stamp_entry *b)

@@ -178,7 +178,7 @@ struct world {
     bool payments_bump;   /* an application stamps the invoice's header */
 };
 
-/* ---- data.c: records, ids, order --------------------------------------- */
+/* ---- data.c: records, ids, order ---------------------------------------- */
 
 struct world *world_new_at(const struct sim_options *o, size_t index,
                            int64_t now_us);
@@ -207,7 +207,7 @@ int64_t to_ledger(int64_t amount, unsigned currency);
 int64_t round_to(int64_t value, int64_t unit); /* half away from zero */
 int64_t unit_of(unsigned currency); /* smallest amount, in thousandths */
 
-/* ---- data_text.c: words ------------------------------------------------ */
+/* ---- data_text.c: words ------------------------------------------------- */
 
 struct rng {
     uint64_t s;
@@ -245,7 +245,7 @@ void line_fill(const struct world *w, uint32_t invoice, unsigned k,
 void invoice_line(const struct world *w, uint32_t invoice, unsigned k,
                   struct line *out);
 
-/* ---- data_ops.c: changes; `now` is the stamp they get -------------------- */
+/* ---- data_ops.c: changes; `now` is the stamp they get ------------------- */
 
 uint32_t op_customer(struct world *w, int64_t now);
 uint32_t op_person(struct world *w, uint32_t party, int64_t now);

@@ -41,7 +41,7 @@ moment(const struct world *w, struct rng *r, int64_t from)
     return us > from ? us : from;
 }
 
-/* ---- customers ------------------------------------------------------------ */
+/* ---- customers ---------------------------------------------------------- */
 
 static void
 gen_person(struct world *w, uint32_t party, struct rng *r)
@@ -148,7 +148,7 @@ fill_customers(struct world *w, size_t n)
     }
 }
 
-/* ---- lines ------------------------------------------------------------------ */
+/* ---- lines -------------------------------------------------------------- */
 
 static int64_t
 line_price(struct rng *r, unsigned k, bool free_of_charge)
@@ -214,7 +214,7 @@ invoice_line(const struct world *w, uint32_t invoice, unsigned k,
     }
 }
 
-/* ---- invoices --------------------------------------------------------------- */
+/* ---- invoices ----------------------------------------------------------- */
 
 static unsigned
 pick_currency(const struct world *w, uint32_t customer, struct rng *r)
@@ -292,7 +292,7 @@ gen_invoice(struct world *w, size_t total)
     }
 }
 
-/* ---- payments ---------------------------------------------------------------- */
+/* ---- payments ----------------------------------------------------------- */
 
 static bool
 is_open(const struct world *w, uint32_t v)

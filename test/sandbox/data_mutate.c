@@ -58,7 +58,7 @@ any_open(struct day *d)
     return NONE;
 }
 
-/* ---- customers ------------------------------------------------------------------------ */
+/* ---- customers ---------------------------------------------------------- */
 
 static bool
 new_customer(struct day *d)
@@ -138,7 +138,7 @@ change_person(struct day *d)
     return did(d, "person_change", K_PERSON, p);
 }
 
-/* ---- invoices --------------------------------------------------------------------------- */
+/* ---- invoices ----------------------------------------------------------- */
 
 static bool
 new_invoice(struct day *d)
@@ -262,7 +262,7 @@ touch_invoice(struct day *d)
     return did(d, "invoice_touch", K_INVOICE, v);
 }
 
-/* ---- payments ------------------------------------------------------------------------------ */
+/* ---- payments ----------------------------------------------------------- */
 
 static bool
 new_receipt(struct day *d)

@@ -47,7 +47,7 @@ touch(struct world *w, enum kind k, uint32_t idx, int64_t now)
     }
 }
 
-/* ---- customers -------------------------------------------------------------- */
+/* ---- customers ---------------------------------------------------------- */
 
 uint32_t
 op_customer(struct world *w, int64_t now)
@@ -82,7 +82,7 @@ op_person(struct world *w, uint32_t party, int64_t now)
     return p;
 }
 
-/* ---- invoices ---------------------------------------------------------------- */
+/* ---- invoices ----------------------------------------------------------- */
 
 static void
 count_total(struct world *w, uint32_t idx)
@@ -342,7 +342,7 @@ op_line_change(struct world *w, uint32_t invoice, unsigned k,
     return true;
 }
 
-/* ---- payments ----------------------------------------------------------------- */
+/* ---- payments ----------------------------------------------------------- */
 
 static int64_t
 convert(int64_t amount, unsigned from, unsigned to)

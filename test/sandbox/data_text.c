@@ -385,7 +385,7 @@ person_name(const struct world *w, uint32_t p, struct arena *a)
     return arena_printf(a, "%s %s", w->persons[p].first, w->persons[p].last);
 }
 
-/* ---- lines ---------------------------------------------------------------- */
+/* ---- lines -------------------------------------------------------------- */
 
 static const char *const goods[] = {
     "Laptop",

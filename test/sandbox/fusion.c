@@ -16,7 +16,7 @@
 
 enum { BODY_MAX = 64 << 20 };
 
-/* ---- life ------------------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------- */
 
 struct fusion_sim *
 fusion_sim_new(const struct sim_options *o)
@@ -111,7 +111,7 @@ fusion_sim_tenant(struct fusion_sim *s, size_t i)
                      "password", json_sprintf("password-%zu", i));
 }
 
-/* ---- small things of a request ------------------------------------------------------------ */
+/* ---- small things of a request ------------------------------------------ */
 
 const char *
 param_get(const struct fctx *c, const char *name)
@@ -157,7 +157,7 @@ header_or(const struct sim_request *r, const char *name, const char *other)
     return v == NULL ? other : v;
 }
 
-/* ---- paths ---------------------------------------------------------------------------------- */
+/* ---- paths -------------------------------------------------------------- */
 
 static const struct res *
 res_find(const char *api, const char *name)
@@ -274,7 +274,7 @@ fusion_get(struct fctx *c, const char *api, const char *path)
     walk_children(c, row, part + 2, n - 2);
 }
 
-/* ---- answering -------------------------------------------------------------------------------- */
+/* ---- answering ---------------------------------------------------------- */
 
 static void
 date_header(struct sim_reply *p, int64_t us)
@@ -378,7 +378,7 @@ answer_error(struct fctx *c, struct sim_reply *p)
     jw_close(&j, '}');
 }
 
-/* ---- gzip without compression: stored blocks ------------------------------------------------------ */
+/* ---- gzip without compression: stored blocks ---------------------------- */
 
 static uint32_t
 crc32_of(const unsigned char *p, size_t n)
@@ -429,7 +429,7 @@ gzip_body(struct sim_reply *p)
     sim_reply_header(p, "Content-Encoding", "gzip");
 }
 
-/* ---- the pod's troubles ------------------------------------------------------------------------------ */
+/* ---- the pod's troubles ------------------------------------------------- */
 
 static void
 retry_after(struct sim_reply *p, int64_t seconds)
@@ -520,7 +520,7 @@ unauthorized(struct pod *pod, struct sim_reply *p)
     }
 }
 
-/* ---- a request ------------------------------------------------------------------------------------------ */
+/* ---- a request ---------------------------------------------------------- */
 
 static void
 params_take(struct fctx *c)

@@ -12,7 +12,7 @@
  */
 #include "data.h"
 
-/* ---- switches: how this pod behaves ---------------------------------------- */
+/* ---- switches: how this pod behaves ------------------------------------- */
 
 enum sw {
 #define SW(name, value, text) SW_##name,
@@ -57,7 +57,7 @@ void pod_init(struct fusion_sim *s, size_t index);
 void pod_fini(struct fusion_sim *s, struct pod *pod);
 void pod_revoke(struct fusion_sim *s, struct pod *pod);
 
-/* ---- values, attributes, rows ------------------------------------------------ */
+/* ---- values, attributes, rows ------------------------------------------- */
 
 enum vt { V_NULL, V_INT, V_DEC, V_STR, V_DATE, V_TIME, V_BOOL };
 struct val {
@@ -129,7 +129,7 @@ extern const struct res res_invoices, res_receipts, res_memos, res_adjustments,
 /* For dumps: the true ledger under a receipt or memo. */
 extern const struct child dump_receipt_apps, dump_memo_apps;
 
-/* ---- a request ----------------------------------------------------------------- */
+/* ---- a request ---------------------------------------------------------- */
 
 struct param {
     const char *name, *value;

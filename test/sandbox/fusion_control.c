@@ -27,7 +27,7 @@ struct ctl {
     bool del;
 };
 
-/* ---- parameters and answers ------------------------------------------------------------- */
+/* ---- parameters and answers --------------------------------------------- */
 
 static const char *
 arg(const struct ctl *k, const char *name)
@@ -105,7 +105,7 @@ target(struct ctl *k, enum kind kind)
     return idx;
 }
 
-/* ---- texts by Fusion's names ---------------------------------------------------------------- */
+/* ---- texts by Fusion's names -------------------------------------------- */
 
 struct text_field {
     const char *name;
@@ -170,7 +170,7 @@ static const struct text_field class_fields[] = {
     {"ClassCodeMeaning", offsetof(struct class_row, meaning)},
 };
 
-/* ---- customers, organisations, persons -------------------------------------------------------- */
+/* ---- customers, organisations, persons ---------------------------------- */
 
 static void
 do_customer(struct ctl *k)
@@ -262,7 +262,7 @@ do_person(struct ctl *k)
     tell(k, K_PERSON, p);
 }
 
-/* ---- invoices ------------------------------------------------------------------------------------ */
+/* ---- invoices ----------------------------------------------------------- */
 
 static int
 status_of(const char *name)
@@ -385,7 +385,7 @@ do_invoice(struct ctl *k)
     }
 }
 
-/* ---- receipts and credits ------------------------------------------------------------------------- */
+/* ---- receipts and credits ----------------------------------------------- */
 
 /* apply=ID[:AMOUNT],... ; without an amount the whole balance. */
 static void
@@ -519,7 +519,7 @@ do_adjustment(struct ctl *k)
     do_credit(k, false);
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------------- */
+/* ---- the rest ----------------------------------------------------------- */
 
 static int
 kind_of(const char *name)

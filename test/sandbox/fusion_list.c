@@ -49,7 +49,7 @@ rows_add(struct fctx *c, struct rows *out, struct row row)
     out->v[out->n++] = row;
 }
 
-/* ---- parameters ------------------------------------------------------------------- */
+/* ---- parameters --------------------------------------------------------- */
 
 static bool
 number_param(struct fctx *c, const char *name, int64_t fallback, int64_t *out)
@@ -167,7 +167,7 @@ page_parse(struct fctx *c, const struct res *res, struct page *pg)
     return c->status == 0 && sel_parse(c, res, pg);
 }
 
-/* ---- taking rows -------------------------------------------------------------------- */
+/* ---- taking rows -------------------------------------------------------- */
 
 /* False: the page is complete, stop. */
 static bool
@@ -273,7 +273,7 @@ walk_ids(struct fctx *c, const struct res *res, struct page *pg,
     }
 }
 
-/* ---- sorting ------------------------------------------------------------------------- */
+/* ---- sorting ------------------------------------------------------------ */
 
 struct sorted {
     struct row row;
@@ -377,7 +377,7 @@ page_cut(struct fctx *c, struct page *pg)
     }
 }
 
-/* ---- envelopes ------------------------------------------------------------------------ */
+/* ---- envelopes ---------------------------------------------------------- */
 
 static void
 page_write(struct fctx *c, struct page *pg, const char *href, const char *name)

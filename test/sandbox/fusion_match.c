@@ -134,7 +134,7 @@ query_match(struct fctx *c, const struct node *n, const struct row *row)
     return compare(n, &v);
 }
 
-/* ---- bounds ------------------------------------------------------------------------- */
+/* ---- bounds ------------------------------------------------------------- */
 
 static void
 narrow(enum cmp cmp, int64_t n, int64_t upper, int64_t *lo, int64_t *hi)

@@ -70,7 +70,7 @@ query_and(struct fctx *c, struct node *a, struct node *b)
     return node_new(c, N_AND, a, b);
 }
 
-/* ---- literals ---------------------------------------------------------------- */
+/* ---- literals ----------------------------------------------------------- */
 
 static unsigned
 literal_style(const struct lit *l)
@@ -190,7 +190,7 @@ bind_literal(struct scan *s, const struct attr *a, struct lit *l)
     }
 }
 
-/* ---- the scanner --------------------------------------------------------------- */
+/* ---- the scanner -------------------------------------------------------- */
 
 static bool
 bad(struct scan *s, const char *why)
@@ -492,7 +492,7 @@ any_of(struct scan *s)
     return n;
 }
 
-/* ---- framework 1: attr op value [and|or [op] value] ; ... ------------------------ */
+/* ---- framework 1: attr op value [and|or [op] value] ; ... --------------- */
 
 static struct node *
 example_value(struct scan *s, const struct attr *a, enum cmp cmp)
@@ -569,7 +569,7 @@ query_parse(struct fctx *c, const struct res *res, const char *q)
     return n;
 }
 
-/* ---- finders --------------------------------------------------------------------- */
+/* ---- finders ------------------------------------------------------------ */
 
 static bool
 finder_known(const struct res *res, const char *name, size_t len)

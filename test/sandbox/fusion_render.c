@@ -143,7 +143,7 @@ sel_expand(struct fctx *c, const struct res *res, struct sel *s,
     return true;
 }
 
-/* ---- links ---------------------------------------------------------------------- */
+/* ---- links -------------------------------------------------------------- */
 
 const char *
 row_href(struct fctx *c, const struct row *row)
@@ -243,7 +243,7 @@ render_links(struct fctx *c, struct jw *j, const struct row *row)
     }
 }
 
-/* ---- rows -------------------------------------------------------------------------- */
+/* ---- rows --------------------------------------------------------------- */
 
 static void
 render_attr(struct fctx *c, struct jw *j, const struct row *row, size_t i,

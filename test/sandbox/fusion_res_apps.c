@@ -22,7 +22,7 @@ keep(struct fctx *c, const struct row *parent)
     return up;
 }
 
-/* ---- applications ---------------------------------------------------------------------- */
+/* ---- applications ------------------------------------------------------- */
 
 enum {
     A_ID = 1,
@@ -323,7 +323,7 @@ account_paid_by_others(struct fctx *c, const struct row *parent,
     }
 }
 
-/* ---- payment schedules --------------------------------------------------------------------- */
+/* ---- payment schedules -------------------------------------------------- */
 
 enum {
     S_ID = 1,
@@ -484,7 +484,7 @@ account_schedules(struct fctx *c, const struct row *parent, struct rows *out)
     }
 }
 
-/* ---- receipts, credit memos, adjustments of an account --------------------------------------- */
+/* ---- receipts, credit memos, adjustments of an account ------------------ */
 
 enum {
     R_ID = 1,

@@ -257,7 +257,7 @@ receipt_visible(struct fctx *c, uint32_t idx)
     return !trimmed(c, c->w->receipts[idx].unit, idx);
 }
 
-/* ---- remittance references: the payer's hints ------------------------------------------- */
+/* ---- remittance references: the payer's hints --------------------------- */
 
 enum { F_ID = 1, F_BY, F_NUMBER, F_AMOUNT, F_STAMP };
 static const struct attr reference_attrs[] = {
@@ -351,7 +351,7 @@ const struct res res_receipts = {
     .finders = "PrimaryKey StandardReceiptsFinder",
 };
 
-/* ---- credit memos --------------------------------------------------------------------------- */
+/* ---- credit memos ------------------------------------------------------- */
 
 enum {
     M_ID = 1,
@@ -527,7 +527,7 @@ const struct res res_memos = {
     .finders = "PrimaryKey creditMemosFinder",
 };
 
-/* ---- adjustments ----------------------------------------------------------------------------- */
+/* ---- adjustments -------------------------------------------------------- */
 
 enum {
     J_ID = 1,
@@ -633,7 +633,7 @@ const struct res res_adjustments = {
     .finders = "PrimaryKey",
 };
 
-/* ---- dumps ------------------------------------------------------------------------------------- */
+/* ---- dumps -------------------------------------------------------------- */
 
 const struct child dump_receipt_apps = {"applications", &res_apps,
                                         apps_of_receipt};

@@ -47,7 +47,7 @@ token_scope(size_t i, char out[128])
                    1000 + i);
 }
 
-/* ---- forms ------------------------------------------------------------------------------ */
+/* ---- forms -------------------------------------------------------------- */
 
 static int
 hex_of(char c)
@@ -107,7 +107,7 @@ form_get(const struct form *f, const char *name)
     return "";
 }
 
-/* ---- JWT --------------------------------------------------------------------------------- */
+/* ---- JWT ---------------------------------------------------------------- */
 
 /* base64url without padding, as JWT has it. */
 static unsigned char *
@@ -197,7 +197,7 @@ jwt_ok(struct arena *a, const struct pod *pod, const char *jwt, bool user,
     return mac != NULL && signature_ok(pod, jwt, (size_t)(sig - jwt), mac, n);
 }
 
-/* ---- who asks ------------------------------------------------------------------------------ */
+/* ---- who asks ----------------------------------------------------------- */
 
 static struct pod *
 pod_named(struct fusion_sim *s, const char *name, const char *prefix)
@@ -262,7 +262,7 @@ client_of(struct fusion_sim *s, struct arena *a, const struct form *f,
                                                                       NULL;
 }
 
-/* ---- tokens ------------------------------------------------------------------------------------ */
+/* ---- tokens ------------------------------------------------------------- */
 
 static const char *
 token_issue(struct fusion_sim *s, struct pod *pod, int64_t now_us)
@@ -342,7 +342,7 @@ token_pod(struct fusion_sim *s, const char *authorization, int64_t now_us)
     return pod;
 }
 
-/* ---- the endpoint --------------------------------------------------------------------------------- */
+/* ---- the endpoint ------------------------------------------------------- */
 
 static void
 token_error(struct sim_reply *p, int status, const char *error,

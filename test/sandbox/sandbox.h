@@ -78,7 +78,7 @@ void sim_reply_json(struct sim_reply *p, int status, json_t *body); /* takes */
 typedef void sim_handler_fn(void *sim, const struct sim_request *r,
                             struct sim_reply *p);
 
-/* ---- options ----------------------------------------------------------- */
+/* ---- options ------------------------------------------------------------ */
 
 struct sim_options {
     uint64_t seed;
@@ -135,7 +135,7 @@ typedef void sim_ident_fn(void *sim, const struct sim_request *r,
 void hubspot_sim_ident(void *sim, const struct sim_request *r,
                        struct sim_ident *out);
 
-/* ---- the server (server.c) --------------------------------------------- */
+/* ---- the server (server.c) ---------------------------------------------- */
 
 struct sim_http;
 struct sim_faults;
@@ -190,7 +190,7 @@ void sim_log_add(struct sim_log *l, const struct sim_request *r,
 void sim_log_control(struct sim_log *l, const char *rest,
                      const struct sim_request *r, struct sim_reply *p);
 
-/* ---- the recording (record.c) -------------------------------------------- */
+/* ---- the recording (record.c) ------------------------------------------- */
 
 /* NULL with a line on stderr. */
 struct sim_record *sim_record_open(const char *path);

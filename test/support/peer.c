@@ -55,7 +55,7 @@ must(bool fine, const char *what)
     }
 }
 
-/* ---- certificates ---- */
+/* ---- certificates ------------------------------------------------------- */
 
 static EVP_PKEY *
 key_new(void)
@@ -136,7 +136,7 @@ tls_new(const struct peer_cert *want, char ca_path[64])
     return tls;
 }
 
-/* ---- bytes ---- */
+/* ---- bytes -------------------------------------------------------------- */
 
 static int
 conn_read(struct peer_conn *c, char *to, size_t room)
@@ -200,7 +200,7 @@ peer_reset(struct peer_conn *c)
     return false;
 }
 
-/* ---- requests ---- */
+/* ---- requests ----------------------------------------------------------- */
 
 /* More bytes behind what is there; false at the end. */
 static bool
@@ -335,7 +335,7 @@ on_listen(void *arg)
     return NULL;
 }
 
-/* ---- life ---- */
+/* ---- life --------------------------------------------------------------- */
 
 struct peer *
 peer_start(peer_fn *fn, void *arg, const struct peer_cert *cert,

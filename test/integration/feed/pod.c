@@ -19,7 +19,7 @@ static json_t *ready;
 static pid_t sandbox;
 static unsigned databases;
 
-/* ---- the sandbox ------------------------------------------------------------ */
+/* ---- the sandbox -------------------------------------------------------- */
 
 static bool
 spawn(int *out)
@@ -173,7 +173,7 @@ pods_database(bool up)
     }
 }
 
-/* ---- control ------------------------------------------------------------------ */
+/* ---- control ------------------------------------------------------------ */
 
 static void
 on_control(void *arg, enum err err, const struct http_reply *r)
@@ -298,7 +298,7 @@ pod_sql(struct pod *p, const char *fmt, ...)
     return n;
 }
 
-/* ---- the pod --------------------------------------------------------------------- */
+/* ---- the pod ------------------------------------------------------------ */
 
 static void
 on_stored(void *arg)

@@ -370,7 +370,9 @@ rows_read(const struct pod_spec *spec, unsigned deaths)
     }
     EQ_UINT(p.idle, 1);
     EQ_ERR(feeds_status(p.feeds, FEED_INVOICES).err, ERR_OK);
-    EQ_INT(pod_count(&p, "token_requests") - tokens, (int64_t)deaths + 1);
+    tokens = pod_count(&p, "token_requests") - tokens;
+    /* Two may die between the same two requests. */
+    IS(deaths == 0 ? tokens == 1 : tokens > 1 && tokens <= deaths + 1);
     n = feeds_status(p.feeds, FEED_INVOICES).read;
     invoices_are_equal(&p);
     opened_is(&p,

@@ -14,7 +14,7 @@ extern char **environ;
 
 struct sandbox sandbox;
 
-/* ---- the process --------------------------------------------------------- */
+/* ---- the process -------------------------------------------------------- */
 
 static bool
 spawn(int *out)
@@ -120,7 +120,7 @@ sandbox_stop(void)
     memset(&sandbox, 0, sizeof(sandbox));
 }
 
-/* ---- the portal ---------------------------------------------------------- */
+/* ---- the portal --------------------------------------------------------- */
 
 static struct hubspot *
 client(struct portal *p, const char *url, const char *api_version)
@@ -189,7 +189,7 @@ portal_close(struct portal *p)
     stat_reset();
 }
 
-/* ---- calls --------------------------------------------------------------- */
+/* ---- calls -------------------------------------------------------------- */
 
 static void
 on_batch(void *arg, const struct hubspot_reply *r)

@@ -13,7 +13,7 @@
 static struct pg_temp server;
 static unsigned databases;
 
-/* ---- plain SQL --------------------------------------------------------- */
+/* ---- plain SQL ---------------------------------------------------------- */
 
 static PGconn *
 db_open(const char *conninfo)
@@ -65,7 +65,7 @@ text(const char *fmt, ...)
     return out;
 }
 
-/* ---- life -------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------- */
 
 static void
 on_closed(void *arg)
@@ -178,7 +178,7 @@ fix_server_stop(void)
     pg_temp_stop(&server);
 }
 
-/* ---- answers ----------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------ */
 
 void
 got_clear(struct got *g)
@@ -319,7 +319,7 @@ on_outcome(void *arg, enum err err, size_t released, const struct fault *f)
     told(arg, err, f)->n = released;
 }
 
-/* ---- scenes ------------------------------------------------------------ */
+/* ---- scenes ------------------------------------------------------------- */
 
 int64_t
 fix_tenant(struct fix *f, const char *name)

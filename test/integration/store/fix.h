@@ -75,7 +75,7 @@ store_outcome_fn on_outcome;
         got_wait(fx, got);                                                     \
     } while (0)
 
-/* ---- scenes ------------------------------------------------------------ */
+/* ---- scenes ------------------------------------------------------------- */
 
 /* Adds the tenant and takes the lease of portal P-<name>; gives its id. */
 int64_t fix_tenant(struct fix *f, const char *name);

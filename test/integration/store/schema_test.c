@@ -216,7 +216,7 @@ TEST(upkeep_prunes_settled_requests_and_old_polls)
     fix_close(&f);
 }
 
-/* ---- the promises of an operation -------------------------------------- */
+/* ---- the promises of an operation --------------------------------------- */
 
 TEST(cancelled_call_never_tells)
 {

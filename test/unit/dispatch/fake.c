@@ -4,7 +4,7 @@
 
 struct fx *fake;
 
-/* ---- operations under way ------------------------------------------------ */
+/* ---- operations under way ----------------------------------------------- */
 
 struct op {
     struct list link;
@@ -100,7 +100,7 @@ fx_let(struct fx *fx, unsigned kind)
     }
 }
 
-/* ---- claims -------------------------------------------------------------- */
+/* ---- claims ------------------------------------------------------------- */
 
 static char *
 record_name(const char *kind, const char *id)
@@ -212,7 +212,7 @@ store_claim(struct store *s, int64_t tenant, const char *portal, int64_t term,
     return ERR_OK;
 }
 
-/* ---- write rows ---------------------------------------------------------- */
+/* ---- write rows --------------------------------------------------------- */
 
 static void
 on_write(void *arg)
@@ -256,7 +256,7 @@ store_write_open(struct store *s, const struct store_write *w,
     return ERR_OK;
 }
 
-/* ---- outcomes ------------------------------------------------------------ */
+/* ---- outcomes ----------------------------------------------------------- */
 
 static json_t *
 parse(const char *text)
@@ -447,7 +447,7 @@ store_tenant_learn(struct store *s, int64_t tenant, const char *portal,
     return ERR_OK;
 }
 
-/* ---- HubSpot ------------------------------------------------------------- */
+/* ---- HubSpot ------------------------------------------------------------ */
 
 size_t
 hubspot_batch_max(enum hubspot_verb v)
@@ -572,7 +572,7 @@ hubspot_call_send(struct hubspot *h, const struct hubspot_call *c,
     return ERR_OK;
 }
 
-/* ---- provisioning: so many calls, then an end ---------------------------- */
+/* ---- provisioning: so many calls, then an end --------------------------- */
 
 struct hubspot_provision {
     unsigned answered;

@@ -2,7 +2,7 @@
 /* The jobs, the life and the questions of fake.h. */
 #include "fake.h"
 
-/* ---- jobs ---------------------------------------------------------------- */
+/* ---- jobs --------------------------------------------------------------- */
 
 void
 fx_set(char **field, const char *value)
@@ -143,7 +143,7 @@ fx_is(struct fx *fx, const char *kind, const char *id, const char *state)
     return strcmp(fx_find(fx, kind, id)->state, state) == 0;
 }
 
-/* ---- links and audit ----------------------------------------------------- */
+/* ---- links and audit ---------------------------------------------------- */
 
 void
 fx_link(struct fx *fx, const char *kind, const char *id, const char *link_json)
@@ -232,7 +232,7 @@ fx_audit_count(struct fx *fx, const char *event, const char *outcome)
     return n;
 }
 
-/* ---- requests ------------------------------------------------------------ */
+/* ---- requests ----------------------------------------------------------- */
 
 const struct sent *
 fx_sent(struct fx *fx, enum hubspot_verb v, enum map_object o, size_t n)
@@ -305,7 +305,7 @@ fail_all(const struct sent *q, struct hubspot_meta *m, struct hubspot_result *r,
     m->fault = r[0].fault;
 }
 
-/* ---- life ---------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------- */
 
 static void
 on_want(void *arg, int64_t tenant, const char *kind, const char *id)

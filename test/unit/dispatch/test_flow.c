@@ -385,7 +385,7 @@ TEST(a_job_spoilt_in_the_store_parks_and_harms_no_other)
     fx_close(&fx);
 }
 
-/* ---- an unknown outcome is read back ------------------------------------- */
+/* ---- an unknown outcome is read back ------------------------------------ */
 
 static const char *found; /* properties of what a read finds; NULL: absent */
 

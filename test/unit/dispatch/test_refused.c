@@ -56,7 +56,7 @@ TEST(throttled_inputs_go_back_without_an_attempt)
     fx_close(&fx);
 }
 
-/* ---- answers with a status of their own ---------------------------------- */
+/* ---- answers with a status of their own --------------------------------- */
 
 static int status;
 static enum err status_err;
@@ -218,7 +218,7 @@ TEST(a_job_parks_when_its_attempts_are_used_up)
     fx_close(&fx);
 }
 
-/* ---- refused content ----------------------------------------------------- */
+/* ---- refused content ---------------------------------------------------- */
 
 static bool
 is_culprit(const char *id)
@@ -332,7 +332,7 @@ TEST(a_refusal_that_names_nobody_never_goes_round_in_circles)
     fx_close(&fx);
 }
 
-/* ---- one part of a job fails --------------------------------------------- */
+/* ---- one part of a job fails -------------------------------------------- */
 
 static void
 refuse_contacts(struct fx *x, const struct sent *q, struct hubspot_meta *m,
@@ -359,7 +359,7 @@ TEST(what_was_written_is_remembered_although_the_job_failed)
     fx_close(&fx);
 }
 
-/* ---- unknown outcomes ---------------------------------------------------- */
+/* ---- unknown outcomes --------------------------------------------------- */
 
 static void
 lose_answer(struct fx *x, const struct sent *q, struct hubspot_meta *m,

@@ -165,7 +165,7 @@ TEST(a_tenant_removed_while_it_is_provisioned_gives_its_token_back)
     fx_close(&fx);
 }
 
-/* ---- for ping and provision ---------------------------------------------- */
+/* ---- for ping and provision --------------------------------------------- */
 
 static size_t told;
 static enum err told_err;

@@ -19,7 +19,7 @@ struct fx {
     struct fusion *f;
     char base[64];
     atomic_uint tokens, refused;
-    atomic_bool hold, expired;
+    atomic_bool hold, expired, cut;
     const char *page; /* answered to every GET */
     int status;
     const char *headers;
@@ -72,6 +72,11 @@ on_request(struct peer_conn *c, const struct peer_request *r, void *arg)
                                "\"hasMore\":true}" :
                                "{\"items\":[{\"L\":5}],\"count\":1,"
                                "\"hasMore\":false}");
+    }
+    if (atomic_load(&fx->cut)) {
+        (void)peer_text(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
+                           "{\"items\":[");
+        return false;
     }
     return peer_answer(c, fx->status, fx->headers, fx->page);
 }
@@ -209,7 +214,7 @@ wait_for(struct fx *fx, struct end *e)
     EQ_UINT(e->done, 1);
 }
 
-/* ---- the seven ------------------------------------------------------------------ */
+/* ---- the seven ---------------------------------------------------------- */
 
 TEST(done_is_called_once_with_rows_and_page)
 {
@@ -333,7 +338,7 @@ TEST(freeing_inside_done_is_allowed)
     fx_close(&fx);
 }
 
-/* ---- rows -------------------------------------------------------------------------- */
+/* ---- rows --------------------------------------------------------------- */
 
 TEST(children_are_read_to_their_end)
 {
@@ -458,7 +463,7 @@ TEST(a_row_whose_children_cannot_be_read_says_so_and_ends)
     fx_close(&fx);
 }
 
-/* ---- what is no page ------------------------------------------------------------------ */
+/* ---- what is no page ---------------------------------------------------- */
 
 TEST(answers_that_are_no_page_are_told_apart)
 {
@@ -532,7 +537,7 @@ TEST(a_cut_answer_says_what_was_asked_for)
     struct end e = {0};
 
     fx_open(&fx);
-    fx.headers = "Content-Length: 100000\r\n";
+    atomic_store(&fx.cut, true);
     wait_for(&fx, &e);
     NOT(e.err == ERR_OK);
     EQ_INT(strncmp(e.page.fault.message, "receivablesInvoices: ", 21), 0);
@@ -555,7 +560,7 @@ TEST(a_429_tells_how_long_to_wait)
     fx_close(&fx);
 }
 
-/* ---- tokens ------------------------------------------------------------------------------ */
+/* ---- tokens ------------------------------------------------------------- */
 
 TEST(many_401s_lead_to_one_token)
 {
@@ -618,7 +623,7 @@ TEST(a_key_that_cannot_sign_fails_all_that_wait)
     fx_close(&fx);
 }
 
-/* ---- describe, batch ---------------------------------------------------------------------- */
+/* ---- describe, batch ---------------------------------------------------- */
 
 struct told {
     struct fx *fx;

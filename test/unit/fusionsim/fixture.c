@@ -247,7 +247,7 @@ rig_world(struct rig *g)
     return pod_world(g->s, &g->s->pods[0]);
 }
 
-/* ---- reading answers ------------------------------------------------------ */
+/* ---- reading answers ---------------------------------------------------- */
 
 json_t *
 item(const struct rig *g, size_t i)

@@ -202,7 +202,7 @@ TEST(too_many_token_requests_a_second_get_429)
     rig_close(&g);
 }
 
-/* ---- assertions ------------------------------------------------------------- */
+/* ---- assertions --------------------------------------------------------- */
 
 static char *
 jwt_make(EVP_PKEY *key, const char *sub, int64_t exp)

@@ -21,7 +21,7 @@ hold(struct peer_conn *c, const struct peer_request *r, void *arg)
     return peer_hold(c);
 }
 
-/* ---- once, later, never ---- */
+/* ---- once, later, never ------------------------------------------------- */
 
 TEST(done_runs_once_with_the_answer)
 {
@@ -193,7 +193,7 @@ TEST(done_may_send_the_next)
     fx_close(&fx);
 }
 
-/* ---- ways to fail ---- */
+/* ---- ways to fail ------------------------------------------------------- */
 
 TEST(a_silent_peer_is_a_timeout_that_may_have_been_sent)
 {

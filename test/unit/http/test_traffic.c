@@ -25,7 +25,7 @@ hold(struct peer_conn *c, const struct peer_request *r, void *arg)
     return peer_hold(c);
 }
 
-/* ---- size ---- */
+/* ---- size --------------------------------------------------------------- */
 
 static bool
 say_much(struct peer_conn *c, const struct peer_request *r, void *arg)
@@ -206,7 +206,7 @@ TEST(headers_without_end_are_cut)
     fx_close(&fx);
 }
 
-/* ---- TLS ---- */
+/* ---- TLS ---------------------------------------------------------------- */
 
 static void
 tls(const struct peer_cert *cert, bool trusted, enum err want,
@@ -310,7 +310,7 @@ TEST(a_ca_file_without_certificates_is_named)
     bad_ca("-----BEGIN PRIVATE KEY-----\n", ERR_CONFIG);
 }
 
-/* ---- what goes out ---- */
+/* ---- what goes out ------------------------------------------------------ */
 
 struct heard {
     char head[4096];
@@ -467,7 +467,7 @@ TEST(answers_100_are_not_the_answer)
     fx_close(&fx);
 }
 
-/* ---- many ---- */
+/* ---- many --------------------------------------------------------------- */
 
 enum { PARALLEL = 200 };
 
@@ -618,7 +618,7 @@ TEST(names_are_looked_up_in_the_pool_and_nowhere_else)
     fx_close(&fx);
 }
 
-/* ---- URLs ---- */
+/* ---- URLs --------------------------------------------------------------- */
 
 static void
 url_is(const char *url, enum err want)

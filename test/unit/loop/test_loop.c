@@ -59,7 +59,7 @@ on_stop(void *arg)
     loop_stop(((struct seen *)arg)->loop);
 }
 
-/* ---- timers ---- */
+/* ---- timers ------------------------------------------------------------- */
 
 TEST(a_timer_runs_once_and_not_inside_start)
 {
@@ -230,7 +230,7 @@ TEST(thousands_of_timers_all_run)
     OK(loop_free(l));
 }
 
-/* ---- deferred calls ---- */
+/* ---- deferred calls ----------------------------------------------------- */
 
 TEST(a_call_runs_once_however_often_it_is_asked_for)
 {
@@ -320,7 +320,7 @@ TEST(a_call_that_asks_for_itself_does_not_starve_timers)
     OK(loop_free(s.loop));
 }
 
-/* ---- work ---- */
+/* ---- work --------------------------------------------------------------- */
 
 static void
 on_work(void *arg)
@@ -435,7 +435,7 @@ TEST(done_may_cancel_other_work)
     OK(loop_free(first.loop));
 }
 
-/* ---- signals, time, end ---- */
+/* ---- signals, time, end ------------------------------------------------- */
 
 static void
 on_signal(void *arg, int signum)

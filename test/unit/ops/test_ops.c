@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- the database -------------------------------------------------------- */
+/* ---- the database ------------------------------------------------------- */
 
 static struct fx {
     struct loop *loop;
@@ -81,7 +81,7 @@ tenants_metrics(struct tenants *t)
     stat_set(STAT_tenants, "active", NULL, 3);
 }
 
-/* ---- life ---------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------- */
 
 static enum err
 open_at(const char *listen, const char *token, struct fault *f)
@@ -131,7 +131,7 @@ end(void)
     stat_reset();
 }
 
-/* ---- a client ------------------------------------------------------------ */
+/* ---- a client ----------------------------------------------------------- */
 
 static char reply[1 << 20];
 
@@ -194,7 +194,7 @@ ask(const char *method, const char *path, const char *more)
     return status;
 }
 
-/* ---- pages --------------------------------------------------------------- */
+/* ---- pages -------------------------------------------------------------- */
 
 TEST(healthz_says_ok_whatever_the_database_does)
 {
@@ -292,7 +292,7 @@ TEST(a_token_guards_everything_but_health_and_metrics)
     end();
 }
 
-/* ---- where it listens ---------------------------------------------------- */
+/* ---- where it listens --------------------------------------------------- */
 
 TEST(off_opens_nothing)
 {
@@ -354,7 +354,7 @@ TEST(a_port_that_is_taken_is_told)
     end();
 }
 
-/* ---- closing ------------------------------------------------------------- */
+/* ---- closing ------------------------------------------------------------ */
 
 TEST(closing_while_a_client_is_connected_ends_its_connection)
 {

@@ -7,7 +7,7 @@
 #include "pooler.h"
 #include "test_pg.h"
 
-/* ---- time ---- */
+/* ---- time --------------------------------------------------------------- */
 
 TEST(a_slow_statement_is_a_timeout_and_the_connection_stays)
 {
@@ -80,7 +80,7 @@ TEST(statements_are_measured_by_name)
     fx_close(&fx);
 }
 
-/* ---- away ---- */
+/* ---- away --------------------------------------------------------------- */
 
 static void
 away(const char *conninfo, int64_t wait_ms, const char *words)
@@ -238,7 +238,7 @@ TEST(a_server_that_comes_back_serves_what_waited)
     fx_close(&fx);
 }
 
-/* ---- a stand-in between ---- */
+/* ---- a stand-in between ------------------------------------------------- */
 
 static struct pooler *
 open_pooler(struct fx *fx, enum pooler_mode mode, const char *host,
@@ -331,7 +331,7 @@ TEST(a_server_that_accepts_and_is_silent_is_away)
     away_behind(POOLER_SILENT, "", "in time");
 }
 
-/* ---- many ---- */
+/* ---- many --------------------------------------------------------------- */
 
 enum { MANY = 500 };
 

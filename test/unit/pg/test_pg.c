@@ -5,7 +5,7 @@
  */
 #include "test_pg.h"
 
-/* ---- once, later, never ---- */
+/* ---- once, later, never ------------------------------------------------- */
 
 TEST(done_runs_once_with_the_rows)
 {
@@ -173,7 +173,7 @@ TEST(nothing_starts_on_a_full_queue)
     fx_close(&fx);
 }
 
-/* ---- values and shapes ---- */
+/* ---- values and shapes -------------------------------------------------- */
 
 TEST(values_and_nulls_travel_unchanged)
 {
@@ -314,7 +314,7 @@ DEATH(asking_for_an_unknown_column_aborts)
     loop_run(fx.loop);
 }
 
-/* ---- all or none ---- */
+/* ---- all or none -------------------------------------------------------- */
 
 TEST(all_statements_of_a_unit_are_one_transaction)
 {
@@ -476,7 +476,7 @@ TEST(a_free_lane_overtakes_a_busy_one)
     fx_close(&fx);
 }
 
-/* ---- scripts ---- */
+/* ---- scripts ------------------------------------------------------------ */
 
 TEST(a_script_runs_as_one_transaction)
 {

@@ -6,7 +6,7 @@
 
 #include "test_pg.h"
 
-/* ---- connection strings ---- */
+/* ---- connection strings ------------------------------------------------- */
 
 static const char *
 param(const struct pg_target *t, const char *keyword)

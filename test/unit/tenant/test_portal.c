@@ -44,7 +44,7 @@ static struct {
     struct dispatch *last; /* the dispatcher made last, while it lives */
 } fx;
 
-/* ---- the store ----------------------------------------------------------- */
+/* ---- the store ---------------------------------------------------------- */
 
 static void
 op_free(struct op *op)
@@ -211,7 +211,7 @@ vault_unseal(const struct vault *v, const char *tenant, const char *field,
     return ERR_OK;
 }
 
-/* ---- dispatch ------------------------------------------------------------ */
+/* ---- dispatch ----------------------------------------------------------- */
 
 struct dispatch *
 dispatch_new(struct loop *l, struct store *s, const struct dispatch_config *c,
@@ -322,7 +322,7 @@ dispatch_call(struct dispatch *d, int64_t tenant,
     return ERR_OK;
 }
 
-/* ---- feeds --------------------------------------------------------------- */
+/* ---- feeds -------------------------------------------------------------- */
 
 struct feeds {
     int unused;
@@ -375,7 +375,7 @@ feeds_want(struct feeds *f, const char *kind, const char *id)
     (void)id;
 }
 
-/* ---- life ---------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------- */
 
 static const char settings[] =
     "{\"fusion_url\":\"https://pod.example.com\",\"fusion_auth\":\"basic\","
@@ -463,7 +463,7 @@ answer_details(enum err err)
     json_decref(body);
 }
 
-/* ---- tests --------------------------------------------------------------- */
+/* ---- tests -------------------------------------------------------------- */
 
 TEST(a_tenant_works_under_the_lease_of_its_portal)
 {

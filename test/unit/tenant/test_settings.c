@@ -198,7 +198,7 @@ TEST(an_empty_business_unit_is_refused_and_an_empty_list_means_all)
     arena_fini(&arena);
 }
 
-/* ---- what each kind of authentication needs ------------------------------ */
+/* ---- what each kind of authentication needs ----------------------------- */
 
 struct lack {
     const char *settings;
@@ -284,7 +284,7 @@ TEST(what_is_no_json_object_is_refused)
     arena_fini(&arena);
 }
 
-/* ---- names --------------------------------------------------------------- */
+/* ---- names -------------------------------------------------------------- */
 
 TEST(tenant_names_are_short_and_plain)
 {
@@ -307,7 +307,7 @@ TEST(tenant_names_are_short_and_plain)
     OK(tenant_name_check(longest, &fault));
 }
 
-/* ---- the dispatcher's configuration -------------------------------------- */
+/* ---- the dispatcher's configuration ------------------------------------- */
 
 TEST(the_dispatcher_gets_the_tenants_limit_and_the_settings_of_the_worker)
 {
