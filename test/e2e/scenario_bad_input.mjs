@@ -147,7 +147,7 @@ function fusionTroubles(scene, sb) {
   const wrong = (extra) => ({ ...INVOICES, status: 200, json: page([{ ...invoice, ...extra }]) });
   return [
     ['Fusion: not JSON', { begin: fault({ ...FUSION, status: 200, text: '<html><body>Sign in</body></html>' }), words: [/JSON|HTML|json/i] }],
-    ['Fusion: empty', { begin: fault({ ...FUSION, status: 200, body: 'empty' }), words: [/empty|JSON/i] }],
+    ['Fusion: empty', { begin: fault({ ...FUSION, status: 200, body: 'empty' }), words: [/receivablesInvoices.*answered nothing/] }],
     ['Fusion: truncated', { begin: fault({ ...FUSION, when: 'after', action: 'truncate' }), words: [/truncat|cut|short|closed|ended|NETWORK|transfer/i] }],
     ['Fusion: an array', { begin: fault({ ...FUSION, status: 200, json: [1, 2, 3] }), words: [/items|object|JSON/i] }],
     ['Fusion: items is text', { begin: fault({ ...FUSION, status: 200, json: { items: 'many', count: 1, hasMore: false } }), words: [/items/i] }],

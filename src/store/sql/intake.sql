@@ -44,7 +44,8 @@ WITH input AS MATERIALIZED (
         state = CASE WHEN r.hash IS DISTINCT FROM excluded.hash
             THEN excluded.state ELSE r.state END,
         open = excluded.open, version_us = excluded.version_us,
-        read_us = excluded.read_us, number = excluded.number,
+        read_us = greatest(r.read_us, excluded.read_us),
+        number = excluded.number,
         customer = excluded.customer, invoice = excluded.invoice,
         receipt = excluded.receipt, amount = excluded.amount,
         currency = excluded.currency, email = excluded.email,
@@ -54,8 +55,11 @@ WITH input AS MATERIALIZED (
         last_read = now(),
         last_change = CASE WHEN r.hash IS DISTINCT FROM excluded.hash
             THEN now() ELSE r.last_change END
-    WHERE (r.version_us, r.read_us) <= (excluded.version_us,
-        excluded.read_us)
+    -- the pod's Date has whole seconds: of two processes the later one may
+    -- believe that it read up to a second earlier
+    WHERE r.version_us < excluded.version_us
+       OR (r.version_us = excluded.version_us
+        AND r.read_us <= excluded.read_us + 1500000)
     RETURNING r.kind, r.fusion_id, r.changed, r.invoice
 ), opened AS MATERIALIZED (
     SELECT o.*,
