@@ -220,6 +220,12 @@ MUST_USE enum err store_missing(struct store *s, int64_t tenant,
                                 const char *kind, const char *ids,
                                 store_done_fn *done, void *arg,
                                 struct store_op **op);
+/* Parents that jobs wait for and nobody has read, at most `limit`: what a dead
+ * process wanted and did not fetch. {"customers":["1008",..],
+ * "invoices":["3001..",..]} */
+MUST_USE enum err store_wanted(struct store *s, int64_t tenant, unsigned limit,
+                               store_json_fn *done, void *arg,
+                               struct store_op **op);
 /* Ids of invoices known to be open, least recently read first: ["3001..",..] */
 MUST_USE enum err store_open_invoices(struct store *s, int64_t tenant,
                                       unsigned limit, store_json_fn *done,

@@ -190,6 +190,22 @@ store_missing(struct store *s, int64_t tenant, const char *kind,
 }
 
 enum err
+store_wanted(struct store *s, int64_t tenant, unsigned limit,
+             store_json_fn *done, void *arg, struct store_op **op)
+{
+    struct store_op *o = store_op_new(s, store_finish_json, arg);
+    struct store_call c;
+
+    o->done.json = done;
+    store_call_init(&c, tenant);
+    (void)store_call_add(
+        &c, SQL_WANTED,
+        (const char *const[]){store_call_int(&c, tenant),
+                              store_call_int(&c, (int64_t)limit)});
+    return store_op_send(o, &c, op);
+}
+
+enum err
 store_open_invoices(struct store *s, int64_t tenant, unsigned limit,
                     store_json_fn *done, void *arg, struct store_op **op)
 {
