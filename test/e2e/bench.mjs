@@ -290,12 +290,6 @@ export class Sandbox {
     await this.call('DELETE', where);
   }
 
-  // Time passes: the pod's clock, which tells whole seconds, moves on by three.
-  night() {
-    this.nights = (this.nights ?? 0) + 1;
-    return this.call('POST', `/control/fusion/0/switches?clock_ms=${3000 * this.nights}`);
-  }
-
   // The pod's clock is known by the second: a change of this very second is read
   // by the next poll. So changes are stamped a little back.
   fusion(change, method = 'POST', i = 0) {

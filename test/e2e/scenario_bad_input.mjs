@@ -94,7 +94,6 @@ async function tenants(scene, sb) {
 // A run with the trouble there, then one without: nothing is lost or doubled.
 async function trouble(scene, sb, from, what, { begin, end, words, audit, fails = true, seed }) {
   if (from.world) {
-    await sb.night();
     await sb.fusion(`mutate?n=12&seed=${seed}`);
   }
   await begin();

@@ -25,8 +25,7 @@ export async function run(scene) {
   let at = {};
   let n = 0;
   for (const [what, switches] of [['a pod that takes only "date time"', 'literals=4'], ...days]) {
-    // A night lies between two days: the pod's clock, which tells whole seconds, moves on.
-    await sb.call('POST', `/control/fusion/0/switches?reset=1&literals=4&clock_ms=${3000 * n}&${switches}`);
+    await sb.call('POST', `/control/fusion/0/switches?reset=1&literals=4&${switches}`);
     if (at.world) {
       await sb.fusion(`mutate?n=60&seed=${seed * 1000 + n}`);
     }

@@ -42,7 +42,6 @@ export async function run(scene) {
 
   // A person moves to an address that another of our contacts holds: exactly one
   // keeps it, and the other is told of in the audit.
-  await sb.night();
   const world = await sb.world();
   const mover = world.customers.find((c) => c.AccountNumber !== key[0] && c.persons?.some((p) => p.Status === 'A') &&
     c.AccountNumber !== second[0]);

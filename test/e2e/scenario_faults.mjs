@@ -47,7 +47,6 @@ export async function run(scene) {
   must(Object.keys((await sb.log()).writes).length === 0, 'a quiet run after the faults wrote');
 
   // Every single write of a run: done, and its answer lost.
-  await sb.night();
   await sb.fusion('mutate?n=150&seed=3');
   await sb.fault({ server: 'hubspot', operation: 'contacts.*', next: 3, when: 'after', action: 'reset' });
   await sb.fault({ server: 'hubspot', operation: 'commerce_payments.*', next: 3, when: 'after', status: 504, body: 'html' });
@@ -57,7 +56,6 @@ export async function run(scene) {
   await sb.healed();
 
   // A limit far below ours: 429 in bursts, and locked records.
-  await sb.night();
   await sb.fusion('mutate?n=150&seed=4');
   await sb.switches({ rate_limit: 6, retry_after: 1 });
   await sb.fault({ server: 'hubspot', operation: 'invoices.batch_upsert', next: 2, status: 423, category: 'LOCKED' });

@@ -26,7 +26,6 @@ export async function run(scene) {
   must(again.rotated === 0, 'a second rotation rotated again');
 
   fs.writeFileSync(scene.key, `${second}\n`);
-  await sb.night();
   await sb.fusion('mutate?n=20&seed=5');
   await scene.ok(['run', '--once']);
   await scene.ok(['ping', 'demo']);

@@ -114,8 +114,6 @@ export async function run(scene) {
   const quiet = await budget(sb, scene, 'second run', second);
   must(Object.keys(quiet.log.writes).length === 0, `second run wrote: ${JSON.stringify(quiet.log.writes)}`);
   await scene.equal(sb, one);
-
-  await sb.night();
   const done = await change(sb, one.world);
   const random = await sb.fusion('mutate?n=300&seed=7');
   must(random.changes.length === 300, `${random.changes.length} random changes`);
@@ -134,8 +132,6 @@ export async function run(scene) {
   trail(scene, 'invoice', done.paid);
   trail(scene, 'invoice', done.credited);
   trail(scene, 'invoice', done.moved);
-
-  await sb.night();
   await sb.clear();
   await scene.ok(['run', '--once']);
   const last = await sb.log();

@@ -6,7 +6,7 @@
 #include "feed_priv.h"
 #include "unit.h"
 
-enum { ROWS_MAX = 600, MS = 1000 };
+enum { ROWS_MAX = 1200, MS = 1000 };
 
 struct row {
     int id;
@@ -143,6 +143,20 @@ TEST(one_stamp_on_more_rows_than_a_page_is_read_by_offset)
     }
 }
 
+TEST(twelve_hundred_rows_stored_at_one_instant_are_all_given)
+{
+    struct model m;
+
+    for (unsigned l = 0; l < FUSION_LITERALS; l++) {
+        model_fill(&m, 7, ROWS_MAX, 1);
+        for (size_t i = 0; i < m.n; i++) {
+            m.rows[i].us = INT64_C(1500000000123456);
+        }
+        m.literal = (enum fusion_literal)l;
+        read_all(&m, 500, false);
+    }
+}
+
 TEST(rows_that_move_during_the_scan_hide_no_other)
 {
     struct model m;
@@ -248,6 +262,7 @@ TEST(a_phase_is_stable_and_within_the_interval)
 
 SUITE(window, RUN_LONG(every_row_is_given_whatever_the_page_size, 20),
       RUN_LONG(one_stamp_on_more_rows_than_a_page_is_read_by_offset, 20),
+      RUN_LONG(twelve_hundred_rows_stored_at_one_instant_are_all_given, 20),
       RUN_LONG(rows_that_move_during_the_scan_hide_no_other, 20),
       RUN(a_row_is_given_once_and_again_when_it_changed),
       RUN(rows_outside_the_window_are_left_and_do_not_move_the_cursor),
