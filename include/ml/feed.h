@@ -28,7 +28,7 @@ struct feeds_events {
     void (*stored)(void *arg); /* jobs were opened or released: poke dispatch */
     void (*halted)(void *arg, enum err err, const struct fault *f); /* the
                      credentials are wrong, or the pod's answers make no sense */
-    void (*idle)(void *arg);  /* a round asked for by feeds_poll_once ended:
+    void (*idle)(void *arg); /* a round asked for by feeds_poll_once ended:
                      every feed has polled to its end, or failed (see status) */
     void *arg;
 };
@@ -45,8 +45,7 @@ struct feeds_config {
 };
 /* Borrows all objects; config is copied. */
 struct feeds *feeds_new(struct loop *l, struct store *s, struct fusion *f,
-                        const struct mapping *m,
-                        const struct feeds_config *c,
+                        const struct mapping *m, const struct feeds_config *c,
                         const struct feeds_events *e);
 /* Starts the timers with a stable offset per tenant and feed within the
  * interval, or later when the last poll was recent. */
@@ -65,7 +64,7 @@ struct feed_status {
     enum err err;      /* of the last poll */
     struct fault fault;
     size_t read, opened; /* of the last or current poll */
-    int64_t next_us;   /* monotonic, next poll; 0: none planned */
+    int64_t next_us;     /* monotonic, next poll; 0: none planned */
 };
 struct feed_status feeds_status(const struct feeds *f, enum feed_kind k);
 

@@ -35,14 +35,15 @@ enum fusion_literal {
 int64_t fusion_literal_floor(enum fusion_literal literal, int64_t us);
 
 struct fusion_config {
-    const char *tenant;    /* for logs */
-    const char *base_url;  /* https://pod..., no slash at the end */
+    const char *tenant;   /* for logs */
+    const char *base_url; /* https://pod..., no slash at the end */
     enum fusion_auth auth;
     const char *token_url, *client_id, *scope, *user, *key_id;
-    const struct secret *client_secret, *password, *private_key; /* duplicated */
+    const struct secret *client_secret, *password,
+        *private_key;      /* duplicated */
     int framework_version; /* 4 */
     int64_t timeout_ms;
-    unsigned parallel;     /* requests to the pod at once; more wait inside */
+    unsigned parallel; /* requests to the pod at once; more wait inside */
     enum fusion_literal literal;
 };
 /* Config is copied, http and loop are borrowed. */
@@ -63,7 +64,7 @@ struct fusion_term {
     const char *text; /* a text literal (quoted and doubled here), or NULL */
     int64_t time_us;  /* else a time stamp, when is_time */
     bool is_time;
-    const char *number; /* else a bare number */
+    const char *number;      /* else a bare number */
     const char *const *list; /* op "in": NULL-terminated */
     bool list_is_text;
 };
@@ -74,17 +75,17 @@ struct fusion_query {
     bool crm;             /* below crmRestApi instead of fscmRestApi */
     const struct fusion_term *terms;
     size_t n_terms;
-    const char *order_by; /* NULL: none */
-    const char *expand;   /* NULL: none; "Child,Child2.Grand" */
-    const char *fields;   /* NULL: all */
-    const char *finder;   /* NULL: none; "Name;Var=1" unencoded */
+    const char *order_by;        /* NULL: none */
+    const char *expand;          /* NULL: none; "Child,Child2.Grand" */
+    const char *fields;          /* NULL: all */
+    const char *finder;          /* NULL: none; "Name;Var=1" unencoded */
     const char *const *children; /* expanded collections that must be complete;
                                     NULL-terminated; NULL: none */
-    const char *key;      /* attribute that is the row's id in paths, for
+    const char *key;             /* attribute that is the row's id in paths, for
                              completing children: "CustomerTransactionId" */
-    unsigned limit;       /* 1..500 */
+    unsigned limit;              /* 1..500 */
     unsigned offset;
-    bool links;           /* keep links (self hrefs); else onlyData=true */
+    bool links; /* keep links (self hrefs); else onlyData=true */
 };
 
 /*
@@ -101,16 +102,16 @@ typedef void fusion_row_fn(void *arg, const json_t *row);
 
 enum { FUSION_WHY_MAX = 50 };
 struct fusion_page {
-    size_t count;       /* rows the pod counted; or seen */
-    size_t unreadable;  /* rows that were not JSON by themselves */
-    const json_t *why;  /* texts: where those rows were and what is wrong with
+    size_t count;      /* rows the pod counted; or seen */
+    size_t unreadable; /* rows that were not JSON by themselves */
+    const json_t *why; /* texts: where those rows were and what is wrong with
                            them, the first FUSION_WHY_MAX; NULL: none */
     bool has_more;
-    unsigned limit;     /* what the pod says it applied; 0: not told */
-    int64_t pod_us;     /* its Date header when the page was read; 0: none */
-    size_t requests;    /* spent on this page, children and token included */
+    unsigned limit;  /* what the pod says it applied; 0: not told */
+    int64_t pod_us;  /* its Date header when the page was read; 0: none */
+    size_t requests; /* spent on this page, children and token included */
     int64_t retry_after_ms; /* what a 429 or 503 asked for; 0: nothing */
-    struct fault fault; /* on failure; first unreadable row otherwise */
+    struct fault fault;     /* on failure; first unreadable row otherwise */
 };
 /* err: OK; UNAUTHORIZED/CREDENTIALS (after one refresh); FORBIDDEN; MISSING;
  * REFUSED (400: fault.message says what the pod said); THROTTLED (429);
@@ -118,7 +119,8 @@ struct fusion_page {
  * RESET; SYNTAX (not JSON, truncated, HTML); TOO_LARGE; PROMISE (hasMore
  * without rows, no items where rows were counted); TLS; CONNECT; RESOLVE.
  * Rows may have been given before a failure: throw them away. */
-typedef void fusion_page_fn(void *arg, enum err err, const struct fusion_page *p);
+typedef void fusion_page_fn(void *arg, enum err err,
+                            const struct fusion_page *p);
 MUST_USE enum err fusion_read(struct fusion *f, const struct fusion_query *q,
                               fusion_row_fn *row, fusion_page_fn *done,
                               void *arg, struct fusion_op **op);

@@ -174,6 +174,7 @@ struct feeds {
     char *name, *worker;
     struct feed feed[FEED_KINDS];
     struct learned learned;
+    bool wanted_asked; /* the store was asked what jobs wait for */
     struct map need_customers, need_invoices;
     int64_t crm_off_us[CRM_PARTS]; /* monotonic: left out until then */
     uint64_t debts[CRM_PARTS]; /* grow when customers are composed without */

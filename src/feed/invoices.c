@@ -287,8 +287,49 @@ scanned(struct poll *p)
     poll_go(p, p->backfill ? invoices_serve : open_list);
 }
 
+/* ---- what a dead process left wanting --------------------------------- */
+
+static void
+want_each(struct feeds *f, bool of_invoices, const json_t *ids)
+{
+    for (size_t i = 0; i < json_array_size(ids); i++) {
+        needs_add(f, of_invoices, json_string_value(json_array_get(ids, i)));
+    }
+}
+
+static void
+on_wanted(void *arg, enum err err, const char *json, const struct fault *f)
+{
+    struct poll *p = poll_from(arg);
+    struct fault bad = {0};
+    json_t *wanted = NULL;
+
+    p->sop = NULL;
+    if (!poll_store_ok(p, err, f)) {
+        return;
+    }
+    if (jsonx_parse(json, strlen(json), &wanted, &bad) == ERR_OK) {
+        want_each(p->f, false, json_object_get(wanted, "customers"));
+        want_each(p->f, true, json_object_get(wanted, "invoices"));
+    }
+    json_decref(wanted);
+    p->f->wanted_asked = true;
+    scan_start(p, &invoices, scanned);
+}
+
+static void
+ask_wanted(struct poll *p)
+{
+    poll_store_started(p, store_wanted(p->f->store, p->f->cfg.tenant,
+                                       NEEDS_MAX / 2, on_wanted, p, &p->sop));
+}
+
 void
 invoices_begin(struct poll *p)
 {
-    scan_start(p, &invoices, scanned);
+    if (p->f->wanted_asked) {
+        scan_start(p, &invoices, scanned);
+    } else {
+        poll_go(p, ask_wanted);
+    }
 }

@@ -182,7 +182,6 @@ on_cleared(void *arg, enum err err, const struct fault *f)
     for (unsigned part = 0; part < CRM_PARTS; part++) {
         if ((p->repay & BIT(part)) != 0) {
             p->f->learned.owed[part] = false;
-            LOG_INFO(&p->log, "feed.crm_back", "resource=%s", resources[part]);
         }
     }
     repay_end(p);

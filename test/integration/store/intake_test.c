@@ -418,6 +418,28 @@ TEST(payments_follow_the_email_their_contact_was_written_with)
     fix_close(&f);
 }
 
+TEST(what_jobs_wait_for_and_nobody_has_read_can_be_asked_for)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    fix_intake(&f, &g, t, "customers", "p", "fresh", 1,
+               customer("known", 1, 'a', NULL));
+    fix_intake(&f, &g, t, "invoices", "p", "fresh", 1,
+               text("%s,%s", invoice("i", "known", 1, 'a'),
+                    invoice("j", "away", 1, 'a')));
+    fix_link(&f, t, "customer", "known");
+    fix_intake(&f, &g, t, "payments", "p", "fresh", 1,
+               payment("a", "known", "far", 1, 'a'));
+    CALL(&f, &g, store_wanted, t, 10, on_json);
+    EQ_STR(g.json, "{\"invoices\": [\"far\"], \"customers\": [\"away\"]}");
+    got_clear(&g);
+    fix_close(&f);
+}
+
 static const char *
 bobs_invoice(const char *id, int version)
 {
@@ -553,6 +575,7 @@ TEST(tenants_with_the_same_ids_never_see_each_other)
 }
 
 SUITE(intake,
+      RUN_LONG(what_jobs_wait_for_and_nobody_has_read_can_be_asked_for, 20),
       RUN_LONG(of_equal_stamps_the_later_reading_wins_within_the_clocks_error,
                20),
       RUN_LONG(new_opens_same_is_unchanged_newer_replaces_older_is_superseded,
