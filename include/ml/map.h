@@ -161,6 +161,7 @@ void map_record_json(const struct map_record *r, struct buf *out);
 /* Hash of one object's properties (JSON object text as in desired), without
  * fusion_last_update: what a link remembers. */
 struct hash map_properties_hash(const char *properties);
+struct hash map_properties_hash_of(const json_t *properties); /* an object */
 /* Whether HubSpot's properties (a JSON object as read back) hold the wanted
  * ones: numbers compared as decimals, datetimes as instants, e-mail without
  * case. fusion_last_update is not compared. */

@@ -46,14 +46,16 @@ read_wanted(struct job *j, const json_t *objects)
     for (size_t i = 0; i < json_array_size(objects); i++) {
         const json_t *o = json_array_get(objects, i);
         struct part *p = &j->parts[j->n_parts];
+        const json_t *properties = json_object_get(o, "properties");
         const char *name = jsonx_text(o, "object");
 
-        if (name == NULL || !map_object_parse(name, &p->object)) {
+        if (name == NULL || !map_object_parse(name, &p->object) ||
+            !json_is_object(properties)) {
             continue;
         }
         p->key = copy(j, o, "key");
-        p->properties = dump(j, json_object_get(o, "properties"));
-        p->hash = map_properties_hash(p->properties);
+        p->properties = dump(j, properties);
+        p->hash = map_properties_hash_of(properties);
         j->n_parts++;
     }
     j->n_wanted = j->n_parts;
@@ -153,7 +155,7 @@ set_property(struct job *j, struct part *p, const char *name, const char *value)
         json_object_del(o, name);
     }
     p->properties = dump(j, o);
-    p->hash = map_properties_hash(p->properties);
+    p->hash = map_properties_hash_of(o);
     json_decref(o);
 }
 

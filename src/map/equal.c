@@ -51,22 +51,31 @@ put_sorted(const json_t *properties, struct buf *out)
 }
 
 struct hash
+map_properties_hash_of(const json_t *properties)
+{
+    struct hash h;
+    struct buf b;
+
+    buf_init(&b, HASHED_MAX);
+    put_sorted(properties, &b);
+    h = hash_sha256(buf_text(&b), b.len);
+    buf_fini(&b);
+    return h;
+}
+
+struct hash
 map_properties_hash(const char *properties)
 {
     json_t *tree = NULL;
     struct fault f = {0};
     struct hash h;
-    struct buf b;
 
-    buf_init(&b, HASHED_MAX);
     if (jsonx_parse(properties, strlen(properties), &tree, &f) == ERR_OK &&
         json_is_object(tree)) {
-        put_sorted(tree, &b);
-    } else {
-        buf_adds(&b, properties); /* never equal to any object's */
+        h = map_properties_hash_of(tree);
+    } else { /* never equal to any object's */
+        h = hash_sha256(properties, strlen(properties));
     }
-    h = hash_sha256(buf_text(&b), b.len);
-    buf_fini(&b);
     json_decref(tree);
     return h;
 }

@@ -78,7 +78,7 @@ const table = [
   ['wrong number', 'POST', `${o}/invoices`, { properties: { hs_currency: 'USD', hs_amount_billed: '1,000.00' } }, 400, V, 'INVALID_LONG'],
   ['wrong date', 'POST', `${o}/invoices`, { properties: { hs_currency: 'USD', hs_due_date: '31/12/2026' } }, 400, V, 'INVALID_DATE'],
   ['date not at midnight', 'POST', `${o}/line_items`, { properties: { name: 'x', hs_recurring_billing_start_date: '1700000000000' } }, 400, V, 'INVALID_DATE'],
-  ['currency the account lacks', 'POST', `${o}/invoices`, { properties: { hs_currency: 'XXX' } }, 400, V, 'INVALID_OPTION'],
+  ['currency the account lacks', 'POST', `${o}/invoices`, { properties: { hs_currency: 'ZZZ' } }, 400, V, 'INVALID_OPTION'],
   ['text too long', 'POST', `${o}/companies`, { properties: { name: 'x'.repeat(65537) } }, 400, V, 'PROPERTY_VALUE_TOO_LONG'],
   ['invoice without currency', 'POST', `${o}/invoices`, { properties: { hs_number: '1' } }, 400, V, 'MISSING_REQUIRED_PROPERTY'],
   ['company without name or domain', 'POST', `${o}/companies`, { properties: { city: 'x' } }, 400, V, 'MISSING_REQUIRED_PROPERTY'],
@@ -179,7 +179,7 @@ test('bodies say what HubSpot says', async () => {
 test('trace ids: 207, the good ones written, the bad ones named', async () => {
   const r = await sandbox.send('POST', `${o}/invoices/batch/upsert`, inputs(4,
     (i) => upsert('fusion_transaction_id', `T-${i}`,
-      { hs_currency: i === 2 ? 'XXX' : 'EUR' }, { objectWriteTraceId: `t${i}` })));
+      { hs_currency: i === 2 ? 'ZZZ' : 'EUR' }, { objectWriteTraceId: `t${i}` })));
   assert.equal(r.status, 207);
   assert.equal(r.body.numErrors, 1);
   assert.deepEqual(r.body.errors[0].context.objectWriteTraceId, ['t2']);
