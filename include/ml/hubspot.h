@@ -123,6 +123,9 @@ struct hubspot_call {
     const char *method;
     const char *path; /* "/account-info/v3/details" */
     const char *body; /* NULL: none */
+    bool with_token;  /* the body is {"tokenKey":"<token>"}, made and wiped by
+                         the module (body is NULL then); counts as a read; the
+                         token is kept out of meta.fault */
 };
 typedef void hubspot_call_fn(void *arg, const struct hubspot_meta *m,
                              const json_t *body); /* NULL unless JSON */
@@ -130,6 +133,22 @@ MUST_USE enum err hubspot_call_send(struct hubspot *h,
                                     const struct hubspot_call *c,
                                     hubspot_call_fn *done, void *arg,
                                     struct hubspot_op **op);
+
+/* ---- scopes: what the token must be allowed to do ----------------------- */
+
+/* POST with_token; the answer has scopes[], hubId, userId and appId. A token
+ * unknown to HubSpot is MISSING. */
+#define HUBSPOT_TOKEN_INFO "/oauth/v2/private-apps/get/access-token-info"
+/* The answer names no scopes at all: nothing can be said. */
+#define HUBSPOT_SCOPES_UNTOLD SIZE_MAX
+enum { HUBSPOT_SCOPES_TEXT = 1024 }; /* room for all of them */
+/*
+ * How many of the scopes the connector needs are not in token_info's `scopes`;
+ * 0: all are there. `out` gets their names, "a, b" (as many whole ones as fit;
+ * always terminated, "" when none or untold). token_info may be NULL.
+ */
+size_t hubspot_missing_scopes(const json_t *token_info, char *out,
+                              size_t size);
 
 /* ---- provisioning: what a tenant needs before its first write ----------- */
 
@@ -158,8 +177,10 @@ MUST_USE enum err hubspot_provision_feed(struct hubspot_provision *p,
                                          const json_t *body, struct fault *f);
 struct hubspot_provision_report {
     size_t existed, created, missing; /* properties; missing: dry run */
-    const char *text;    /* one line per object and finding, for people */
-    const json_t *lines; /* the same, array of objects, for --json */
+    const char *text;    /* one line per object and finding, for people; an
+                            object's missing and created properties by name */
+    const json_t *lines; /* the same, array of objects, for --json; those of
+                            objects have "missing": [] and "created": [] */
 };
 const struct hubspot_provision_report *
 hubspot_provision_report(const struct hubspot_provision *p);

@@ -339,6 +339,14 @@ MUST_USE enum err store_audit(struct store *s, int64_t tenant,
                               store_done_fn *done, void *arg,
                               struct store_op **op);
 
+/* Parked jobs of a tenant back to work: `jobs` is a JSON array of job ids as
+ * texts, or NULL for all; `error_code` only those, or NULL. Audited with the
+ * actor. json: {"known":true,"replayed":n}; known false: no such tenant. */
+MUST_USE enum err store_replay(struct store *s, const char *name,
+                               const char *jobs, const char *error_code,
+                               const char *actor, store_json_fn *done,
+                               void *arg, struct store_op **op);
+
 /* ---- what people ask for ------------------------------------------------ */
 
 enum store_report {

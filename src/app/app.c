@@ -91,6 +91,8 @@ open_log(struct app *a, bool worker)
 static enum err
 open_vault(struct app *a, struct fault *f)
 {
+    enum err err;
+
     if (a->conf.master_key == NULL) {
         return fault_set(f, ERR_CONFIG,
                          "no master key: set ML_MASTER_KEY_FILE to a file with "
@@ -98,7 +100,14 @@ open_vault(struct app *a, struct fault *f)
                          "by: printf 'k1:%%s\\n' \"$(head -c 32 /dev/urandom | "
                          "base64)\"");
     }
-    return vault_new(a->conf.master_key, &a->vault, f);
+    err = vault_new(a->conf.master_key, &a->vault, f);
+    if (err != ERR_OK) {
+        struct fault inner = *f;
+
+        (void)fault_set(f, err, "ML_MASTER_KEY or its file: %s",
+                        inner.message);
+    }
+    return err;
 }
 
 static enum err

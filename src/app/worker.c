@@ -28,6 +28,7 @@ struct worker {
     struct ops *ops;
     struct store_op *upkeep_op, *metrics_op;
     struct loop_timer upkeep, deadline, metrics;
+    int64_t began_us; /* wall clock */
     bool once, stopping, finished, closing, ended;
     int signum;
 };
@@ -220,9 +221,20 @@ on_metrics(void *arg)
 
 /* ---- what is left after --once ------------------------------------------ */
 
+/* Whether its failure is of this run, not of an earlier one. */
+static bool
+is_since(const json_t *row, int64_t since_us)
+{
+    const char *at = jsonx_text(row, "last_error_at");
+    int64_t us = 0;
+
+    return at == NULL || time_parse(at, strlen(at), &us) != ERR_OK ||
+           us >= since_us;
+}
+
 /* One line of what a report row says is not done; NULL when nothing is. */
 static char *
-line_of(enum store_report report, const json_t *row)
+line_of(enum store_report report, const json_t *row, int64_t since_us)
 {
     const char *tenant = field(row, "tenant", "?");
     const char *state = field(row, "state", "");
@@ -236,7 +248,7 @@ line_of(enum store_report report, const json_t *row)
                               field(row, "reason", "see its audit"));
     }
     if (report == STORE_REPORT_FEEDS) {
-        return strcmp(outcome, "ok") == 0 ?
+        return strcmp(outcome, "ok") == 0 || !is_since(row, since_us) ?
                    NULL :
                    mem_printf("tenant %s feed %s failed: %s", tenant,
                               field(row, "feed", "?"),
@@ -250,8 +262,8 @@ line_of(enum store_report report, const json_t *row)
 }
 
 static size_t
-report_rows(struct app *a, enum store_report report, app_report_fn *tell,
-            void *arg)
+report_rows(struct app *a, enum store_report report, int64_t since_us,
+            app_report_fn *tell, void *arg)
 {
     struct store_report_spec spec = {.report = report, .limit = 1000};
     struct store_op *op;
@@ -267,7 +279,7 @@ report_rows(struct app *a, enum store_report report, app_report_fn *tell,
     }
     json_array_foreach(rows, i, row)
     {
-        char *line = line_of(report, row);
+        char *line = line_of(report, row, since_us);
 
         if (line != NULL) {
             tell(arg, line);
@@ -283,10 +295,10 @@ static int
 report_left(struct worker *w, const char *skipped, app_report_fn *tell,
             void *arg)
 {
-    size_t left = report_rows(w->app, STORE_REPORT_TENANTS, tell, arg);
+    size_t left = report_rows(w->app, STORE_REPORT_TENANTS, w->began_us, tell, arg);
 
-    left += report_rows(w->app, STORE_REPORT_FEEDS, tell, arg);
-    left += report_rows(w->app, STORE_REPORT_UNFINISHED, tell, arg);
+    left += report_rows(w->app, STORE_REPORT_FEEDS, w->began_us, tell, arg);
+    left += report_rows(w->app, STORE_REPORT_UNFINISHED, w->began_us, tell, arg);
     if (skipped[0] != '\0') {
         char *line =
             mem_printf("skipped, leased to another worker: %s", skipped);
@@ -329,7 +341,10 @@ worker_open(struct worker *w, struct fault *f)
 int
 app_run(struct app *a, bool once, app_report_fn *report, void *arg)
 {
-    struct worker w = {.magic = WORKER_MAGIC, .app = a, .once = once};
+    struct worker w = {.magic = WORKER_MAGIC,
+                       .app = a,
+                       .once = once,
+                       .began_us = clock_wall_us() - 1000000};
     struct fault f, unable;
     char *skipped;
     int status = APP_DONE;

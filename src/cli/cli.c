@@ -59,6 +59,11 @@ static const struct command commands[] = {
      cmd_status, DATA, 0, 1, no_flags},
     {"audit", "[NAME] [flags]", "What happened to records, newest last.",
      cmd_audit, DATA, 0, 1, audit_flags},
+    {"replay list", "NAME", "Parked jobs of a tenant, with their reasons.",
+     cmd_replay_list, DATA, 1, 1, no_flags},
+    {"replay run", "NAME (--job ID... | --error CODE | --all)",
+     "Put parked jobs back to work.", cmd_replay_run, DATA, 1, 1,
+     replay_flags},
     {"keys rotate", "", "Seal every secret anew with the first master key.",
      cmd_keys_rotate, DATA | APP_VAULT, 0, 0, no_flags},
     {"version", "", "Print the version.", cmd_version, 0, 0, 0, no_flags},
@@ -74,8 +79,8 @@ print_usage(FILE *out)
                   "payments to HubSpot.\n\nusage: ml-connector COMMAND "
                   "[arguments] [flags]\n\ncommands:\n");
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
-        (void)fprintf(out, "  %-14s %-18s %s\n", commands[i].name,
-                      commands[i].usage, commands[i].help);
+        (void)fprintf(out, "  %-14s %s\n", commands[i].name,
+                      commands[i].help);
     }
     (void)fprintf(out,
                   "\nEach has --help. Exit status: 0 done, 1 something "
@@ -87,8 +92,8 @@ print_help(const struct command *c)
 {
     struct buf settings;
 
-    (void)printf("usage: ml-connector %s %s\n\n%s\n\nflags:\n", c->name,
-                 c->usage, c->help);
+    (void)printf("usage: ml-connector %s%s%s\n\n%s\n\nflags:\n", c->name,
+                 c->usage[0] != '\0' ? " " : "", c->usage, c->help);
     for (size_t i = 0; c->flags[i].name != NULL; i++) {
         (void)printf("  --%s%s%s\n        %s\n", c->flags[i].name,
                      c->flags[i].value != NULL ? " " : "",
@@ -96,13 +101,19 @@ print_help(const struct command *c)
                      c->flags[i].help);
     }
     (void)printf("  --json\n        One JSON document on stdout.\n");
-    if (c->needs != 0) {
-        buf_init(&settings, 1 << 20);
-        conf_render_help(&settings);
-        (void)printf("\nsettings (each also as an environment variable):\n%s",
-                     buf_text(&settings));
-        buf_fini(&settings);
+    if ((c->needs & APP_WORKER) == 0) {
+        if (c->needs != 0) {
+            (void)printf("\nSettings, such as ML_DATABASE_URL, come from the "
+                         "environment or flags; `ml-connector run --help`\n"
+                         "and docs/configuration.md have all of them.\n");
+        }
+        return;
     }
+    buf_init(&settings, 1 << 20);
+    conf_render_help(&settings);
+    (void)printf("\nsettings (each also as an environment variable):\n%s",
+                 buf_text(&settings));
+    buf_fini(&settings);
 }
 
 /* ---- finding the command ------------------------------------------------ */
@@ -130,6 +141,29 @@ find_command(int argc, char **argv, int *words)
         }
     }
     return NULL;
+}
+
+/* The commands that begin with this word: "tenant", "keys"; false: none. */
+static bool
+print_group(FILE *out, const char *word)
+{
+    size_t n = strlen(word);
+    bool any = false;
+
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        const char *name = commands[i].name;
+
+        if (strncmp(name, word, n) != 0 || name[n] != ' ') {
+            continue;
+        }
+        if (!any) {
+            (void)fprintf(out, "commands of %s:\n", word);
+        }
+        any = true;
+        (void)fprintf(out, "  ml-connector %s %s\n        %s\n", name,
+                      commands[i].usage, commands[i].help);
+    }
+    return any;
 }
 
 static int
@@ -221,6 +255,7 @@ int
 cli_main(int argc, char **argv)
 {
     bool help = take_word(&argc, argv, "--help");
+    static char version[] = "version";
     struct cli c = {.json = take_word(&argc, argv, "--json")};
     int words = 0;
 
@@ -229,7 +264,19 @@ cli_main(int argc, char **argv)
     }
 
     json_object_seed(0);
+    if (argc > 1 && strcmp(argv[1], "--version") == 0) {
+        argv[1] = version;
+    }
+    if (argc > 1 && strcmp(argv[1], "help") == 0) {
+        help = true;
+        argc--;
+        argv++;
+    }
     c.command = find_command(argc, argv, &words);
+    if (c.command == NULL && argc == 2 &&
+        print_group(help ? stdout : stderr, argv[1])) {
+        return help ? APP_DONE : APP_USAGE;
+    }
     if (c.command == NULL && (help || argc < 2)) {
         print_usage(help ? stdout : stderr);
         return help ? APP_DONE : APP_USAGE;

@@ -64,6 +64,9 @@ int cli_fail_wait(const struct cli *c); /* of the last app_wait() */
  * (NULL-terminated) with a heading; `none` when there is no row. */
 void cli_rows(const struct cli *c, const char *json, const char *const *columns,
               const char *none);
+/* Whether there is such a tenant; else app.fault says that there is none (or
+ * why nobody knows). */
+bool cli_tenant_exists(struct cli *c, const char *name);
 void cli_print_json(const json_t *v); /* one document and a newline */
 
 /* session.c: one tenant under its portal's lease. */
@@ -108,9 +111,12 @@ int cmd_ping(struct cli *c);
 int cmd_provision(struct cli *c);
 int cmd_status(struct cli *c);
 int cmd_audit(struct cli *c);
+int cmd_replay_list(struct cli *c);
+int cmd_replay_run(struct cli *c);
 int cmd_keys_rotate(struct cli *c);
 int cmd_version(struct cli *c);
 
 extern const struct flag tenant_flags[];
+extern const struct flag replay_flags[];
 
 #endif

@@ -15,6 +15,23 @@ struct follow {
     bool ended;
 };
 
+static bool
+is_record(const char *record)
+{
+    const char *colon = strchr(record, ':');
+    enum map_kind kind;
+    char *name;
+    bool is;
+
+    if (colon == NULL || colon[1] == '\0') {
+        return false;
+    }
+    name = mem_strndup(record, (size_t)(colon - record));
+    is = map_kind_parse(name, &kind);
+    mem_free(name);
+    return is;
+}
+
 static enum err
 read_spec(struct cli *c, struct store_report_spec *spec, struct fault *f)
 {
@@ -25,10 +42,11 @@ read_spec(struct cli *c, struct store_report_spec *spec, struct fault *f)
     spec->report = STORE_REPORT_AUDIT;
     spec->tenant = c->argc > 0 ? c->argv[0] : NULL;
     spec->record = flag_text(c, "record");
-    if (spec->record != NULL && strchr(spec->record, ':') == NULL) {
+    if (spec->record != NULL && !is_record(spec->record)) {
         return fault_set(f, ERR_USAGE,
-                         "--record: \"%s\" is not KIND:ID, for instance "
-                         "invoice:300100170996427",
+                         "--record: \"%s\" is not customer:NUMBER, invoice:ID "
+                         "or payment:RECEIPT:INVOICE, for instance "
+                         "invoice:300100170996427 (CustomerTransactionId)",
                          spec->record);
     }
     if (since != NULL &&
@@ -91,26 +109,6 @@ on_signal(void *arg, int signum)
     loop_stop(w->c->app.loop);
 }
 
-static void
-on_tenants(void *arg, enum err err, const struct store_tenant *rows, size_t n,
-           const struct fault *f)
-{
-    (void)rows;
-    app_on_done(arg, err == ERR_OK && n == 0 ? ERR_NOT_FOUND : err, f);
-}
-
-/* A removed tenant's trail stays; a name that never was is a mistake. */
-static bool
-is_known(struct cli *c)
-{
-    struct app *a = &c->app;
-    struct store_op *op;
-
-    return c->argc == 0 ||
-           app_wait(a, store_tenants(a->store, c->argv[0], on_tenants, a,
-                                     &op)) != ERR_NOT_FOUND;
-}
-
 static int
 print_rows(struct cli *c, struct store_report_spec *spec)
 {
@@ -126,11 +124,8 @@ print_rows(struct cli *c, struct store_report_spec *spec)
         return cli_fail_wait(c);
     }
     id = last_id(a->json, spec->after);
-    if (strcmp(a->json, "[]") == 0 && !is_known(c)) {
-        (void)fault_set(&a->fault, ERR_USAGE,
-                        "there is no tenant named %s; see `ml-connector "
-                        "tenant list`",
-                        c->argv[0]);
+    if (strcmp(a->json, "[]") == 0 && c->argc > 0 &&
+        !cli_tenant_exists(c, c->argv[0])) {
         return cli_fail_wait(c);
     }
     if (spec->after == 0 || id != spec->after) {

@@ -203,7 +203,7 @@ ping_fusion(struct ping *p)
 
 /* ---- HubSpot ------------------------------------------------------------ */
 
-static void
+static bool
 check_account(struct ping *p)
 {
     static const struct hubspot_call details = {.operation = "account.details",
@@ -218,7 +218,7 @@ check_account(struct ping *p)
     if (session_call(&p->s, &details, &meta, &body) != ERR_OK) {
         fault_line(p, "hubspot", "account", "failed", &meta.fault);
         json_decref(body);
-        return;
+        return false;
     }
     currency = jsonx_text(body, "companyCurrency");
     text = mem_printf(
@@ -238,6 +238,7 @@ check_account(struct ping *p)
         mem_free(text);
     }
     json_decref(body);
+    return true;
 }
 
 static void
@@ -265,13 +266,17 @@ ping_hubspot(struct ping *p)
     struct fault f;
 
     fault_clear(&f);
-    if (session_lease(&p->s, &f) != ERR_OK) {
-        fault_line(p, "hubspot", "account",
-                   f.err == ERR_LEASE_LOST ? "note" : "failed", &f);
+    if (session_lease(&p->s, &f) == ERR_LEASE_LOST) {
+        line(p, "hubspot", "account", "note", f.message);
         return;
     }
-    check_account(p);
-    check_properties(p);
+    if (f.err != ERR_OK) {
+        fault_line(p, "hubspot", "account", "failed", &f);
+        return;
+    }
+    if (check_account(p)) {
+        check_properties(p);
+    }
 }
 
 int

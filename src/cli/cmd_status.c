@@ -37,7 +37,12 @@ cmd_status(struct cli *c)
         "tenant",     "feed",   "state",       "interval_seconds", "last_poll",
         "last_error", "cursor", "lag_seconds", "records_seen",     NULL};
     char *t = NULL, *f = NULL;
-    int status = report(c, STORE_REPORT_TENANTS, &t);
+    int status;
+
+    if (c->argc > 0 && !cli_tenant_exists(c, c->argv[0])) {
+        return cli_fail_wait(c);
+    }
+    status = report(c, STORE_REPORT_TENANTS, &t);
 
     if (status == APP_DONE) {
         status = report(c, STORE_REPORT_FEEDS, &f);

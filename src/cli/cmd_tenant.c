@@ -268,6 +268,21 @@ check(const json_t *settings, const json_t *sealed, struct fault *f)
     return err;
 }
 
+/* A first poll that starts in the future would read nothing until then. */
+static enum err
+check_since(const json_t *settings, struct fault *f)
+{
+    const char *since = jsonx_text(settings, "since");
+    int64_t us = 0;
+
+    if (since != NULL && time_parse(since, strlen(since), &us) == ERR_OK &&
+        us > clock_wall_us()) {
+        return fault_set(f, ERR_USAGE, "--since: %s lies in the future",
+                         since);
+    }
+    return ERR_OK;
+}
+
 /* Where the first poll starts is fixed when the tenant is added. */
 static void
 fix_since(json_t *settings)
@@ -342,6 +357,7 @@ cmd_tenant_add(struct cli *c)
 
     fault_clear(&f);
     if (gather(c, settings, sealed, &f) != ERR_OK ||
+        check_since(settings, &f) != ERR_OK ||
         check(settings, sealed, &f) != ERR_OK) {
         status = cli_fail(&f);
     } else {
@@ -407,6 +423,39 @@ check_merged(struct cli *c, const json_t *settings, const json_t *sealed,
     return err;
 }
 
+/* --since is where the first poll starts: afterwards cursors say where to go
+ * on, and moving it would do nothing. */
+static enum err
+check_first(struct cli *c, const json_t *settings, struct fault *f)
+{
+    struct app *a = &c->app;
+    struct store_report_spec spec = {.report = STORE_REPORT_FEEDS,
+                                     .tenant = c->argv[0]};
+    struct store_op *op;
+    enum err err;
+
+    if (json_object_get(settings, "since") == NULL) {
+        return ERR_OK;
+    }
+    err = check_since(settings, f);
+    if (err != ERR_OK) {
+        return err;
+    }
+    err = app_wait(a, store_report(a->store, &spec, app_on_json, a, &op));
+    if (err != ERR_OK) {
+        *f = a->fault;
+        return err;
+    }
+    if (strcmp(a->json, "[]") == 0) {
+        return ERR_OK;
+    }
+    return fault_set(f, ERR_USAGE,
+                     "--since: tenant %s has been polled already, and polls go "
+                     "on from their cursors; for older records remove the "
+                     "tenant and add it anew (nothing is written twice)",
+                     c->argv[0]);
+}
+
 int
 cmd_tenant_set(struct cli *c)
 {
@@ -428,6 +477,9 @@ cmd_tenant_set(struct cli *c)
     }
     if (err == ERR_OK) {
         err = check_merged(c, settings, sealed, &f);
+    }
+    if (err == ERR_OK) {
+        err = check_first(c, settings, &f);
     }
     if (err == ERR_NOT_FOUND) {
         status = finish(c, err, "");

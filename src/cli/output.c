@@ -48,20 +48,47 @@ width_of(const char *s)
     return n;
 }
 
+enum { CELL_MAX = 100 };
+
+/* Times to the second, long texts cut: --json has them whole. */
 static const char *
-cell(const json_t *row, const char *column, char out[64])
+short_text(const char *text, char out[CELL_MAX])
+{
+    size_t n = strlen(text);
+    int64_t us;
+
+    if (n > 19 && text[10] == 'T' && time_parse(text, n, &us) == ERR_OK) {
+        (void)time_format(us, out);
+        out[19] = 'Z';
+        out[20] = '\0';
+        return out;
+    }
+    if (width_of(text) < CELL_MAX - 4) {
+        return text;
+    }
+    n = CELL_MAX - 4;
+    while (((unsigned char)text[n] & 0xc0) == 0x80) {
+        n--; /* not inside a character */
+    }
+    memcpy(out, text, n);
+    memcpy(out + n, "...", sizeof("..."));
+    return out;
+}
+
+static const char *
+cell(const json_t *row, const char *column, char out[CELL_MAX])
 {
     const json_t *v = json_object_get(row, column);
     const char *text = json_string_value(v);
 
     if (text != NULL) {
-        return text;
+        return short_text(text, out);
     }
     if (json_is_boolean(v)) {
         return json_is_true(v) ? "yes" : "no";
     }
     if (json_is_integer(v)) {
-        (void)snprintf(out, 64, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+        (void)snprintf(out, CELL_MAX, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
         return out;
     }
     return v == NULL || json_is_null(v) ? "-" : "{...}";
@@ -76,7 +103,7 @@ print_cell(const char *text, int width, bool last)
 static void
 print_table(const json_t *rows, const char *const *columns)
 {
-    char number[64];
+    char number[CELL_MAX];
     int width[32] = {0};
     const json_t *row;
     size_t i, n = 0;
@@ -127,4 +154,29 @@ cli_rows(const struct cli *c, const char *json, const char *const *columns,
         print_table(rows, columns);
     }
     json_decref(rows);
+}
+
+static void
+on_tenants(void *arg, enum err err, const struct store_tenant *rows, size_t n,
+           const struct fault *f)
+{
+    (void)rows;
+    app_on_done(arg, err == ERR_OK && n == 0 ? ERR_NOT_FOUND : err, f);
+}
+
+bool
+cli_tenant_exists(struct cli *c, const char *name)
+{
+    struct app *a = &c->app;
+    struct store_op *op;
+    enum err err =
+        app_wait(a, store_tenants(a->store, name, on_tenants, a, &op));
+
+    if (err == ERR_NOT_FOUND) {
+        (void)fault_set(&a->fault, ERR_USAGE,
+                        "there is no tenant named %s; see `ml-connector "
+                        "tenant list`",
+                        name);
+    }
+    return err == ERR_OK;
 }

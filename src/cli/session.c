@@ -135,9 +135,9 @@ take(struct session *s, const char *portal, struct fault *f)
     }
     if (!t.lease.held) {
         return fault_set(f, ERR_LEASE_LOST,
-                         "worker %s holds this tenant's portal, and only one "
-                         "process at a time sends to it; stop that worker or "
-                         "pause its work and try again",
+                         "%s holds this tenant's portal, and only one process "
+                         "at a time sends to it: nothing was asked of HubSpot; "
+                         "`status` and `audit` tell how that worker fares",
                          t.lease.holder != NULL ? t.lease.holder : "?");
     }
     s->portal = mem_strdup(portal);

@@ -83,6 +83,7 @@ on_answer(void *arg, const struct hubspot_reply *r)
     budget_settle(d, b->predicted, &r->meta);
     s = save_new(t, lane_verb(b->lane) == HUBSPOT_READ ? NULL : b->write);
     s->http_status = r->meta.status;
+    memcpy(s->correlation, r->meta.fault.correlation, FAULT_CODE_MAX);
     s->duration_ms = (r->meta.answered_us - r->meta.sent_us) / 1000;
     t->lanes[b->lane].in_flight--;
     d->status.in_flight--;

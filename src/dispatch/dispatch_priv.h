@@ -122,6 +122,7 @@ struct job {
     enum job_stage stage;
     struct list planned; /* needs of the next stage, until it may begin */
     size_t n_planned;
+    bool did;       /* something had to be asked of HubSpot */
     size_t pending; /* needs in lanes or batches */
     size_t unsaved; /* saves under way that carry results of it */
     bool settled;   /* its last row is on its way into the store */
@@ -156,6 +157,7 @@ struct save {
     struct dtenant *tenant;
     char write[RANDOM_ID_MAX]; /* "" : none */
     int http_status;
+    char correlation[FAULT_CODE_MAX]; /* of the answer */
     const char *result; /* static */
     int64_t duration_ms;
     struct buf links, jobs, audit; /* JSON arrays in the making */

@@ -363,6 +363,7 @@ job_need(struct job *j, struct part *p, unsigned lane, const char *id,
     n->properties = properties;
     list_push(&j->planned, &n->link);
     j->n_planned++;
+    j->did = true;
 }
 
 static void
@@ -711,6 +712,14 @@ job_settle(struct job *j, struct save *s)
         return;
     }
     job_plan(j, s);
+    if (j->n_planned == 0 && !j->did) {
+        struct save_note note = {
+            .event = "job.unchanged",
+            .outcome = "unchanged",
+            .message = "HubSpot holds all of it already"};
+
+        save_audit(s, j, &note);
+    }
     if (j->n_planned == 0) {
         save_job_row(s, j, "done", 0, NULL);
         j->settled = true;

@@ -229,6 +229,9 @@ save_audit(struct save *s, const struct job *j, const struct save_note *n)
     if (n->fault != NULL) {
         put_fault(s, n->fault);
         message = message != NULL ? message : n->fault->message;
+    } else if (s->http_status != 0) {
+        jsonx_add_int(&s->wa, "http_status", s->http_status);
+        jsonx_add_text(&s->wa, "correlation", s->correlation);
     }
     put_values(s, n, message);
     if (n->duration_ms > 0) {

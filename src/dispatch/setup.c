@@ -10,7 +10,7 @@
 
 #include <inttypes.h>
 
-enum { CALL_TRIES = 3 }; /* somebody waits for the answer of a single call */
+enum { CALL_TRIES = 3 }; /* when somebody waits for the answer */
 
 struct setup {
     unsigned magic;
@@ -187,7 +187,7 @@ comes_again(struct setup *u, const struct hubspot_meta *m)
         return false;
     }
     if (u->failures >=
-        (u->provision != NULL ? c->retry_attempts : CALL_TRIES)) {
+        (u->automatic ? c->retry_attempts : CALL_TRIES)) {
         return false;
     }
     wait_ms = m->retry_after_us >= 0 ? m->retry_after_us / 1000 :

@@ -5,7 +5,8 @@
  *
  * A property of ours must have our type, must be writable, and must be unique
  * where it is a key: HubSpot lets none of this be changed afterwards. HubSpot's
- * own properties only make findings.
+ * own properties only make findings; some of them are calculated and may be
+ * written all the same, so that only readOnlyValue counts there.
  */
 #include "hubspot_priv.h"
 
@@ -51,7 +52,7 @@ make_ascii(char *s)
     }
 }
 
-void
+json_t *
 hubspot_finding(struct hubspot_findings *f, const char *object,
                 const char *subject, const char *finding, const char *fmt, ...)
 {
@@ -70,6 +71,7 @@ hubspot_finding(struct hubspot_findings *f, const char *object,
     ML_ASSERT(json_array_append_new(f->lines, line) == 0);
     buf_addf(&f->text, "%s%s%s: %s\n", object, subject != NULL ? " " : "",
              subject != NULL ? subject : "", message);
+    return line;
 }
 
 /* ---- properties --------------------------------------------------------- */
@@ -92,8 +94,7 @@ is_read_only(const json_t *p)
 {
     const json_t *m = json_object_get(p, "modificationMetadata");
 
-    return json_is_true(json_object_get(p, "calculated")) ||
-           json_is_true(json_object_get(m, "readOnlyValue"));
+    return json_is_true(json_object_get(m, "readOnlyValue"));
 }
 
 enum err
@@ -118,7 +119,8 @@ hubspot_property_fits(const struct map_property *p, const json_t *found,
                          "which cannot be changed later; %s",
                          p->name, object, advice);
     }
-    if (is_read_only(found)) {
+    if (json_is_true(json_object_get(found, "calculated")) ||
+        is_read_only(found)) {
         return fault_set(f, ERR_CONFIG,
                          "property %s of %s is calculated or read-only; %s",
                          p->name, object, advice);

@@ -13,6 +13,7 @@
  *   outcome.c   accepted answer (2xx) -> one outcome per input
  *   refusal.c   refused answer -> one outcome per input, culprits
  *   send.c      the asynchronous part
+ *   scopes.c    what the token must be allowed to do
  *   provision.c what a portal must have: the machine
  *   findings.c  what that machine compares and reports
  *
@@ -155,10 +156,11 @@ struct hubspot_findings {
 };
 void hubspot_findings_init(struct hubspot_findings *f);
 void hubspot_findings_fini(struct hubspot_findings *f);
-/* One line for people and one object for programs. `subject` may be NULL. */
-void hubspot_finding(struct hubspot_findings *f, const char *object,
-                     const char *subject, const char *finding, const char *fmt,
-                     ...) PRINTF_LIKE(5, 6);
+/* One line for people and one object for programs. `subject` may be NULL. Gives
+ * the object, borrowed, for further members. */
+json_t *hubspot_finding(struct hubspot_findings *f, const char *object,
+                        const char *subject, const char *finding,
+                        const char *fmt, ...) PRINTF_LIKE(5, 6);
 
 /* The element of a property list (results) with that name; NULL: none. */
 const json_t *hubspot_property_find(const json_t *results, const char *name);

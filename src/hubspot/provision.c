@@ -91,6 +91,35 @@ count_of(const struct hubspot_provision *p, enum map_object o,
     return count;
 }
 
+/* The object's properties of that kind by name: a line for people, when there
+ * are any, and a member of the object's line for programs. */
+static void
+tell_names(struct hubspot_provision *p, enum map_object o, enum presence which,
+           const char *word, json_t *line)
+{
+    json_t *names = json_array();
+    struct buf *text = &p->whole.text;
+
+    for (size_t i = 0; i < p->n; i++) {
+        const struct map_property *one = &p->properties[i];
+
+        if (one->object == o && p->presence[i] == which) {
+            if (json_array_size(names) == 0) {
+                buf_addf(text, "%s: %s %s", map_object_name(o), word,
+                         one->name);
+            } else {
+                buf_addf(text, ", %s", one->name);
+            }
+            ML_ASSERT(json_array_append_new(names, json_string(one->name)) ==
+                      0);
+        }
+    }
+    if (json_array_size(names) > 0) {
+        buf_addc(text, '\n');
+    }
+    ML_ASSERT(json_object_set_new(line, word, names) == 0);
+}
+
 static void
 make_report(struct hubspot_provision *p)
 {
@@ -106,11 +135,14 @@ make_report(struct hubspot_provision *p)
         p->report.created += created;
         p->report.missing += missing;
         if (existed + created + missing > 0) {
-            hubspot_finding(&p->whole, map_object_name((enum map_object)o),
-                            NULL, missing > 0 ? "missing" : "ok",
-                            "%zu of our properties existed, %zu created, "
-                            "%zu missing",
-                            existed, created, missing);
+            json_t *line = hubspot_finding(
+                &p->whole, map_object_name((enum map_object)o), NULL,
+                missing > 0 ? "missing" : "ok",
+                "%zu of our properties existed, %zu created, %zu missing",
+                existed, created, missing);
+
+            tell_names(p, (enum map_object)o, MISSING, "missing", line);
+            tell_names(p, (enum map_object)o, CREATED, "created", line);
         }
     }
     buf_adds(&p->whole.text, buf_text(&p->findings.text));
@@ -567,10 +599,10 @@ hubspot_provision_next(struct hubspot_provision *p, struct hubspot_call *call,
         return false;
     }
     make_call(p);
-    call->operation = buf_text(&p->operation);
-    call->method = post ? "POST" : "GET";
-    call->path = buf_text(&p->path);
-    call->body = post ? buf_text(&p->body) : NULL;
+    *call = (struct hubspot_call){.operation = buf_text(&p->operation),
+                                  .method = post ? "POST" : "GET",
+                                  .path = buf_text(&p->path),
+                                  .body = post ? buf_text(&p->body) : NULL};
     *wait_ms = 0;
     if (p->step == CONFIRM) {
         *wait_ms = CONFIRM_WAIT_MS << p->tries;

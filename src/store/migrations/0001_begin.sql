@@ -323,7 +323,7 @@ CREATE SCHEMA IF NOT EXISTS ml_dashboard;
 
 CREATE VIEW ml_dashboard.feeds AS
 SELECT t.name AS tenant, f.feed, f.state,
-    f.interval_ms / 1000.0 AS interval_seconds,
+    f.interval_ms / 1000 AS interval_seconds,
     (SELECT to_timestamp(max(c.stamp_us) / 1000000.0)
      FROM ml_connector.cursor c
      WHERE c.tenant_id = f.tenant_id AND c.feed = f.feed

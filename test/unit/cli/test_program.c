@@ -138,10 +138,28 @@ TEST(an_unknown_command_gets_a_suggestion)
     EQ_STR(out, "");
     EQ_INT(run("staus"), 2);
     HAS(said, "did you mean \"status\"?");
-    EQ_INT(run("tenant"), 2);
-    HAS(said, "there is no command \"tenant\"");
     EQ_INT(run("frobnicate"), 2);
     LACKS(said, "did you mean");
+}
+
+TEST(half_a_command_shows_its_other_halves)
+{
+    EQ_INT(run("tenant"), 2);
+    EQ_STR(out, "");
+    HAS(said, "ml-connector tenant add NAME");
+    LACKS(said, "keys rotate");
+    EQ_INT(run("keys --help"), 0);
+    HAS(out, "ml-connector keys rotate");
+}
+
+TEST(version_and_help_also_go_as_people_write_them)
+{
+    EQ_INT(run("--version"), 0);
+    HAS(out, "ml-connector ");
+    EQ_INT(run("help"), 0);
+    HAS(out, "usage: ml-connector COMMAND");
+    EQ_INT(run("help ping"), 0);
+    HAS(out, "usage: ml-connector ping NAME");
 }
 
 TEST(an_unknown_flag_gets_a_suggestion_also_among_the_settings)
@@ -253,6 +271,8 @@ SUITE(program, RUN_LONG(every_command_has_help_on_stdout, 20),
       RUN(help_names_the_settings_and_the_flags),
       RUN(no_command_at_all_is_wrong_usage_and_shows_the_commands),
       RUN_LONG(an_unknown_command_gets_a_suggestion, 10),
+      RUN_LONG(half_a_command_shows_its_other_halves, 10),
+      RUN_LONG(version_and_help_also_go_as_people_write_them, 10),
       RUN(an_unknown_flag_gets_a_suggestion_also_among_the_settings),
       RUN_LONG(missing_and_superfluous_arguments_are_wrong_usage, 20),
       RUN_LONG(without_a_database_setting_a_command_cannot_work, 10),
