@@ -147,8 +147,7 @@ enum { HUBSPOT_SCOPES_TEXT = 1024 }; /* room for all of them */
  * 0: all are there. `out` gets their names, "a, b" (as many whole ones as fit;
  * always terminated, "" when none or untold). token_info may be NULL.
  */
-size_t hubspot_missing_scopes(const json_t *token_info, char *out,
-                              size_t size);
+size_t hubspot_missing_scopes(const json_t *token_info, char *out, size_t size);
 
 /* ---- provisioning: what a tenant needs before its first write ----------- */
 

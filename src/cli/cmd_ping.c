@@ -242,6 +242,38 @@ check_account(struct ping *p)
 }
 
 static void
+check_scopes(struct ping *p)
+{
+    static const struct hubspot_call info = {.operation = "token.info",
+                                             .method = "POST",
+                                             .path = HUBSPOT_TOKEN_INFO,
+                                             .with_token = true};
+    char names[HUBSPOT_SCOPES_TEXT];
+    struct hubspot_meta meta;
+    json_t *body = NULL;
+    size_t missing;
+    char *text;
+
+    if (session_call(&p->s, &info, &meta, &body) != ERR_OK) {
+        fault_line(p, "hubspot", "scopes", "note", &meta.fault);
+        json_decref(body);
+        return;
+    }
+    missing = hubspot_missing_scopes(body, names, sizeof(names));
+    json_decref(body);
+    if (missing == HUBSPOT_SCOPES_UNTOLD) {
+        line(p, "hubspot", "scopes", "note",
+             "HubSpot does not say which scopes the token has");
+    } else if (missing > 0) {
+        text = mem_printf("give the token also: %s", names);
+        line(p, "hubspot", "scopes", "failed", text);
+        mem_free(text);
+    } else {
+        line(p, "hubspot", "scopes", "ok", "the token has all that is needed");
+    }
+}
+
+static void
 check_properties(struct ping *p)
 {
     json_t *lines = NULL;
@@ -275,6 +307,7 @@ ping_hubspot(struct ping *p)
         return;
     }
     if (check_account(p)) {
+        check_scopes(p);
         check_properties(p);
     }
 }

@@ -141,8 +141,7 @@ hide_token(const struct secret *token, struct fault *f)
 {
     char head[TOKEN_HEAD + 1];
 
-    (void)snprintf(head, sizeof(head), "%s",
-                   (const char *)secret_bytes(token));
+    (void)snprintf(head, sizeof(head), "%s", (const char *)secret_bytes(token));
     if (head[0] != '\0' && strstr(f->message, head) != NULL) {
         (void)snprintf(f->message, sizeof(f->message),
                        "HubSpot refused the token (its words are not shown: "

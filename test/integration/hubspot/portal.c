@@ -270,6 +270,18 @@ portal_switch(struct portal *p, const char *name, int value)
     (void)portal_control(p, "POST", "/control/hubspot/switches", body);
 }
 
+const json_t *
+portal_token_info(struct portal *p)
+{
+    struct hubspot_call c = {.operation = "token.info",
+                             .method = "POST",
+                             .path = HUBSPOT_TOKEN_INFO,
+                             .with_token = true};
+
+    call(p, p->hubspot, &c);
+    return p->body;
+}
+
 static void
 stop_loop(void *arg)
 {

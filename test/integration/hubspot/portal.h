@@ -52,6 +52,9 @@ const char *portal_send(struct portal *p, const struct hubspot_batch *b);
 const json_t *portal_control(struct portal *p, const char *method,
                              const char *path, const char *body);
 void portal_switch(struct portal *p, const char *name, int value);
+/* Asks HubSpot about the client's own token; the answer is in meta and is valid
+ * until the next call. NULL: no JSON. */
+const json_t *portal_token_info(struct portal *p);
 /* Runs the machine to its end; *calls gives the number of calls. */
 enum err portal_provision(struct portal *p, const char *api_version,
                           bool keep_waits, size_t *calls, struct fault *f);

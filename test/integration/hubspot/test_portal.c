@@ -459,6 +459,36 @@ TEST(a_missing_scope_stops_the_provisioning)
     portal_close(&p);
 }
 
+TEST(a_token_without_two_scopes_is_told_which)
+{
+    char missing[HUBSPOT_SCOPES_TEXT];
+    char body[256];
+    struct portal p;
+
+    portal_open(&p, "2026-03");
+    EQ_UINT(
+        hubspot_missing_scopes(portal_token_info(&p), missing, sizeof(missing)),
+        0);
+    OK(p.meta.fault.err);
+    EQ_STR(missing, "");
+    (void)snprintf(body, sizeof(body),
+                   "{\"token\":\"%s\",\"without\":[\"e-commerce\","
+                   "\"crm.objects.commercepayments.write\"]}",
+                   sandbox.token);
+    (void)portal_control(&p, "POST", "/control/hubspot/tokens", body);
+    EQ_UINT(
+        hubspot_missing_scopes(portal_token_info(&p), missing, sizeof(missing)),
+        2);
+    EQ_STR(missing, "e-commerce, crm.objects.commercepayments.write");
+    (void)snprintf(body, sizeof(body), "{\"token\":\"%s\",\"all_scopes\":true}",
+                   sandbox.token);
+    (void)portal_control(&p, "POST", "/control/hubspot/tokens", body);
+    EQ_UINT(
+        hubspot_missing_scopes(portal_token_info(&p), missing, sizeof(missing)),
+        0);
+    portal_close(&p);
+}
+
 TEST(a_revoked_token_is_told)
 {
     struct hubspot_input in[3];
@@ -497,4 +527,5 @@ SUITE(portal, RUN_LONG(a_fresh_portal_is_made_ready_once, 20),
       RUN_LONG(throttling_is_told_with_policy_and_headers, 20),
       RUN_LONG(answers_prove_when_the_request_arrived, 20),
       RUN_LONG(a_missing_scope_stops_the_provisioning, 20),
+      RUN_LONG(a_token_without_two_scopes_is_told_which, 20),
       RUN_LONG(a_revoked_token_is_told, 20))

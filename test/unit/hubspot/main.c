@@ -98,4 +98,4 @@ fix_fini(struct fix *x)
     }
 }
 
-MAIN(encode, answer, accepted, refused, provision, send)
+MAIN(encode, answer, accepted, refused, provision, scopes, send)

@@ -263,6 +263,40 @@ count_calls(const struct portal *t, const char *operation)
     return n;
 }
 
+/* The report's line of that object and subject (NULL: its properties). */
+static const json_t *
+line_of(const struct hubspot_provision_report *r, const char *object,
+        const char *subject)
+{
+    for (size_t i = 0; i < json_array_size(r->lines); i++) {
+        const json_t *line = json_array_get(r->lines, i);
+
+        if (text_equal(jsonx_text(line, "object"), object) &&
+            text_equal(jsonx_text(line, "subject"), subject)) {
+            return line;
+        }
+    }
+    return NULL;
+}
+
+/* A member that lists names, as "a b ". */
+static const char *
+names_in(const json_t *line, const char *member, char out[1024])
+{
+    const json_t *names = json_object_get(line, member);
+    struct buf b;
+
+    IS(json_is_array(names));
+    buf_init(&b, 1023);
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        buf_addf(&b, "%s ", json_string_value(json_array_get(names, i)));
+    }
+    NOT(b.failed);
+    memcpy(out, buf_text(&b), b.len + 1);
+    buf_fini(&b);
+    return out;
+}
+
 struct run {
     struct portal portal;
     struct hubspot_provision *p;
@@ -368,6 +402,52 @@ TEST(a_dry_run_writes_nothing_and_tells_what_is_missing)
     run_fini(&r);
 }
 
+TEST(a_dry_run_names_each_missing_property)
+{
+    const struct hubspot_provision_report *report;
+    char names[1024];
+    struct run r;
+
+    run_init(&r, true);
+    portal_fill(&r.portal);
+    portal_drop(&r.portal, MAP_INVOICES, "fusion_balance_due");
+    portal_drop(&r.portal, MAP_INVOICES, "fusion_status");
+    portal_drop(&r.portal, MAP_PAYMENTS, "fusion_receipt_id");
+    OK(run_all(r.p, &r.portal, &r.f));
+    report = hubspot_provision_report(r.p);
+    HAS(report->text, "\ninvoices: missing fusion_status, "
+                      "fusion_balance_due\n");
+    HAS(report->text, "\ncommerce_payments: missing fusion_receipt_id\n");
+    EQ_PTR(strstr(report->text, "contacts: missing"), NULL);
+    EQ_PTR(strstr(report->text, ": created"), NULL);
+    EQ_STR(names_in(line_of(report, "invoices", NULL), "missing", names),
+           "fusion_status fusion_balance_due ");
+    EQ_STR(names_in(line_of(report, "invoices", NULL), "created", names), "");
+    EQ_STR(names_in(line_of(report, "contacts", NULL), "missing", names), "");
+    run_fini(&r);
+}
+
+TEST(what_was_created_is_named)
+{
+    const struct hubspot_provision_report *report;
+    char names[1024];
+    struct run r;
+
+    run_init(&r, false);
+    portal_fill(&r.portal);
+    portal_drop(&r.portal, MAP_INVOICES, "fusion_balance_due");
+    portal_drop(&r.portal, MAP_INVOICES, "fusion_status");
+    OK(run_all(r.p, &r.portal, &r.f));
+    report = hubspot_provision_report(r.p);
+    HAS(report->text, "\ninvoices: created fusion_status, "
+                      "fusion_balance_due\n");
+    EQ_PTR(strstr(report->text, ": missing"), NULL);
+    EQ_STR(names_in(line_of(report, "invoices", NULL), "created", names),
+           "fusion_status fusion_balance_due ");
+    EQ_STR(names_in(line_of(report, "invoices", NULL), "missing", names), "");
+    run_fini(&r);
+}
+
 TEST(what_is_not_listed_yet_is_read_again_after_a_longer_wait)
 {
     struct run r;
@@ -460,6 +540,29 @@ TEST(all_conflicts_are_told_at_once)
 
 TEST(read_only_and_absent_properties_of_hubspot_are_findings)
 {
+    const struct hubspot_provision_report *report;
+    struct run r;
+
+    run_init(&r, true);
+    portal_fill(&r.portal);
+    (void)json_object_set_new(
+        portal_property(&r.portal, MAP_INVOICES, "hs_amount_billed"),
+        "modificationMetadata", json_pack("{s:b}", "readOnlyValue", 1));
+    portal_drop(&r.portal, MAP_COMPANIES, "industry");
+    OK(run_all(r.p, &r.portal, &r.f));
+    report = hubspot_provision_report(r.p);
+    HAS(report->text, "invoices hs_amount_billed: ");
+    HAS(report->text, "companies industry: ");
+    EQ_STR(
+        jsonx_text(line_of(report, "invoices", "hs_amount_billed"), "finding"),
+        "read_only");
+    EQ_STR(jsonx_text(line_of(report, "companies", "industry"), "finding"),
+           "absent");
+    run_fini(&r);
+}
+
+TEST(calculated_properties_of_hubspot_that_may_be_written_are_fine)
+{
     struct run r;
 
     run_init(&r, true);
@@ -467,10 +570,11 @@ TEST(read_only_and_absent_properties_of_hubspot_are_findings)
     (void)json_object_set_new(
         portal_property(&r.portal, MAP_INVOICES, "hs_amount_billed"),
         "calculated", json_true());
-    portal_drop(&r.portal, MAP_COMPANIES, "industry");
+    (void)json_object_del(portal_property(&r.portal, MAP_COMPANIES, "industry"),
+                          "modificationMetadata");
     OK(run_all(r.p, &r.portal, &r.f));
-    HAS(hubspot_provision_report(r.p)->text, "invoices hs_amount_billed: ");
-    HAS(hubspot_provision_report(r.p)->text, "companies industry: ");
+    EQ_UINT(json_array_size(hubspot_provision_report(r.p)->lines), MAP_OBJECTS);
+    EQ_PTR(strstr(hubspot_provision_report(r.p)->text, "read-only"), NULL);
     run_fini(&r);
 }
 
@@ -674,11 +778,13 @@ TEST(paths_of_v3_are_v3_and_v4)
     struct hubspot_call c;
     int64_t wait_ms;
 
+    memset(&c, 0xff, sizeof(c)); /* the whole call is filled in */
     IS(hubspot_provision_next(p, &c, &wait_ms));
     EQ_STR(c.path, "/crm/v3/properties/companies");
     EQ_STR(c.method, "GET");
     EQ_STR(c.operation, "companies.properties");
     EQ_PTR(c.body, NULL);
+    NOT(c.with_token);
     hubspot_provision_free(p);
 }
 
@@ -687,6 +793,7 @@ SUITE(
     RUN(a_finished_portal_costs_12_reads),
     RUN(one_missing_property_needs_no_group), RUN(a_group_that_exists_is_fine),
     RUN(a_dry_run_writes_nothing_and_tells_what_is_missing),
+    RUN(a_dry_run_names_each_missing_property), RUN(what_was_created_is_named),
     RUN(what_is_not_listed_yet_is_read_again_after_a_longer_wait),
     RUN(what_never_shows_up_ends_it),
     RUN(a_batch_that_exists_already_is_read_again),
@@ -694,6 +801,7 @@ SUITE(
     RUN(a_key_that_is_not_unique_stands_in_the_way),
     RUN(all_conflicts_are_told_at_once),
     RUN(read_only_and_absent_properties_of_hubspot_are_findings),
+    RUN(calculated_properties_of_hubspot_that_may_be_written_are_fine),
     RUN(another_association_type_ends_it),
     RUN(a_missing_scope_ends_it_and_is_named),
     RUN(every_call_may_fail_for_a_while_and_is_asked_again),

@@ -10,7 +10,7 @@
 #include "ml/stat.h"
 #include "peer.h"
 
-enum script { ECHO, HOLD, RESET, THROTTLE, HTML, DETAILS };
+enum script { ECHO, HOLD, RESET, THROTTLE, HTML, DETAILS, REPEAT, WORDS };
 
 /* What the peer does and saw; read after peer_stop() only. */
 struct script_arg {
@@ -90,17 +90,24 @@ on_request(struct peer_conn *c, const struct peer_request *r, void *arg)
         return peer_answer(c, 502, "Content-Type: text/html\r\n", "<html>");
     case DETAILS:
         return peer_answer(c, 200, "", "{\"portalId\":4711}");
+    case REPEAT:
+        return peer_answer(c, 400, "",
+                           "{\"category\":\"VALIDATION_ERROR\",\"message\":"
+                           "\"bad token pat-eu1-12... given\"}");
+    case WORDS:
+        return peer_answer(c, 404, "", "{\"message\":\"no such key\"}");
     }
     return false;
 }
 
 static void
-world_init(struct world *w, enum script script, int64_t timeout_ms)
+world_init_with(struct world *w, enum script script, int64_t timeout_ms,
+                const char *token_text)
 {
     struct http_config http = {.ca_file = NULL};
     struct hubspot_config c = {
         .api_version = "2026-03", .timeout_ms = timeout_ms, .tenant = "t"};
-    struct secret *token = secret_new("pat-1", 5);
+    struct secret *token = secret_new(token_text, strlen(token_text));
     char url[64];
     struct fault f;
 
@@ -116,6 +123,12 @@ world_init(struct world *w, enum script script, int64_t timeout_ms)
     w->hubspot = hubspot_new(w->loop, w->http, &c);
     secret_free(token);
     fix_init(&w->x, HUBSPOT_UPSERT, MAP_INVOICES, 3);
+}
+
+static void
+world_init(struct world *w, enum script script, int64_t timeout_ms)
+{
+    world_init_with(w, script, timeout_ms, "pat-1");
 }
 
 static void
@@ -428,6 +441,81 @@ TEST(a_single_call_lends_its_body)
     HAS(w.script.head, "GET /account-info/v3/details ");
 }
 
+static void
+ask_about_token(struct world *w)
+{
+    struct hubspot_call call = {.operation = "token.info",
+                                .method = "POST",
+                                .path = HUBSPOT_TOKEN_INFO,
+                                .with_token = true};
+
+    OK(hubspot_call_send(w->hubspot, &call, on_details, w, &w->op));
+    loop_run(w->loop);
+    EQ_UINT(w->done, 1);
+}
+
+TEST(a_call_with_the_token_sends_it_as_its_body)
+{
+    struct world w;
+
+    world_init(&w, DETAILS, 1000);
+    ask_about_token(&w);
+    OK(w.meta.fault.err);
+    EQ_STR(w.first_id, "4711");
+    world_fini(&w);
+    HAS(w.script.head,
+        "POST /oauth/v2/private-apps/get/access-token-info HTTP");
+    HAS(w.script.head, "Content-Type: application/json\r\n");
+    EQ_STR(w.script.body, "{\"tokenKey\":\"pat-1\"}");
+}
+
+TEST(a_token_of_odd_characters_is_escaped_in_the_body)
+{
+    struct world w;
+
+    world_init_with(&w, DETAILS, 1000, "\"\"\"\\\\\"\"\"\"\"\"\"\"\"\"\"\"\"");
+    ask_about_token(&w);
+    OK(w.meta.fault.err);
+    world_fini(&w);
+    EQ_STR(w.script.body,
+           "{\"tokenKey\":\"\\\"\\\"\\\"\\\\\\\\\\\"\\\"\\\"\\\"\\\""
+           "\\\"\\\"\\\"\\\"\\\"\\\"\\\"\\\"\"}");
+}
+
+TEST(a_message_that_repeats_the_token_is_not_passed_on)
+{
+    struct world w;
+
+    world_init_with(&w, REPEAT, 1000, "pat-eu1-1234-5678");
+    ask_about_token(&w);
+    EQ_ERR(w.meta.fault.err, ERR_REFUSED);
+    EQ_PTR(strstr(w.meta.fault.message, "pat-eu1"), NULL);
+    HAS(w.meta.fault.message, "HubSpot refused the token");
+    world_fini(&w);
+}
+
+TEST(other_messages_about_the_token_are_passed_on)
+{
+    struct world w;
+
+    world_init(&w, WORDS, 1000);
+    ask_about_token(&w);
+    EQ_ERR(w.meta.fault.err, ERR_MISSING);
+    HAS(w.meta.fault.message, "no such key");
+    world_fini(&w);
+}
+
+TEST(asking_about_the_token_changes_nothing_and_may_be_repeated)
+{
+    struct world w;
+
+    world_init(&w, HOLD, 60);
+    ask_about_token(&w);
+    EQ_ERR(w.meta.fault.err, ERR_TIMEOUT);
+    NOT(w.meta.maybe_done);
+    world_fini(&w);
+}
+
 TEST(a_single_call_may_fail_without_a_body)
 {
     struct world w;
@@ -484,6 +572,11 @@ SUITE(send, RUN(done_is_called_once_and_never_inside_send),
       RUN(a_peer_that_is_not_there_is_a_retry), RUN(the_callers_trace_is_used),
       RUN(a_429_is_a_retry_with_its_wait), RUN(a_gateway_page_is_unknown),
       RUN(a_single_call_lends_its_body),
+      RUN(a_call_with_the_token_sends_it_as_its_body),
+      RUN(a_token_of_odd_characters_is_escaped_in_the_body),
+      RUN(a_message_that_repeats_the_token_is_not_passed_on),
+      RUN(other_messages_about_the_token_are_passed_on),
+      RUN(asking_about_the_token_changes_nothing_and_may_be_repeated),
       RUN(a_single_call_may_fail_without_a_body),
       RUN(a_cancelled_call_never_calls_done),
       RUN(a_url_that_cannot_be_used_begins_nothing))
