@@ -229,12 +229,15 @@ check_account(struct ping *p)
         json_array_size(json_object_get(body, "additionalCurrencies")));
     line(p, "hubspot", "account", "ok", text);
     mem_free(text);
-    if (meta.max > 0 && meta.max < p->s.settings.hubspot_limit) {
+    if (meta.max > 0) {
+        bool fewer = meta.max < p->s.settings.hubspot_limit;
+
         text = mem_printf("HubSpot allows %d requests per %" PRId64
-                          " s, fewer than the %" PRId64 " set here",
+                          " s; %" PRId64 " are set here%s",
                           meta.max, meta.interval_us / 1000000,
-                          p->s.settings.hubspot_limit);
-        line(p, "hubspot", "limit", "note", text);
+                          p->s.settings.hubspot_limit,
+                          fewer ? ", fewer will be used" : "");
+        line(p, "hubspot", "limit", fewer ? "note" : "ok", text);
         mem_free(text);
     }
     json_decref(body);

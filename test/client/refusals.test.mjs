@@ -342,6 +342,11 @@ test('portals do not see each other', async () => {
   assert.equal(theirs.status, 404);
 });
 
+test('a switch that does not exist is refused by its name', async () => {
+  await assert.rejects(sandbox.switches({ no_such: 1 }),
+    /400 .*no_such/);
+});
+
 test('the guide lists every switch with its default', async () => {
   const { readFileSync } = await import('node:fs');
   const guide = readFileSync(new URL('../../docs/sandbox.md', import.meta.url),

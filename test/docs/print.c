@@ -28,7 +28,9 @@ errors(struct buf *out)
         out,
         "# Errors\n\n"
         "The names that stand in `error_code` of the audit and the replay "
-        "queue, in logs and metrics. The class says what happens next.\n\n"
+        "queue, in logs and metrics. The class says what happens next. Where "
+        "HubSpot gave a code of its own (`INVALID_OPTION`, `MISSING_SCOPES`), "
+        "that code stands in audit and replay queue instead.\n\n"
         "| class | what happens |\n| --- | --- |\n"
         "| AGAIN | tried again with growing waits; counts as an attempt |\n"
         "| LATER | waits as long as told; counts no attempt |\n"

@@ -2,6 +2,7 @@
 // A portal that lacks a currency: its invoices park with the reason, everything
 // else arrives; the currency is activated, `replay run` puts them back to work,
 // and nothing is missing.
+import fs from 'node:fs';
 import { must } from './bench.mjs';
 
 export async function run(scene) {
@@ -31,4 +32,9 @@ export async function run(scene) {
   must(scene.rows(`SELECT * FROM ml_dashboard.audit WHERE event = 'job.replayed'`).length === parked.length,
     'the audit does not tell of each replay');
   scene.conserved();
+
+  // What else ping would have told: every scope that is missing, by name.
+  await scene.ok(['ping', 'demo']);
+  await sb.post('/control/hubspot/tokens', JSON.stringify({ token: fs.readFileSync(sb.ready.tenants[0].hubspot_token_file, 'utf8').trim(), without: ['crm.schemas.invoices.write'] }));
+  await scene.refused(['ping', 'demo'], 1, ['scopes', 'crm.schemas.invoices.write']);
 }

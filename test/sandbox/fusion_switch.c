@@ -28,6 +28,20 @@ switches_default(struct pod *pod)
 }
 
 bool
+switch_is_good(const char *name, const char *value)
+{
+    char *end = NULL;
+
+    (void)strtoll(value, &end, 10);
+    for (size_t i = 0; i < SW_COUNT; i++) {
+        if (strcmp(name, table[i].name) == 0) {
+            return *value != 0 && *end == 0;
+        }
+    }
+    return strcmp(name, "hidden_business_unit") == 0;
+}
+
+bool
 switch_set(struct pod *pod, const char *name, const char *value)
 {
     char *end = NULL;
@@ -60,11 +74,4 @@ switches_json(const struct pod *pod)
     (void)json_object_set_new(out, "hidden_business_unit",
                               json_string(pod->hidden_unit));
     return out;
-}
-
-const char *
-switch_name(size_t i)
-{
-    return i < SW_COUNT ? table[i].name :
-                          (i == SW_COUNT ? "hidden_business_unit" : NULL);
 }

@@ -28,6 +28,15 @@ sim_query(const struct sim_request *r, const char *name)
     return NULL;
 }
 
+void
+sim_query_each(const struct sim_request *r, sim_each_fn *fn, void *arg)
+{
+    (void)r;
+    for (size_t i = 0; i < current.n; i++) {
+        fn(arg, current.name[i], current.value[i]);
+    }
+}
+
 const char *
 sim_header(const struct sim_request *r, const char *name)
 {

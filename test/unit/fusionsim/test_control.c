@@ -259,6 +259,12 @@ TEST(switches_are_listed_set_and_reset)
     EQ_INT(
         rig_send(&g, "POST", "/control/fusion/0/switches", "{\"no_such\":1}"),
         400);
+    EQ_STR(get_text(g.body, "error"), "no switch or no number: no_such");
+    EQ_INT(rig_control(&g, "POST", "switches?limit_cap=100&no_such=1"), 400);
+    EQ_STR(get_text(g.body, "error"), "no switch or no number: no_such");
+    EQ_INT(rig_control(&g, "POST", "switches?limit_cap=x"), 400);
+    EQ_INT(rig_control(&g, "GET", "switches"), 200);
+    EQ_INT(get_int(g.body, "limit_cap"), 200);
     EQ_INT(rig_control(&g, "POST", "switches?reset=1"), 200);
     EQ_INT(get_int(g.body, "limit_cap"), 500);
     rig_close(&g);
