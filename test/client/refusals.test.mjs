@@ -345,6 +345,8 @@ test('portals do not see each other', async () => {
 test('a switch that does not exist is refused by its name', async () => {
   await assert.rejects(sandbox.switches({ no_such: 1 }),
     /400 .*no_such/);
+  await assert.rejects(sandbox.control('POST', '/hubspot/switches?no_such=1'),
+    /400 .*no_such/);
 });
 
 test('the guide lists every switch with its default', async () => {

@@ -255,6 +255,8 @@ void dump_write(struct fctx *c, const char *kind, const char *id,
 void switches_default(struct pod *pod);
 bool switch_set(struct pod *pod, const char *name, const char *value);
 json_t *switches_json(const struct pod *pod);
+/* All that a request wants set, as texts by name. New reference. */
+json_t *switches_wanted(const struct sim_request *r);
 /* There is such a switch, and it can take this value. */
 bool switch_is_good(const char *name, const char *value);
 

@@ -647,45 +647,12 @@ do_reset(struct ctl *k)
     sim_reply_json(k->p, 200, json_pack("{s:b}", "reset", 1));
 }
 
-static void
-take_parameter(void *arg, const char *name, const char *value)
-{
-    if (strcmp(name, "reset") != 0 && strcmp(name, "age_s") != 0) {
-        (void)json_object_set_new(arg, name,
-                                  json_string(value != NULL ? value : ""));
-    }
-}
-
-/* All that shall be set, as texts by name. */
-static json_t *
-wanted_switches(struct ctl *k)
-{
-    json_t *body = json_loadb(k->r->body, k->r->body_len, 0, NULL);
-    json_t *all = json_object();
-    const char *name = NULL;
-    json_t *v = NULL;
-
-    sim_query_each(k->r, take_parameter, all);
-    json_object_foreach(body, name, v)
-    {
-        (void)json_object_set_new(
-            all, name,
-            json_is_string(v) ?
-                json_incref(v) :
-                json_sprintf("%lld", json_is_true(v) ?
-                                         1LL :
-                                         (long long)json_integer_value(v)));
-    }
-    json_decref(body);
-    return all;
-}
-
 /* Switches come as parameters or as a JSON object; `reset=1` first puts all
  * back to their defaults. A wrong one is named, and none is set then. */
 static void
 do_switches(struct ctl *k)
 {
-    json_t *all = wanted_switches(k);
+    json_t *all = switches_wanted(k->r);
     const char *name = NULL;
     json_t *v = NULL;
 

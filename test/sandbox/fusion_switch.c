@@ -75,3 +75,35 @@ switches_json(const struct pod *pod)
                               json_string(pod->hidden_unit));
     return out;
 }
+
+static void
+take_parameter(void *arg, const char *name, const char *value)
+{
+    if (strcmp(name, "reset") != 0 && strcmp(name, "age_s") != 0) {
+        (void)json_object_set_new(arg, name,
+                                  json_string(value != NULL ? value : ""));
+    }
+}
+
+json_t *
+switches_wanted(const struct sim_request *r)
+{
+    json_t *body = json_loadb(r->body, r->body_len, 0, NULL);
+    json_t *all = json_object();
+    const char *name = NULL;
+    json_t *v = NULL;
+
+    sim_query_each(r, take_parameter, all);
+    json_object_foreach(body, name, v)
+    {
+        (void)json_object_set_new(
+            all, name,
+            json_is_string(v) ?
+                json_incref(v) :
+                json_sprintf("%lld", json_is_true(v) ?
+                                         1LL :
+                                         (long long)json_integer_value(v)));
+    }
+    json_decref(body);
+    return all;
+}

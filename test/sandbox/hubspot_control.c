@@ -82,6 +82,18 @@ ctl_summary(struct ctl *c)
     sim_reply_json(c->p, 200, json_pack("{s:o}", "portals", all));
 }
 
+/* Switches come in the body; a parameter would be ignored silently. */
+static void
+not_a_parameter(void *arg, const char *name, const char *value)
+{
+    const char **bad = arg;
+
+    (void)value;
+    if (strcmp(name, "portal") != 0) {
+        *bad = name;
+    }
+}
+
 static void
 ctl_switches(struct ctl *c)
 {
@@ -98,6 +110,11 @@ ctl_switches(struct ctl *c)
             hub_switches_default(&c->sim->portals[i]->sw);
         }
         c->p->status = 204;
+        return;
+    }
+    sim_query_each(c->r, not_a_parameter, &bad);
+    if (bad != NULL) {
+        sim_control_error(c->p, 400, "switches go in the body: %s", bad);
         return;
     }
     body = sim_control_body(c->r, c->p);
