@@ -559,7 +559,7 @@ batch_body(struct fusion *f, const struct fusion_query *q, size_t n,
     struct url_style style = fusion_style(f);
     struct jsonx_writer w;
     struct buf path;
-    char id[16];
+    char id[24];
 
     buf_init(&path, URL_MAX);
     jsonx_begin(&w, b);
