@@ -191,7 +191,6 @@ on_control(void *arg, enum err err, const struct http_reply *r)
     loop_stop(p->loop);
 }
 
-PRINTF_LIKE(3, 0)
 static const json_t *
 ask(struct pod *p, const char *method, const char *path, const char *body)
 {
@@ -213,6 +212,7 @@ ask(struct pod *p, const char *method, const char *path, const char *body)
     return p->answer;
 }
 
+PRINTF_LIKE(3, 0)
 static const json_t *
 control(struct pod *p, const char *method, const char *fmt, va_list ap)
 {
