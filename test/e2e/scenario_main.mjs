@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: UNLICENSED
 // The main job: everything arrives, nothing is sent twice, changes alone cost.
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { must } from './bench.mjs';
 import { changed } from './oracle.mjs';
 
@@ -93,6 +96,18 @@ function bounded(writes, diff) {
   must(moves <= diff.invoices.size, `third run: ${moves} status moves, ${diff.invoices.size} invoices changed`);
 }
 
+// HubSpot's official client as a second pair of eyes on what the worker wrote.
+function readByOfficialClient(scene, sb) {
+  const client = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'client', 'run');
+  const r = spawnSync(client, [path.join(scene.house.build, 'ml-sandbox'),
+    '--test-name-pattern=worker.s records are readable', 'client.test.mjs'],
+  { encoding: 'utf8', env: { ...process.env, ML_HUBSPOT_URL: sb.ready.hubspot_url,
+    ML_HUBSPOT_TOKEN_FILE: sb.ready.tenants[0].hubspot_token_file } });
+  must(r.status === 0 && /pass 1\n/.test(r.stdout),
+    `the official client does not read what the worker wrote:\n${r.stdout.slice(-3000)}${r.stderr}`);
+  scene.figure('the official client reads what the worker wrote');
+}
+
 export async function run(scene) {
   const sb = await scene.sandbox('--customers', 300, '--invoices', 1000, '--receipts', 400);
   await scene.tenant(sb);
@@ -137,5 +152,6 @@ export async function run(scene) {
   const last = await sb.log();
   must(Object.keys(last.writes).length === 0, `fourth run wrote: ${JSON.stringify(last.writes)}`);
   scene.secretsHidden([...sb.secrets(), scene.master.split(':')[1]]);
+  readByOfficialClient(scene, sb);
   await sb.stop();
 }
