@@ -79,7 +79,8 @@ void *mem_array(size_t n, size_t size); /* zeroed, overflow checked */
 void *mem_resize(void *p, size_t size); /* new bytes are undefined */
 void mem_free(void *p);                 /* NULL does nothing */
 char *mem_strdup(const char *s);        /* NULL gives NULL */
-char *mem_strndup(const char *s, size_t n);
+char *mem_strndup(const char *s, size_t n); /* up to a NUL, at most n */
+char *mem_dup(const void *p, size_t n);     /* all n bytes, and a NUL */
 char *mem_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);
 char *mem_vprintf(const char *fmt, va_list ap) PRINTF_LIKE(1, 0);
 #define MEM_NEW(type) ((type *)mem_alloc(sizeof(type)))

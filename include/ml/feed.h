@@ -19,6 +19,9 @@
 enum feed_kind { FEED_CUSTOMERS, FEED_INVOICES, FEED_PAYMENTS, FEED_KINDS };
 const char *feed_kind_name(enum feed_kind k); /* "customers" ... */
 bool feed_kind_parse(const char *s, enum feed_kind *k);
+/* The resources it reads by stamp, each with a cursor and, over history, a pass
+ * "backfill:<stream>"; NULL-terminated, the first one leads. */
+const char *const *feed_streams(enum feed_kind k);
 
 struct feeds; /* the three feeds of one tenant: they share the pod, and a need
                  for a parent found by one is served by another */
@@ -38,7 +41,11 @@ struct feeds_config {
     int64_t interval_ms[FEED_KINDS];
     int64_t since_us;   /* where the first poll starts */
     int64_t overlap_ms; /* 60 min */
+    int64_t wide_ms;    /* 24 h: once a day, and the most it grows to when rows
+                           appear late */
     int64_t behind_ms;  /* upper bound behind the pod's clock, 60 s */
+    int64_t daily_ms;   /* how often wide overlap and sweeps come: 24 h */
+    int64_t open_age_ms; /* open invoices are read again after this: 30 m */
     unsigned page;      /* 500 */
     int64_t retry_base_ms, retry_cap_ms;
     const char *learned; /* JSON of store_tenant.learned */
@@ -55,6 +62,10 @@ void feeds_poll_once(struct feeds *f);
 /* Parents that dispatch missed: fetched by id and taken in. kind: "customer" or
  * "invoice". */
 void feeds_want(struct feeds *f, const char *kind, const char *id);
+/* Polls now, as asked for by a person: the feed (FEED_KINDS: all of them), once
+ * more when it is at it; open invoices are read again whatever their age. What
+ * was begun as a pass meanwhile is taken up. */
+void feeds_sync(struct feeds *f, enum feed_kind k);
 void feeds_stop(struct feeds *f); /* no new polls; the current one is dropped
                                      between pages; nothing half stored */
 void feeds_free(struct feeds *f); /* cancels silently */

@@ -52,6 +52,12 @@ struct fusion *fusion_new(struct loop *l, struct http *h,
 void fusion_free(struct fusion *f); /* cancels silently; wipes secrets */
 void fusion_set_literal(struct fusion *f, enum fusion_literal literal);
 enum fusion_literal fusion_get_literal(const struct fusion *f);
+/* For a pod that reads literals in its user's zone: what q's time literals say
+ * is UTC plus so many minutes, -1440 to 1440. 0 at first; fusion_literal_floor
+ * does not know of it. */
+enum { FUSION_ZONE_MAX = 1440 };
+void fusion_set_zone(struct fusion *f, int minutes);
+int fusion_get_zone(const struct fusion *f);
 uint64_t fusion_requests(const struct fusion *f); /* sent so far */
 
 /* ---- one page ----------------------------------------------------------- */
@@ -138,7 +144,36 @@ MUST_USE enum err fusion_read_batch(struct fusion *f,
 
 /* ---- describe ----------------------------------------------------------- */
 
-/* Whether `attribute` of `resource` is queryable on this pod. */
+/*
+ * All that the pod says `resource` has, one request (one more for each kind of
+ * answer that the pod refuses with a 406). The tree, borrowed until done
+ * returns (json_incref keeps it):
+ *
+ *     {"attributes": {"TransactionNumber": {"type": "string",
+ *                                           "queryable": true}, ...},
+ *      "children": {"receivablesInvoiceLines": {"attributes": {...},
+ *                                               "children": {...}}, ...}}
+ *
+ * "type" is the pod's word ("string" "integer" "number" "boolean" "object"
+ * ...; "" when not told); "format" ("date" "date-time") is there only when
+ * told; "queryable" is false when not told. Children nest as deep as the pod
+ * tells, at most FUSION_DESCRIBE_DEPTH levels. Both members are always there
+ * at the top and in each child; a child that the pod names without describing
+ * its attributes has "attributes": null: nothing is known of them.
+ *
+ * Not OK: tree is NULL. err as for a page, and MISSING (no such resource here),
+ * REFUSED (http_status 406: not in any form), TOO_LARGE, SYNTAX, PROMISE (an
+ * answer that names no attributes).
+ */
+enum { FUSION_DESCRIBE_DEPTH = 8 };
+typedef void fusion_describe_all_fn(void *arg, enum err err, const json_t *tree,
+                                    const struct fault *fault);
+MUST_USE enum err fusion_describe_all(struct fusion *f, const char *resource,
+                                      bool crm, fusion_describe_all_fn *done,
+                                      void *arg, struct fusion_op **op);
+
+/* Whether `attribute` of `resource` (of fscmRestApi) is queryable on this pod:
+ * false also for one that it does not have. */
 typedef void fusion_describe_fn(void *arg, enum err err, bool queryable,
                                 const struct fault *fault);
 MUST_USE enum err fusion_describe(struct fusion *f, const char *resource,

@@ -134,6 +134,11 @@ MUST_USE enum err hubspot_call_send(struct hubspot *h,
                                     hubspot_call_fn *done, void *arg,
                                     struct hubspot_op **op);
 
+/* Where the properties of an object are listed: a GET whose answer has
+ * `results`, one object per property (name, type, options...). */
+void hubspot_properties_path(struct buf *out, const char *api_version,
+                             enum map_object o);
+
 /* ---- scopes: what the token must be allowed to do ----------------------- */
 
 /* POST with_token; the answer has scopes[], hubId, userId and appId. A token

@@ -69,6 +69,61 @@ MUST_USE enum err map_new(const struct map_options *o, struct mapping **out,
                           struct fault *f);
 void map_free(struct mapping *m);
 
+/* ---- what a mapping file asks of Fusion --------------------------------- */
+
+/* The resources that records are made of. */
+enum map_resource {
+    MAP_RES_INVOICES,
+    MAP_RES_RECEIPTS,
+    MAP_RES_ACCOUNTS,
+    MAP_RES_ORGANIZATIONS,
+    MAP_RES_PERSONS,
+    MAP_RESOURCES
+};
+/* "receivablesInvoices" "standardReceipts" "receivablesCustomerAccountActivities"
+ * "hubOrganizations" "hubPersons"; static. */
+const char *map_resource_name(enum map_resource r);
+bool map_resource_is_crm(enum map_resource r);
+/*
+ * The collections to expand beyond those that every mapping needs (lines and
+ * installments; classifications and contact points), written as Fusion's
+ * `expand` takes them: "receivablesInvoiceDFF",
+ * "receivablesInvoiceLines.receivablesInvoiceLineDFF". Sorted, each once,
+ * NULL-terminated; never NULL itself; lives as long as m. Only the first item
+ * of such a collection is read. Without a mapping file: none.
+ */
+const char *const *map_expands(const struct mapping *m, enum map_resource r);
+/* What the file makes of the records of one kind, as a hash in hex over its
+ * entries: another order, layout or spelling of the same file gives the same.
+ * "" when the file has nothing for that kind, or there is none. When it differs
+ * from the one the kind was last read in full with, records may come out
+ * otherwise: the whole kind is to be read again. Lives as long as m. */
+const char *map_fingerprint(const struct mapping *m, enum map_kind k);
+
+/* ---- checking a mapping file against both systems ----------------------- */
+
+struct map_known {
+    /* Per resource what describe says of it, as fusion_describe_all gives it:
+     * {"attributes":{"<name>":{...}},"children":{"<name>":{the same}}}. NULL:
+     * not known, nothing is said of it; a child's "attributes" may be null. */
+    const json_t *describe[MAP_RESOURCES];
+    /* Per object the `results` of HubSpot's property list. NULL: not known. */
+    const json_t *properties[MAP_OBJECTS];
+};
+/* What the file refers to, so that only that is asked for. */
+bool map_uses_resource(const struct mapping *m, enum map_resource r);
+bool map_uses_object(const struct mapping *m, enum map_object o);
+/*
+ * Every complaint as a line of `out`: "mapping file, line 3: invoices.region:
+ * ..." with the nearest name where one is near; at most MAP_COMPLAINTS_MAX, and
+ * one that says how many more there are. ERR_CONFIG when there is any; f has
+ * the first.
+ */
+enum { MAP_COMPLAINTS_MAX = 50 };
+MUST_USE enum err map_check(const struct mapping *m,
+                            const struct map_known *known, struct buf *out,
+                            struct fault *f);
+
 struct map_note {      /* becomes an audit event of the record */
     const char *event; /* "industry_unmapped" "email_invalid" ... */
     const char *message;
@@ -106,9 +161,15 @@ struct map_record {
     const char *account_name;  /* invoices: BillToCustomerName or NULL */
     const char *contact_name;  /* invoices: BillToContact or NULL */
     const char *contact_email; /* invoices: Email, checked, or NULL */
-    bool open;          /* invoices: Complete or Frozen, balance not 0, or
-                             Incomplete: worth re-reading */
-    int64_t version_us; /* greatest LastUpdateDate of the source rows */
+    const char *balance; /* invoices: InvoiceBalanceAmount as decimal text;
+                                  NULL: none. Not in the hash */
+    bool open;           /* worth reading again; not in the hash. Invoices:
+                             Incomplete, or balance not 0. Payments: on the
+                             `:unapplied` record of a receipt, when something of
+                             it is unapplied or it is neither cleared nor
+                             reversed */
+    bool draft;          /* invoices: Incomplete; not in the hash */
+    int64_t version_us;  /* greatest LastUpdateDate of the source rows */
     struct hash hash;
     const char *desired;
     struct map_note notes[MAP_NOTES_MAX];
@@ -122,6 +183,9 @@ enum map_fate {
     MAP_INVALID   /* cannot be a record: f (ERR_TYPE) says which field and why;
                      of an invoice or customer out->id is set if it has one */
 };
+
+/* Whether a row's BusinessUnit is one the tenant wants. */
+bool map_unit_wanted(const struct mapping *m, const json_t *row);
 
 /* A receivablesInvoices row with receivablesInvoiceLines and -Installments,
  * as child collections or bare arrays, complete. */
@@ -152,7 +216,8 @@ enum map_fate map_payments(const struct mapping *m, struct arena *a,
 
 /* The record as an element of the JSON array that store_intake() takes:
  * {kind,id,number,customer,invoice,receipt,amount,currency,email,party,
- *  account_name,contact_name,contact_email,open,version_us,hash,desired,notes}.
+ *  account_name,contact_name,contact_email,balance,open,draft,version_us,hash,
+ *  desired,notes}.
  */
 void map_record_json(const struct map_record *r, struct buf *out);
 

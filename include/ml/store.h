@@ -61,6 +61,7 @@ struct store_tenant {
     const char *learned;  /* JSON object: what was found out about pod and
                              portal (calibration, time zone, strategy) */
     int64_t revision;     /* grows with every change of settings or secrets */
+    bool asked;           /* a request of a command is open */
 };
 typedef void store_tenants_fn(void *arg, enum err err,
                               const struct store_tenant *rows, size_t n,
@@ -139,12 +140,35 @@ struct store_cursor {
     int64_t stamp_us; /* 0: never */
     const char *id;   /* "" : none */
 };
-typedef void store_cursors_fn(void *arg, enum err err,
-                              const struct store_cursor *rows, size_t n,
-                              const struct fault *f);
-MUST_USE enum err store_cursors(struct store *s, int64_t tenant,
-                                const char *feed, store_cursors_fn *done,
-                                void *arg, struct store_op **op);
+/* A walk beside the fresh polls, over stamps or ids, that survives a restart:
+ * "backfill:<stream>", "overlap:<stream>", "balances", "drafts", "receipts",
+ * "known". */
+struct store_pass {
+    const char *pass;
+    bool begin; /* begins it, from from_us to to_us (0: the stream's cursor);
+                   one under way is widened and goes back */
+    int64_t from_us, to_us;
+    int64_t revision; /* as loaded; begun anew meanwhile, nothing moves */
+    int64_t at_us;    /* where it stands */
+    const char *at_id;
+    bool done;
+};
+/*
+ * Where a feed stands:
+ * {"now_us": database's clock, "late_us": how late rows were in the last week,
+ *  "cursors":{"<stream>":{"us","id","scanned_us"}},
+ *  "passes":{"<pass>":{"revision","from_us","to_us","at_us","at_id",
+ *            "begun_us","done_us" or null}}}
+ */
+MUST_USE enum err store_feed_load(struct store *s, int64_t tenant,
+                                  const char *feed, store_json_fn *done,
+                                  void *arg, struct store_op **op);
+/* Moves or begins a pass by itself, without a page. */
+MUST_USE enum err store_pass_save(struct store *s, int64_t tenant,
+                                  const char *feed,
+                                  const struct store_pass *pass,
+                                  store_done_fn *done, void *arg,
+                                  struct store_op **op);
 
 /* One page. Everything commits together. */
 struct store_intake {
@@ -159,6 +183,13 @@ struct store_intake {
     const char *accounts; /* JSON array [{"number","account_id","party","name",
                              "href","stamp_us"}] to remember, or NULL */
     struct store_cursor cursor;     /* stream NULL: does not move */
+    struct store_pass passes[2];    /* pass NULL: none */
+    const char *scanned;            /* stream whose scan ended; NULL: none */
+    int64_t scanned_us;             /* up to where it was read */
+    int64_t overlap_us;             /* and how far it looked back */
+    int64_t late_before_us;         /* unknown rows below it are late; 0: this
+                                       is no scan */
+    int64_t late_clock_us;          /* the clock they are late against */
     size_t read, filtered, invalid; /* rows of the page, counted in records:
                                        read = records + filtered + invalid */
     const char *notes; /* JSON array [{"event","kind","id","message"}] of
@@ -226,10 +257,47 @@ MUST_USE enum err store_missing(struct store *s, int64_t tenant,
 MUST_USE enum err store_wanted(struct store *s, int64_t tenant, unsigned limit,
                                store_json_fn *done, void *arg,
                                struct store_op **op);
-/* Ids of invoices known to be open, least recently read first: ["3001..",..] */
+/* Ids of invoices known to be open, or of receipts with a rest or not cleared,
+ * not read for age_ms, least recently read first: ["3001..",..] */
 MUST_USE enum err store_open_invoices(struct store *s, int64_t tenant,
-                                      unsigned limit, store_json_fn *done,
-                                      void *arg, struct store_op **op);
+                                      int64_t age_ms, unsigned limit,
+                                      store_json_fn *done, void *arg,
+                                      struct store_op **op);
+MUST_USE enum err store_open_receipts(struct store *s, int64_t tenant,
+                                      int64_t age_ms, unsigned limit,
+                                      store_json_fn *done, void *arg,
+                                      struct store_op **op);
+/* Of receipts with their stamps, rows [{"id","us"}], those to be read again:
+ * nobody did, or not since: ["3101..",..] */
+MUST_USE enum err store_receipts_stale(struct store *s, int64_t tenant,
+                                       const char *rows, store_json_fn *done,
+                                       void *arg, struct store_op **op);
+/* Open balances as Fusion has them, rows [{"id","balance"}] of ids above
+ * `after` up to `upto` ("": all above), against what is known: {"changed":[ids
+ * whose balance differs, and known open ones that are not among the rows],
+ * "unknown":[ids nobody has read]}. */
+MUST_USE enum err store_balances(struct store *s, int64_t tenant,
+                                 const char *after, const char *upto,
+                                 const char *rows, store_json_fn *done,
+                                 void *arg, struct store_op **op);
+/* Drafts with ids above `after` in text order, and one invoice that is none:
+ * {"ids":[..],"witness":"3001.." or null} */
+MUST_USE enum err store_drafts(struct store *s, int64_t tenant,
+                               const char *after, unsigned limit,
+                               store_json_fn *done, void *arg,
+                               struct store_op **op);
+/* Invoices that Fusion no longer has become `gone`, audited; ids: JSON array.
+ * One with an open job is left. */
+MUST_USE enum err store_gone(struct store *s, int64_t tenant, const char *ids,
+                             store_done_fn *done, void *arg,
+                             struct store_op **op);
+/* Ids of records of a kind with a version older than before_us, above `after`
+ * in text order: ["1008",..] */
+MUST_USE enum err store_known(struct store *s, int64_t tenant,
+                              const char *kind, const char *after,
+                              int64_t before_us, unsigned limit,
+                              store_json_fn *done, void *arg,
+                              struct store_op **op);
 
 /* ---- jobs --------------------------------------------------------------- */
 
@@ -357,7 +425,8 @@ enum store_report {
     STORE_REPORT_REPLAY_QUEUE,
     STORE_REPORT_UNFINISHED, /* jobs not done: state, waiting_for, error */
     STORE_REPORT_LEASES,
-    STORE_REPORT_JOBS /* [{"state","jobs"}] of all tenants: for metrics */
+    STORE_REPORT_JOBS, /* [{"state","jobs"}] of all tenants: for metrics */
+    STORE_REPORT_CONSERVATION /* polls that do not tie out, with their terms */
 };
 struct store_report_spec {
     enum store_report report;
@@ -372,5 +441,43 @@ MUST_USE enum err store_report(struct store *s,
                                const struct store_report_spec *spec,
                                store_json_fn *done, void *arg,
                                struct store_op **op);
+
+/* What all polls leave unaccounted for, looked at when that was not done for
+ * age_ms by any worker: {"difference":sum,"fresh":[{"tenant","feed","poll",
+ * the terms, "difference"}, of polls nobody has told of yet]}. */
+MUST_USE enum err store_conservation(struct store *s, const char *worker,
+                                     int64_t age_ms, store_json_fn *done,
+                                     void *arg, struct store_op **op);
+
+/* ---- requests: what a command asks of the worker that holds the portal --- */
+
+/* {"tenant":{"id","state","reason","portal","holder": worker or null} or null,
+ *  "names":[..] when there is none}; also of a removed tenant. */
+MUST_USE enum err store_request_target(struct store *s, const char *name,
+                                       store_json_fn *done, void *arg,
+                                       struct store_op **op);
+/* arguments: JSON object or NULL. json: {"id":n} */
+MUST_USE enum err store_request_add(struct store *s, int64_t tenant,
+                                    const char *command, const char *arguments,
+                                    const char *asked_by, store_json_fn *done,
+                                    void *arg, struct store_op **op);
+/* {"id","worker": who took it or null,"answered":bool,"answer":{..} or null,
+ *  "holder": who holds the portal or null}; json NULL: dropped. */
+MUST_USE enum err store_request_get(struct store *s, int64_t id,
+                                    store_json_fn *done, void *arg,
+                                    struct store_op **op);
+/* Takes what is open for the given tenants, those of them whose lease is still
+ * ours: held is [{"tenant":id,"portal":"..","term":n}]. Once for each lease.
+ * `tenant` when it is only one, else 0: then it is in its place among the
+ * tenant's other calls. json: [{"id","tenant","command","arguments"}] */
+MUST_USE enum err store_requests_take(struct store *s, const char *worker,
+                                      int64_t tenant, const char *held,
+                                      store_json_fn *done, void *arg,
+                                      struct store_op **op);
+/* answers: [{"id":n,"answer":{..}}] */
+MUST_USE enum err store_requests_answer(struct store *s, const char *worker,
+                                        const char *answers,
+                                        store_done_fn *done, void *arg,
+                                        struct store_op **op);
 
 #endif

@@ -19,14 +19,19 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORKER_MAGIC = 0x574f524b, UPKEEP_MS = 60000, METRICS_MS = 5000 };
+enum {
+    WORKER_MAGIC = 0x574f524b,
+    UPKEEP_MS = 60000,
+    METRICS_MS = 5000,
+    TIE_OUT_MS = 600000 /* how often one of all workers looks at all polls */
+};
 
 struct worker {
     unsigned magic;
     struct app *app;
     struct tenants *tenants;
     struct ops *ops;
-    struct store_op *upkeep_op, *metrics_op;
+    struct store_op *upkeep_op, *metrics_op, *tie_op;
     struct loop_timer upkeep, deadline, metrics;
     int64_t began_us; /* wall clock */
     bool once, stopping, finished, closing, ended;
@@ -92,8 +97,10 @@ worker_stop(struct worker *w, const char *reason)
     loop_timer_stop(&w->metrics);
     store_cancel(w->upkeep_op);
     store_cancel(w->metrics_op);
+    store_cancel(w->tie_op);
     w->upkeep_op = NULL;
     w->metrics_op = NULL;
+    w->tie_op = NULL;
     loop_timer_start(w->app->loop, &w->deadline, w->app->conf.shutdown_timeout,
                      on_deadline, w);
     tenants_stop(w->tenants, on_stopped, w);
@@ -131,6 +138,84 @@ field(const json_t *o, const char *key, const char *otherwise)
     return text != NULL ? text : otherwise;
 }
 
+/* ---- do all polls tie out? ---------------------------------------------- */
+
+/* Its terms in one line: "difference 1: read 10, unchanged 2, ...". */
+static char *
+terms_of(const json_t *row)
+{
+    static const char *const terms[] = {"read",   "unchanged",  "filtered",
+                                        "invalid", "superseded", "open",
+                                        "written", "parked"};
+    struct buf b;
+    char *text;
+
+    buf_init(&b, 4096);
+    buf_addf(&b, "difference %s", field(row, "difference", "?"));
+    for (size_t i = 0; i < COUNT_OF(terms); i++) {
+        buf_addf(&b, "%s %s %s", i == 0 ? ":" : ",", terms[i],
+                 field(row, terms[i], "?"));
+    }
+    text = mem_strdup(buf_text(&b));
+    buf_fini(&b);
+    return text;
+}
+
+static void
+tell_difference(const json_t *row)
+{
+    struct log_ctx ctx = {.tenant = field(row, "tenant", "?"),
+                          .feed = field(row, "feed", "?")};
+    char *terms = terms_of(row);
+
+    LOG_ERROR(&ctx, "conservation.difference", "poll=%s message=\"%s\"",
+              field(row, "poll", "?"), terms);
+    mem_free(terms);
+}
+
+static void
+on_tied(void *arg, enum err err, const char *json, const struct fault *f)
+{
+    struct worker *w = worker_from(arg);
+    json_t *o = NULL, *row;
+    struct fault ignored;
+    char safe[LOG_TEXT_MAX];
+    int64_t sum = 0;
+    bool has;
+    size_t i;
+
+    w->tie_op = NULL;
+    if (err != ERR_OK) {
+        LOG_WARN(NULL, "conservation.unknown", "error=%s message=\"%s\"",
+                 err_name(err), log_safe(safe, f->message));
+        return;
+    }
+    if (jsonx_parse(json, strlen(json), &o, &ignored) != ERR_OK) {
+        return;
+    }
+    if (jsonx_get_int(o, "difference", &has, &sum, &ignored) == ERR_OK) {
+        stat_set(STAT_conservation, NULL, NULL, (double)sum);
+    }
+    json_array_foreach(json_object_get(o, "fresh"), i, row)
+    {
+        tell_difference(row);
+    }
+    json_decref(o);
+}
+
+/* After --once all of it is looked at anyway. */
+static void
+tie_out(struct worker *w)
+{
+    if (w->once || w->tie_op != NULL) {
+        return;
+    }
+    if (store_conservation(w->app->store, w->app->worker, TIE_OUT_MS, on_tied,
+                           w, &w->tie_op) != ERR_OK) {
+        w->tie_op = NULL;
+    }
+}
+
 /* ---- upkeep ------------------------------------------------------------- */
 
 static void on_upkeep(void *arg);
@@ -147,6 +232,7 @@ on_upkept(void *arg, enum err err, const struct fault *f)
                  err_name(err), log_safe(safe, f->message));
     } else {
         tenants_poke(w->tenants); /* for what it released */
+        tie_out(w);
     }
     loop_timer_start(w->app->loop, &w->upkeep, UPKEEP_MS, on_upkeep, w);
 }
@@ -254,6 +340,16 @@ line_of(enum store_report report, const json_t *row, int64_t since_us)
                               field(row, "feed", "?"),
                               field(row, "last_error", outcome));
     }
+    if (report == STORE_REPORT_CONSERVATION) {
+        char *terms = terms_of(row);
+        char *line = mem_printf("tenant %s feed %s poll %s does not tie out: "
+                                "%s",
+                                tenant, field(row, "feed", "?"),
+                                field(row, "poll", "?"), terms);
+
+        mem_free(terms);
+        return line;
+    }
     return mem_printf("%s %s:%s is %s%s%s: %s %s", tenant,
                       field(row, "kind", "?"), field(row, "fusion_id", "?"),
                       state, waits ? " for " : "",
@@ -299,6 +395,7 @@ report_left(struct worker *w, const char *skipped, app_report_fn *tell,
 
     left += report_rows(w->app, STORE_REPORT_FEEDS, w->began_us, tell, arg);
     left += report_rows(w->app, STORE_REPORT_UNFINISHED, w->began_us, tell, arg);
+    left += report_rows(w->app, STORE_REPORT_CONSERVATION, w->began_us, tell, arg);
     if (skipped[0] != '\0') {
         char *line =
             mem_printf("skipped, leased to another worker: %s", skipped);

@@ -68,6 +68,19 @@ mem_strndup(const char *s, size_t n)
 }
 
 char *
+mem_dup(const void *p, size_t n)
+{
+    char *copy;
+
+    ML_ASSERT(n < SIZE_MAX);
+    copy = mem_alloc(n + 1);
+    if (n > 0) {
+        memcpy(copy, p, n);
+    }
+    return copy;
+}
+
+char *
 mem_strdup(const char *s)
 {
     return s != NULL ? mem_strndup(s, strlen(s)) : NULL;

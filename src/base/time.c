@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: UNLICENSED */
 /*
  * Time stamps: microseconds since 1970 UTC to and from text, in the proleptic
- * Gregorian calendar, years 0000 to 9999 when parsed.
+ * Gregorian calendar, years 0000 to 9999 when parsed: also in UTC, so that what
+ * was parsed can be written again.
  *
  * Parsing is generous in form (blank for T, no fraction or up to nine digits,
  * any offset, none at all, a bare date) and strict in content: a date that does
@@ -17,6 +18,8 @@
 
 #define SECOND_US INT64_C(1000000)
 #define DAY_S INT64_C(86400)
+#define FIRST_S INT64_C(-62167219200) /* 0000-01-01T00:00:00Z */
+#define LAST_S INT64_C(253402300799)  /* 9999-12-31T23:59:59Z */
 
 struct civil {
     int64_t year;
@@ -196,7 +199,7 @@ to_us(const struct civil *t, int offset_s, int64_t *us)
         return ERR_TYPE;
     }
     s = seconds_of(t) - offset_s;
-    if (t->second == 60 && s % DAY_S != 0) {
+    if ((t->second == 60 && s % DAY_S != 0) || s < FIRST_S || s > LAST_S) {
         return ERR_TYPE;
     }
     *us = s * SECOND_US + t->us;

@@ -9,6 +9,7 @@
  *   flags.c     a command's own flags
  *   output.c    tables for people, documents for programs
  *   session.c   a tenant's clients under its portal's lease
+ *   mapping.c   a tenant's mapping file against both systems
  *   cmd_*.c     one command each
  */
 #include "ml/app.h"
@@ -83,10 +84,16 @@ struct session {
     struct loop_timer renew;
     struct store_op *renew_op;
     json_t *details; /* HubSpot's account details, when they were asked for */
+    bool unstored;   /* the row is not what the store has: nothing is learned */
 };
 /* Loads the tenant and opens its clients. */
 MUST_USE enum err session_open(struct session *s, struct cli *c,
                                const char *name, struct fault *f);
+/* The same of a tenant that is not stored, or not so: its id is 0 when it is
+ * new, its portal NULL when that is to be found out. */
+MUST_USE enum err session_open_row(struct session *s, struct cli *c,
+                                   const struct store_tenant *row,
+                                   struct fault *f);
 /* Takes the lease and opens the way to HubSpot; LEASE_LOST names the holder. */
 MUST_USE enum err session_lease(struct session *s, struct fault *f);
 void session_close(struct session *s); /* gives the lease back */
@@ -96,6 +103,27 @@ MUST_USE enum err session_call(struct session *s,
                                struct hubspot_meta *meta, json_t **body);
 MUST_USE enum err session_provision(struct session *s, bool dry_run,
                                     json_t **lines, char **text,
+                                    struct fault *f);
+
+/* mapping.c */
+/* What a tenant's mapping file would make of it. */
+struct mapping_verdict {
+    size_t entries;        /* of the file; 0: there is none */
+    struct buf complaints; /* one per line; then it is wrong */
+    struct buf unasked;    /* what nothing could be compared with, and why; one
+                              line per system or resource */
+};
+void mapping_verdict_init(struct mapping_verdict *v);
+void mapping_verdict_fini(struct mapping_verdict *v);
+/* Asks both, as far as they answer; `unleased` says why the portal may not be
+ * asked, NULL: the session has its lease. */
+void mapping_check(struct session *s, const struct fault *unleased,
+                   struct mapping_verdict *v);
+/* For a tenant as it would be stored: opens its clients and takes the portal's
+ * lease if that is free. What is wrong is said on stderr, and ERR_USAGE then
+ * means that nothing may be stored; so is what could not be asked. */
+MUST_USE enum err mapping_check_row(struct cli *c,
+                                    const struct store_tenant *row,
                                     struct fault *f);
 
 int cmd_migrate(struct cli *c);
@@ -109,6 +137,7 @@ int cmd_tenant_resume(struct cli *c);
 int cmd_tenant_remove(struct cli *c);
 int cmd_ping(struct cli *c);
 int cmd_provision(struct cli *c);
+int cmd_sync(struct cli *c);
 int cmd_status(struct cli *c);
 int cmd_audit(struct cli *c);
 int cmd_replay_list(struct cli *c);
@@ -118,5 +147,6 @@ int cmd_version(struct cli *c);
 
 extern const struct flag tenant_flags[];
 extern const struct flag replay_flags[];
+extern const struct flag sync_flags[];
 
 #endif

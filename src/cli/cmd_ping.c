@@ -295,24 +295,60 @@ check_properties(struct ping *p)
     mem_free(text);
 }
 
-static void
-ping_hubspot(struct ping *p)
+/* False: the portal could not be asked, f says why. */
+static bool
+ping_hubspot(struct ping *p, struct fault *f)
 {
-    struct fault f;
-
-    fault_clear(&f);
-    if (session_lease(&p->s, &f) == ERR_LEASE_LOST) {
-        line(p, "hubspot", "account", "note", f.message);
-        return;
+    fault_clear(f);
+    if (session_lease(&p->s, f) == ERR_LEASE_LOST) {
+        line(p, "hubspot", "account", "note", f->message);
+        return false;
     }
-    if (f.err != ERR_OK) {
-        fault_line(p, "hubspot", "account", "failed", &f);
-        return;
+    if (f->err != ERR_OK) {
+        fault_line(p, "hubspot", "account", "failed", f);
+        return false;
     }
     if (check_account(p)) {
         check_scopes(p);
         check_properties(p);
     }
+    return true;
+}
+
+/* ---- the tenant's own mapping ------------------------------------------- */
+
+static void
+mapping_lines(struct ping *p, const char *state, const char *before,
+              const char *lines)
+{
+    while (*lines != '\0') {
+        size_t n = strcspn(lines, "\n");
+        char *text = mem_printf("%s%.*s", before, (int)n, lines);
+
+        line(p, "tenant", "mapping", state, text);
+        mem_free(text);
+        lines += n + (lines[n] == '\n' ? 1 : 0);
+    }
+}
+
+static void
+ping_mapping(struct ping *p, const struct fault *unleased)
+{
+    struct mapping_verdict v;
+    char *text;
+
+    mapping_verdict_init(&v);
+    mapping_check(&p->s, unleased, &v);
+    mapping_lines(p, "failed", "", buf_text(&v.complaints));
+    mapping_lines(p, "note", "not checked against ", buf_text(&v.unasked));
+    if (v.entries > 0 && v.complaints.len == 0 && v.unasked.len == 0) {
+        text = mem_printf("the pod and the portal have all that the mapping "
+                          "file names (%zu entries)",
+                          v.entries);
+        line(p, "tenant", "mapping", "ok", text);
+        mem_free(text);
+    }
+    mapping_verdict_fini(&v);
 }
 
 int
@@ -321,13 +357,15 @@ cmd_ping(struct cli *c)
     struct ping p = {.cli = c, .lines = json_array()};
     struct fault f;
     int status = APP_DONE;
+    bool asked;
 
     fault_clear(&f);
     if (session_open(&p.s, c, c->argv[0], &f) != ERR_OK) {
         status = cli_fail(&f);
     } else {
         ping_fusion(&p);
-        ping_hubspot(&p);
+        asked = ping_hubspot(&p, &f);
+        ping_mapping(&p, asked ? NULL : &f);
         if (c->json) {
             cli_print_json(p.lines);
         }

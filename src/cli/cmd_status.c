@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: UNLICENSED */
-/* status: tenants and feeds as the dashboards see them. */
+/*
+ * status: tenants and feeds as the dashboards see them. For people the feeds
+ * come in two tables: how they fare, and how they read.
+ */
 #include "cli_priv.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static int
 report(struct cli *c, enum store_report which, char **json)
@@ -21,6 +27,102 @@ report(struct cli *c, enum store_report which, char **json)
     return APP_DONE;
 }
 
+/* ---- how feeds read ------------------------------------------------------ */
+
+/* The seconds of a column as people say them: "1h", "42m", "3d". */
+static void
+put_span(json_t *out, const char *key, const json_t *row, const char *column)
+{
+    static const struct {
+        int64_t seconds;
+        const char *unit;
+    } units[] = {{86400, "d"}, {3600, "h"}, {60, "m"}, {1, "s"}};
+    const char *value = jsonx_text(row, column);
+    int64_t s;
+    char *text;
+    size_t i = 0;
+
+    if (value == NULL) {
+        return;
+    }
+    s = strtoll(value, NULL, 10);
+    /* a unit that does not hide more than a tenth of it */
+    while (i + 1 < COUNT_OF(units) && s % units[i].seconds != 0 &&
+           s < 10 * units[i].seconds) {
+        i++;
+    }
+    text = mem_printf("%" PRId64 "%s", s / units[i].seconds, units[i].unit);
+    json_object_set_new(out, key, json_string(text));
+    mem_free(text);
+}
+
+/* "2025-01-01 .. 2025-03-04 of 2026-01-01": begun, where it stands, its end. */
+static void
+put_backfill(json_t *out, const json_t *row)
+{
+    const char *from = jsonx_text(row, "backfill_from");
+    const char *at = jsonx_text(row, "backfill_at");
+    const char *to = jsonx_text(row, "backfill_to");
+    char *text;
+
+    if (from == NULL || at == NULL || to == NULL) {
+        return;
+    }
+    text = mem_printf("%.10s .. %.10s of %.10s", from, at, to);
+    json_object_set_new(out, "backfill", json_string(text));
+    mem_free(text);
+}
+
+static json_t *
+reading_row(json_t *row)
+{
+    static const char *const same[] = {"tenant", "feed", "strategy",
+                                       "last_sweep"};
+    json_t *out = json_object();
+
+    for (size_t i = 0; i < COUNT_OF(same); i++) {
+        json_t *value = json_object_get(row, same[i]);
+
+        json_object_set(out, same[i], value != NULL ? value : json_null());
+    }
+    put_span(out, "every", row, "interval_seconds");
+    put_span(out, "late", row, "late_seconds");
+    put_span(out, "overlap", row, "overlap_seconds");
+    put_span(out, "open_round", row, "open_round_seconds");
+    put_backfill(out, row);
+    return out;
+}
+
+static void
+print_reading(const struct cli *c, const char *feeds)
+{
+    static const char *const columns[] = {
+        "tenant",     "feed",     "strategy",   "every", "late", "overlap",
+        "open_round", "backfill", "last_sweep", NULL};
+    json_t *rows = NULL, *row, *out = json_array();
+    struct jsonx_writer w;
+    struct fault ignored;
+    struct buf b;
+    size_t i;
+
+    if (jsonx_parse(feeds, strlen(feeds), &rows, &ignored) == ERR_OK) {
+        json_array_foreach(rows, i, row)
+        {
+            json_array_append_new(out, reading_row(row));
+        }
+    }
+    buf_init(&b, 1 << 28);
+    jsonx_begin(&w, &b);
+    jsonx_put_json(&w, out);
+    if (json_array_size(out) > 0) {
+        (void)printf("\nReading:\n");
+        cli_rows(c, buf_text(&b), columns, "");
+    }
+    buf_fini(&b);
+    json_decref(out);
+    json_decref(rows);
+}
+
 int
 cmd_status(struct cli *c)
 {
@@ -34,8 +136,8 @@ cmd_status(struct cli *c)
                                           "health",
                                           NULL};
     static const char *const feeds[] = {
-        "tenant",     "feed",   "state",       "interval_seconds", "last_poll",
-        "last_error", "cursor", "lag_seconds", "records_seen",     NULL};
+        "tenant", "feed",        "state",        "last_poll", "last_error",
+        "cursor", "lag_seconds", "records_seen", NULL};
     char *t = NULL, *f = NULL;
     int status;
 
@@ -53,6 +155,7 @@ cmd_status(struct cli *c)
         cli_rows(c, t, tenants, "There is no tenant.");
         (void)printf("\n");
         cli_rows(c, f, feeds, "Nothing has been polled yet.");
+        print_reading(c, f);
     }
     mem_free(t);
     mem_free(f);

@@ -55,7 +55,7 @@ const struct flag tenant_flags[] = {
     {"business-unit", FLAG_LIST, "NAME",
      "Only invoices and receipts of these; may be repeated."},
     {"mapping-file", FLAG_TEXT, "FILE",
-     "Added or replaced properties; see "
+     "Added or replaced properties, compared with what both systems have; see "
      "docs/mapping.md."},
     {NULL, FLAG_BOOL, NULL, NULL}};
 
@@ -345,6 +345,50 @@ finish(struct cli *c, enum err err, const char *what)
     return cli_fail(&f);
 }
 
+/* A mapping is compared with both systems before it is stored, so that no
+ * worker ever takes up a wrong one. */
+static enum err
+check_mapping(struct cli *c, const struct store_tenant *was,
+              const json_t *settings, const json_t *sealed, struct fault *f)
+{
+    struct store_tenant row = {.name = c->argv[0],
+                               .state = "active",
+                               .learned = "{}"};
+    struct buf bs, bk;
+    enum err err;
+
+    if (flag_text(c, "mapping-file") == NULL) {
+        return ERR_OK;
+    }
+    put_text(&bs, settings);
+    put_text(&bk, sealed);
+    row.id = was->id;
+    row.portal = was->portal;
+    row.settings = buf_text(&bs);
+    row.sealed = buf_text(&bk);
+    err = mapping_check_row(c, &row, f);
+    buf_fini(&bs);
+    buf_fini(&bk);
+    return err;
+}
+
+static enum err
+check_new(struct cli *c, const json_t *settings, const json_t *sealed,
+          struct fault *f)
+{
+    static const struct store_tenant none;
+    enum err err = check_since(settings, f);
+
+    if (err == ERR_OK) {
+        err = check(settings, sealed, f);
+    }
+    if (err == ERR_OK && flag_text(c, "mapping-file") != NULL &&
+        cli_tenant_exists(c, c->argv[0])) {
+        return ERR_EXISTS;
+    }
+    return err == ERR_OK ? check_mapping(c, &none, settings, sealed, f) : err;
+}
+
 int
 cmd_tenant_add(struct cli *c)
 {
@@ -353,12 +397,17 @@ cmd_tenant_add(struct cli *c)
     struct store_op *op;
     struct buf bs, bk;
     struct fault f;
+    enum err err;
     int status;
 
     fault_clear(&f);
-    if (gather(c, settings, sealed, &f) != ERR_OK ||
-        check_since(settings, &f) != ERR_OK ||
-        check(settings, sealed, &f) != ERR_OK) {
+    err = gather(c, settings, sealed, &f);
+    if (err == ERR_OK) {
+        err = check_new(c, settings, sealed, &f);
+    }
+    if (err == ERR_EXISTS) {
+        status = finish(c, err, "");
+    } else if (err != ERR_OK) {
         status = cli_fail(&f);
     } else {
         fix_since(settings);
@@ -380,6 +429,8 @@ cmd_tenant_add(struct cli *c)
 struct found {
     struct app *app;
     json_t *settings, *sealed;
+    int64_t id;
+    char *portal; /* owned; NULL: not known */
 };
 
 static void
@@ -394,6 +445,8 @@ on_found(void *arg, enum err err, const struct store_tenant *rows, size_t n,
                     &found->settings, &ignored) == ERR_OK &&
         jsonx_parse(rows[0].sealed, strlen(rows[0].sealed), &found->sealed,
                     &ignored) == ERR_OK) {
+        found->id = rows[0].id;
+        found->portal = mem_strdup(rows[0].portal);
         app_on_done(found->app, ERR_OK, f);
         return;
     }
@@ -412,12 +465,23 @@ check_merged(struct cli *c, const json_t *settings, const json_t *sealed,
         app_wait(a, store_tenants(a->store, c->argv[0], on_found, &found, &op));
 
     if (err == ERR_OK) {
+        struct store_tenant was = {.id = found.id};
+
+        /* Another token may be another portal's: it is asked anew. */
+        if (json_object_get(sealed, "hubspot_token") == NULL &&
+            json_object_get(settings, "hubspot_url") == NULL) {
+            was.portal = found.portal;
+        }
         json_object_update(found.settings, (json_t *)(uintptr_t)settings);
         json_object_update(found.sealed, (json_t *)(uintptr_t)sealed);
         err = check(found.settings, found.sealed, f);
+        if (err == ERR_OK) {
+            err = check_mapping(c, &was, found.settings, found.sealed, f);
+        }
     } else {
         *f = a->fault;
     }
+    mem_free(found.portal);
     json_decref(found.settings);
     json_decref(found.sealed);
     return err;

@@ -12,23 +12,48 @@
 /* ---- loading ------------------------------------------------------------ */
 
 static void
+keep_row(struct session *s, const struct store_tenant *row)
+{
+    struct arena *a = &s->arena;
+
+    s->row = *row;
+    s->row.name = arena_strdup(a, row->name);
+    s->row.state = arena_strdup(a, row->state);
+    s->row.reason = arena_strdup(a, row->reason);
+    s->row.portal = arena_strdup(a, row->portal);
+    s->row.settings = arena_strdup(a, row->settings);
+    s->row.sealed = arena_strdup(a, row->sealed);
+    s->row.learned = arena_strdup(a, row->learned);
+}
+
+static void
 on_rows(void *arg, enum err err, const struct store_tenant *rows, size_t n,
         const struct fault *f)
 {
     struct session *s = arg;
-    struct arena *a = &s->arena;
 
     if (err == ERR_OK && n == 1) {
-        s->row = rows[0];
-        s->row.name = arena_strdup(a, rows[0].name);
-        s->row.state = arena_strdup(a, rows[0].state);
-        s->row.reason = arena_strdup(a, rows[0].reason);
-        s->row.portal = arena_strdup(a, rows[0].portal);
-        s->row.settings = arena_strdup(a, rows[0].settings);
-        s->row.sealed = arena_strdup(a, rows[0].sealed);
-        s->row.learned = arena_strdup(a, rows[0].learned);
+        keep_row(s, &rows[0]);
     }
     app_on_done(&s->cli->app, err == ERR_OK && n == 0 ? ERR_NOT_FOUND : err, f);
+}
+
+static enum err
+open_clients(struct session *s, struct fault *f)
+{
+    struct app *a = &s->cli->app;
+    enum err err =
+        tenant_settings_read(&s->arena, s->row.settings, NULL, &s->settings, f);
+
+    if (err == ERR_OK) {
+        err = tenant_hubspot(a->loop, a->http, a->vault, &a->conf, &s->row,
+                             &s->hubspot, f);
+    }
+    if (err == ERR_OK) {
+        err = tenant_fusion(a->loop, a->http, a->vault, &a->conf, &s->row,
+                            &s->fusion, f);
+    }
+    return err;
 }
 
 enum err
@@ -53,17 +78,19 @@ session_open(struct session *s, struct cli *c, const char *name,
         *f = a->fault;
         return err;
     }
-    err =
-        tenant_settings_read(&s->arena, s->row.settings, NULL, &s->settings, f);
-    if (err == ERR_OK) {
-        err = tenant_hubspot(a->loop, a->http, a->vault, &a->conf, &s->row,
-                             &s->hubspot, f);
-    }
-    if (err == ERR_OK) {
-        err = tenant_fusion(a->loop, a->http, a->vault, &a->conf, &s->row,
-                            &s->fusion, f);
-    }
-    return err;
+    return open_clients(s, f);
+}
+
+enum err
+session_open_row(struct session *s, struct cli *c,
+                 const struct store_tenant *row, struct fault *f)
+{
+    memset(s, 0, sizeof(*s));
+    s->cli = c;
+    s->unstored = true;
+    arena_init(&s->arena);
+    keep_row(s, row);
+    return open_clients(s, f);
 }
 
 /* ---- the lease ---------------------------------------------------------- */
@@ -212,6 +239,9 @@ identify(struct session *s, struct fault *f)
                         arena_printf(&s->arena, "%" JSON_INTEGER_FORMAT,
                                      json_integer_value(id));
     give_back(s);
+    if (s->unstored) {
+        return ERR_OK;
+    }
     err = app_wait(a, store_tenant_learn(a->store, s->row.id, s->row.portal,
                                          NULL, app_on_done, a, &op));
     if (err != ERR_OK) {

@@ -271,6 +271,7 @@ persons_ask(struct poll *p)
     }
     arena_reset(&p->arena);
     term.list = poll_list(p, c->parties);
+    q.expand = poll_expand(p, NULL, MAP_RES_PERSONS);
     p->optional = true;
     got_ask(p, &q, on_persons);
 }
@@ -309,7 +310,6 @@ orgs_ask(struct poll *p)
         .crm = true,
         .terms = &term,
         .n_terms = 1,
-        .expand = "CustomerClassification,ContactPoint",
         .children = org_children,
         .key = "PartyNumber",
         .order_by = "PartyId:asc",
@@ -326,6 +326,8 @@ orgs_ask(struct poll *p)
     }
     arena_reset(&p->arena);
     term.list = poll_list(p, c->parties);
+    q.expand = poll_expand(p, "CustomerClassification,ContactPoint",
+                           MAP_RES_ORGANIZATIONS);
     p->optional = true;
     got_ask(p, &q, on_orgs);
 }
@@ -410,8 +412,7 @@ on_accounts(struct poll *p, const struct fusion_page *page)
 
     if (page == NULL) {
         /* Refused: nobody can say whether they exist; dropped. */
-        json_decref(p->hand);
-        p->hand = NULL;
+        hand_set(p, NULL, false);
         compose_reset(p);
         p->repay = 0;
         poll_return(p);
@@ -447,6 +448,7 @@ numbers_ask(struct poll *p)
 
     arena_reset(&p->arena);
     term.list = poll_list(p, p->hand);
+    q.expand = poll_expand(p, NULL, MAP_RES_ACCOUNTS);
     p->optional = true;
     got_ask(p, &q, on_accounts);
 }
@@ -456,7 +458,7 @@ customers_by_number(struct poll *p)
 {
     compose_new(p);
     collect_clear(&p->page);
-    memset(&p->cursor, 0, sizeof(p->cursor));
+    poll_stay(p);
     for (size_t i = 0; i < json_array_size(p->hand); i++) {
         (void)json_object_set_new(p->compose.accounts,
                                   json_string_value(json_array_get(p->hand, i)),
@@ -488,7 +490,7 @@ compose_kept(struct poll *p)
         }
     }
     if (p->kept_at >= n) {
-        p->cursor = p->held;
+        poll_release(p);
     }
     poll_go(p, hints_ask);
 }

@@ -5,8 +5,9 @@
  * known; each leads to its customers being composed anew (compose.c).
  *
  * The first poll does not read organisations and persons by stamp: whatever
- * they hold is read with their accounts. Their cursors begin at the pod's
- * clock as it was when that poll began. What the pod refused of them for a
+ * they hold is read with their accounts, and a history of theirs is only walked
+ * when a person asks for it. Their cursors begin at the pod's clock as it was
+ * when that poll began. What the pod refused of them for a
  * while is made up for at the end (repay.c).
  */
 #include "feed_priv.h"
@@ -53,7 +54,7 @@ static void
 parties_moved(struct poll *p)
 {
     collect_reset(&p->page);
-    p->cursor = p->held;
+    poll_release(p);
     poll_store(p, FEED_CUSTOMERS, scan_next);
 }
 
@@ -92,8 +93,8 @@ party_accounts(struct poll *p)
 static void
 parties_page(struct poll *p)
 {
-    p->held = p->cursor;
-    memset(&p->cursor, 0, sizeof(p->cursor));
+    p->held = p->advance;
+    poll_stay(p);
     /* Parties are no records: the accounts composed of them are. */
     p->page.invalid = 0;
     p->page.n_notes = 0;
@@ -112,6 +113,7 @@ static const struct scan_spec persons = {
     .kind = MAP_CUSTOMER,
     .crm = true,
     .part = CRM_PERSONS,
+    .source = MAP_RESOURCES,
     .row = on_person_row,
     .page = parties_page,
 };
@@ -122,56 +124,10 @@ static const struct scan_spec orgs = {
     .kind = MAP_CUSTOMER,
     .crm = true,
     .part = CRM_ORGS,
+    .source = MAP_RESOURCES,
     .row = on_org_row,
     .page = parties_page,
 };
-
-/* ---- the order ---------------------------------------------------------------------- */
-
-static void
-customers_serve(struct poll *p)
-{
-    poll_call(p, needs_serve, poll_end);
-}
-
-/* A stream never read begins at `began`, without a request. */
-static bool
-party_begin(struct poll *p, const char *stream, step_fn *back)
-{
-    if (poll_cursor(p, stream, NULL) != 0) {
-        return false;
-    }
-    collect_reset(&p->page);
-    poll_move(p, stream, p->clock_us, "");
-    poll_store(p, FEED_CUSTOMERS, back);
-    return true;
-}
-
-static void
-customers_repay(struct poll *p)
-{
-    poll_call(p, crm_repay, customers_serve);
-}
-
-static void
-persons_scan(struct poll *p)
-{
-    if (crm_is_off(p, CRM_PERSONS)) {
-        poll_go(p, customers_repay);
-    } else if (!party_begin(p, PERSONS, customers_repay)) {
-        scan_start(p, &persons, customers_repay);
-    }
-}
-
-static void
-orgs_scan(struct poll *p)
-{
-    if (crm_is_off(p, CRM_ORGS)) {
-        poll_go(p, persons_scan);
-    } else if (!party_begin(p, ORGS, persons_scan)) {
-        scan_start(p, &orgs, persons_scan);
-    }
-}
 
 /* ---- the spine ------------------------------------------------------------------------ */
 
@@ -205,16 +161,13 @@ account_next(struct poll *p)
 static void
 account_page(struct poll *p)
 {
-    if (p->clock_us == 0) {
-        p->clock_us = p->read_us - p->f->cfg.behind_ms * 1000;
-    }
     p->kept_at = 0;
-    p->held = p->cursor;
+    p->held = p->advance;
     if (json_array_size(p->page.kept) == 0) {
         poll_store(p, FEED_CUSTOMERS, scan_next);
         return;
     }
-    memset(&p->cursor, 0, sizeof(p->cursor));
+    poll_stay(p);
     poll_go(p, account_next);
 }
 
@@ -223,19 +176,99 @@ static const struct scan_spec accounts = {
     .stream = ACCOUNTS,
     .id = "AccountId",
     .kind = MAP_CUSTOMER,
+    .source = MAP_RES_ACCOUNTS,
     .links = true,
     .row = on_account_row,
     .page = account_page,
 };
 
+/* ---- the order ---------------------------------------------------------- */
+
+static void
+customers_serve(struct poll *p)
+{
+    poll_call(p, needs_serve, poll_end);
+}
+
+static void
+customers_repay(struct poll *p)
+{
+    poll_call(p, crm_repay, customers_serve);
+}
+
+static void
+persons_history(struct poll *p)
+{
+    backfill(p, &persons, customers_repay);
+}
+
+static void
+orgs_history(struct poll *p)
+{
+    backfill(p, &orgs, persons_history);
+}
+
+static void
+accounts_history(struct poll *p)
+{
+    backfill(p, &accounts, orgs_history);
+}
+
+static void
+accounts_known(struct poll *p)
+{
+    remap_known(p, accounts_history);
+}
+
+/* The history of parties comes with their accounts. */
+static void
+persons_scan(struct poll *p)
+{
+    if (crm_is_off(p, CRM_PERSONS)) {
+        poll_go(p, accounts_known);
+    } else if (stream_is_new(p, PERSONS)) {
+        stream_begin(p, PERSONS, accounts_known);
+    } else {
+        scan_start(p, &persons, accounts_known);
+    }
+}
+
+static void
+orgs_scan(struct poll *p)
+{
+    if (crm_is_off(p, CRM_ORGS)) {
+        poll_go(p, persons_scan);
+    } else if (stream_is_new(p, ORGS)) {
+        stream_begin(p, ORGS, persons_scan);
+    } else {
+        scan_start(p, &orgs, persons_scan);
+    }
+}
+
 static void
 accounts_scan(struct poll *p)
 {
-    scan_start(p, &accounts, orgs_scan);
+    if (stream_is_new(p, ACCOUNTS)) {
+        stream_begin(p, ACCOUNTS, orgs_scan);
+    } else {
+        scan_start(p, &accounts, orgs_scan);
+    }
+}
+
+static void
+customers_mapped(struct poll *p)
+{
+    remap(p, accounts_scan);
+}
+
+static void
+customers_debts(struct poll *p)
+{
+    poll_call(p, crm_debts_read, customers_mapped);
 }
 
 void
 customers_begin(struct poll *p)
 {
-    poll_call(p, crm_debts_read, accounts_scan);
+    poll_call(p, calibrate, customers_debts);
 }

@@ -10,8 +10,12 @@
  *   collect.c   what the rows of one page became
  *   intake.c    a page into the database; needs
  *   window.c    keyset arithmetic, pure
+ *   calibrate.c how this pod wants time stamps written, and in which zone
  *   scan.c      a resource by LastUpdateDate, page after page
- *   invoices.c customers.c compose.c payments.c applications.c  the feeds
+ *   pass.c      walks beside the fresh polls: when due, where they stand
+ *   invoices.c customers.c compose.c payments.c receipts.c applications.c
+ *               the feeds
+ *   sweep.c     open balances and drafts against what is known, daily
  *   repay.c     what customers lack while the pod refuses parties
  *   learned.c   what was found out about the pod
  */
@@ -29,11 +33,14 @@ enum {
     BATCH_ACCOUNTS = 25, /* parts of one batch request */
     OPEN_REQUESTS = 20,  /* of CHUNK_INVOICES, re-read a poll */
     NEEDS_SERVE = 500,   /* customers wanted: serve before the next page */
-    NEEDS_MAX = 100000,
+    NEEDS_MAX = 100000,  /* in memory; the others are asked of the store */
+    CHUNK_DRAFTS = 100,
+    STREAMS_MAX = 3,
+    NAME_MAX_PASS = 64,
     PAGE_MIN = 10,
     TRIES_MAX = 4, /* of one step before the poll fails */
     DB_TRIES_ONCE = 5,
-    RETURNS_MAX = 8,
+    RETURNS_MAX = 12,
     RECORDS_MAX = 64 * 1024 * 1024,
     NOTES_MAX = 1024 * 1024
 };
@@ -92,6 +99,12 @@ enum window_next descent_page(struct descent *d, const struct window_page *p);
 
 /* Next wall time that is `phase` within its interval. */
 int64_t phase_next_us(int64_t wall_us, int64_t interval_ms, uint64_t key);
+/* The last moment at or before now when what is done every daily_ms was due:
+ * of a day in the three hours after midnight UTC. */
+int64_t daily_last_us(int64_t now_us, int64_t daily_ms, uint64_t key);
+/* How far a poll looks back: the setting, or twice what rows were late, at most
+ * the daily one. */
+int64_t overlap_us(const struct feeds_config *c, int64_t late_us);
 
 /* ---- collect.c ----------------------------------------------------------------- */
 
@@ -145,6 +158,11 @@ struct feed {
     struct poll *poll;
     unsigned failures; /* polls in a row */
     unsigned page;     /* rows asked for */
+    unsigned capped;   /* what the pod cut them to; 0: it does not */
+    bool unfinished;   /* a pass gave way: the next poll comes at once */
+    bool again;        /* asked for while it was polling */
+    bool by_hand;      /* the next poll was asked for by a person */
+    bool senseless;    /* the last poll: see poll_senseless() */
     enum err err;
     struct fault fault;
     size_t read, opened;
@@ -156,8 +174,13 @@ enum crm { CRM_ORGS, CRM_PERSONS, CRM_PARTS };
 struct learned {
     bool has_literal;
     enum fusion_literal literal;
-    char receipts; /* 'A' 'B' or 0 */
+    int zone_min;          /* of literals */
+    int64_t calibrated_us; /* wall clock; 0: never, or it has to be again */
+    char receipts;         /* 'A' 'B' 'C' or 0 */
+    int64_t described_us;  /* when the pod was last asked for it */
     bool polled[FEED_KINDS];
+    char mapping[FEED_KINDS][HASH_TEXT_MAX]; /* fingerprint records were made
+                                                with */
     bool owed[CRM_PARTS]; /* customers were composed without */
 };
 extern const char *const learned_debts[CRM_PARTS]; /* names of owed */
@@ -174,7 +197,8 @@ struct feeds {
     char *name, *worker;
     struct feed feed[FEED_KINDS];
     struct learned learned;
-    bool wanted_asked; /* the store was asked what jobs wait for */
+    bool wanted_asked; /* the store was asked what jobs wait for, and all of it
+                          fitted */
     struct map need_customers, need_invoices;
     int64_t crm_off_us[CRM_PARTS]; /* monotonic: left out until then */
     uint64_t debts[CRM_PARTS]; /* grow when customers are composed without */
@@ -184,6 +208,8 @@ struct feeds {
     uint64_t repay_debts[CRM_PARTS];
     struct poll *clearing; /* writes that debts are paid */
     int64_t batch_off_us;
+    int64_t empty_us; /* monotonic: calibrated again after it */
+    struct poll *calibrating;
     int64_t pod_off_us; /* the pod's clock minus our monotonic one */
     bool pod_known;
     bool started, stopped;
@@ -204,6 +230,10 @@ int64_t feeds_until_us(const struct feeds *f);
 void feeds_pod_heard(struct feeds *f, int64_t pod_us);
 void feeds_tell_stored(struct feeds *f);
 void feed_enter(struct feed *s, enum feed_state next);
+/* When it would be due next: monotonic. */
+int64_t feed_due_us(const struct feed *s);
+/* The same for every process and start. */
+uint64_t feed_key(const struct feed *s);
 /* The poll is over and freed. `retry_ms`: what a 429 asked for. */
 void feed_polled(struct feed *s, enum err err, const struct fault *why,
                  int64_t retry_ms, bool needs_only);
@@ -218,7 +248,8 @@ struct scan_spec {
     const char *resource, *stream, *id;
     enum map_kind kind;
     bool crm, links;
-    enum crm part; /* of crm */
+    enum crm part;            /* of crm */
+    enum map_resource source; /* MAP_RESOURCES: only ids are wanted of it */
     const char *expand, *key;
     const char *const *children;
     fusion_row_fn *row;
@@ -246,6 +277,32 @@ struct applications {
     size_t now;      /* parts, or numbers, in the read under way */
 };
 
+/* A walk beside the fresh polls, as loaded. */
+struct pass {
+    char name[NAME_MAX_PASS];
+    bool known; /* it was begun once */
+    bool open;  /* and is not done */
+    int64_t revision, from_us, to_us, at_us, done_us;
+    char at_id[64];
+};
+
+/* What commits with the last intake of a page. */
+struct advance {
+    struct store_cursor cursor;
+    struct store_pass passes[2];
+    const char *scanned;
+    int64_t scanned_us, overlap_us;
+};
+
+struct calibration {
+    enum fusion_literal was; /* the style as it began */
+    int64_t newest_us;       /* a stamp that is there */
+    int low, high;           /* zone in quarters of an hour, while sought */
+    unsigned tries;
+    size_t rows; /* of the read under way */
+    int64_t us;  /* of its first row */
+};
+
 struct poll {
     unsigned magic;
     struct feeds *f;
@@ -253,7 +310,13 @@ struct poll {
     struct log_ctx log;
     char id[RANDOM_ID_MAX];
     bool needs_only;
-    bool backfill; /* the cursor was at its beginning */
+    bool by_hand;
+    bool senseless;    /* the pod's answers make no sense: the tenant halts */
+    const char *klass; /* of jobs this opens; NULL: by their age */
+    int64_t yield_us;  /* monotonic: passes give way then; 0: never */
+    bool walked;       /* a page of a pass was read */
+    int64_t now_us;    /* the database's clock as the poll began */
+    int64_t late_us;
     /* the step under way, and where its caller goes on */
     step_fn *step;
     step_fn *returns[RETURNS_MAX];
@@ -265,43 +328,53 @@ struct poll {
     /* a read */
     struct arena arena; /* the query's texts */
     page_fn *on_page;
-    char resource[64]; /* for people */
-    unsigned read_offset;
-    bool optional; /* a refusal is no failure: on_page(p, NULL) */
-    bool fallback; /* nor is a second failure of another kind */
-    bool has_time; /* q has a time literal */
-    bool sized;    /* the page size may be changed */
+    char resource[64];           /* for people */
+    unsigned read_offset, limit; /* as asked for */
+    bool optional;               /* a refusal is no failure: on_page(p, NULL) */
+    bool fallback;               /* nor is a second failure of another kind */
+    bool has_time;               /* q has a time literal */
+    bool sized;                  /* the page size may be changed */
     unsigned literals_tried;
     int64_t began_us; /* monotonic, of the read */
     int64_t read_us;  /* pod's clock then */
     size_t requests;
     struct collect page;
     /* an intake */
-    enum feed_kind as; /* whose records */
-    struct store_cursor cursor;
-    char cursor_id[64];
-    struct store_cursor held; /* moves with the last intake of the page */
-    char *accounts;           /* JSON */
-    /* cursors of this feed */
-    json_t *cursors; /* stream -> {"us","id"} */
+    enum feed_kind as;                     /* whose records */
+    int64_t late_before_us, late_clock_us; /* of a fresh scan's page */
+    struct advance advance;                /* with the next intake */
+    struct advance held; /* with the last intake of the page */
+    char cursor_id[64], over[NAME_MAX_PASS];
+    char *accounts; /* JSON */
+    /* where this feed stands, as loaded */
+    json_t *cursors; /* stream -> {"us","id","scanned_us"} */
+    json_t *passes;  /* name -> see store.h */
+    struct calibration cal;
     /* a scan */
     const struct scan_spec *scan;
+    struct pass pass; /* what is walked; name "": a fresh scan */
+    bool wide;        /* it looks back a day */
+    int64_t overlap_us;
     struct window window;
     bool window_on;
     struct descent descent;
-    bool descending;
+    char last_id[64];    /* walks by id: the last one of the page */
+    char known_id[64];   /* the same of remap.c, which calls others */
+    bool twice;          /* drafts: asked for the second time */
+    bool other_strategy; /* receipts: another one than was remembered */
+    json_t *rows; /* small rows of the page: id and balance, id and stamp */
     enum window_next next;
     size_t kept_at;
-    int64_t clock_us; /* the pod's when a first poll of customers began */
-    size_t got_mark;  /* rows of got that pages before gave */
-    unsigned offset;  /* of that read */
-    bool more;        /* of a read by id: some ids are still to come */
-    json_t *got;      /* rows of a read by id, of accounts and parties */
-    json_t *hand;     /* array of ids of needs being served */
+    size_t got_mark; /* rows of got that pages before gave */
+    unsigned offset; /* of that read */
+    bool more;       /* of a read by id: some ids are still to come */
+    json_t *got;     /* rows of a read by id, of accounts and parties */
+    json_t *hand;    /* array of ids being read */
     bool hand_invoices;
+    bool hand_needs;  /* they were needs: go back when the poll is dropped */
     json_t *unwanted; /* ids given but filtered */
-    json_t *open;     /* ids of open invoices still to be re-read */
-    bool opened_once;
+    json_t *open;     /* ids still to be re-read */
+    char witness[NAME_MAX_PASS]; /* an invoice that must be there */
     struct compose compose;
     struct applications apps;
     bool repaying;    /* composing all accounts again */
@@ -343,6 +416,16 @@ void poll_bad_row(struct poll *p, enum map_kind kind, const json_t *row,
 /* NULL-terminated texts of a JSON array, in the poll's arena. */
 const char *const *poll_list(struct poll *p, const json_t *array);
 int64_t poll_cursor(const struct poll *p, const char *stream, const char **id);
+/* The pod does not do what it must: the poll fails and the tenant halts. */
+void poll_senseless(struct poll *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* Walks give way to the next fresh poll. */
+bool poll_must_yield(const struct poll *p);
+/* What to expand: the usual and what the mapping file reads; NULL: nothing. In
+ * the poll's arena. */
+const char *poll_expand(struct poll *p, const char *usual,
+                        enum map_resource source);
+/* A number of a document of the store; 0 without. */
+int64_t json_number(const json_t *o, const char *key);
 
 /* ---- intake.c -------------------------------------------------------------------- */
 
@@ -350,19 +433,87 @@ int64_t poll_cursor(const struct poll *p, const char *stream, const char **id);
  * the stored one; then `back`. */
 void poll_store(struct poll *p, enum feed_kind as, step_fn *back);
 void poll_move(struct poll *p, const char *stream, int64_t us, const char *id);
+/* Nothing but the page commits with the next intake. */
+void poll_stay(struct poll *p);
+/* `held` becomes what commits next. */
+void poll_release(struct poll *p);
 void needs_add(struct feeds *f, bool invoices, const char *id);
 void needs_add_all(struct feeds *f, bool invoices, const char *json);
+/* Takes over `ids`; the ones before go. */
+void hand_set(struct poll *p, json_t *ids, bool invoices);
 /* Moves up to n needs into p->hand. False: there were none. */
 bool needs_take(struct poll *p, bool invoices, size_t n);
 bool needs_any(const struct feeds *f);
+/* As a step: what the store knows that jobs wait for becomes needs. */
+void needs_ask(struct poll *p);
 /* As a step: reads invoices and customers that are wanted, until none is. */
 void needs_serve(struct poll *p);
 /* As a step: p->hand is not in Fusion. */
 void needs_missing(struct poll *p);
 
+/* ---- calibrate.c ----------------------------------------------------------------- */
+
+/* As a step, before anything is asked by stamp; once for all feeds. */
+void calibrate(struct poll *p);
+/* The pod refused a literal that had worked: looked at again by the next. */
+void calibration_doubt(struct feeds *f);
+
+/* ---- pass.c ---------------------------------------------------------------------- */
+
+struct pass pass_get(const struct poll *p, const char *name);
+/* It was begun and is not done, or its day has come. */
+bool pass_is_due(const struct poll *p, const struct pass *s);
+/* Begins it in the store; then `back`, with p->pass. */
+void pass_begin(struct poll *p, const char *name, int64_t from_us,
+                int64_t to_us, step_fn *back);
+/* A daily pass without a walk of its own was done, with the next intake. */
+void pass_over(struct poll *p, const char *name);
+/* Where it stands, with the next intake. */
+void pass_move(struct poll *p, int64_t at_us, const char *id, bool done);
+/* The same without a page, now; then `back`. */
+void pass_save(struct poll *p, int64_t at_us, const char *id, bool done,
+               step_fn *back);
+/* It is in the store now. */
+void pass_committed(struct poll *p, const struct store_pass *row);
+/* The walk is left, at its end or not. */
+void pass_leave(struct poll *p);
+/* A first poll of a stream: its cursor starts at the pod's clock, its history
+ * becomes a pass; daily passes are as if done. */
+bool stream_is_new(const struct poll *p, const char *stream);
+void stream_begin(struct poll *p, const char *stream, step_fn *back);
+/* After the fresh scans: history, as long as the poll may take; then `back`. */
+void backfill(struct poll *p, const struct scan_spec *spec, step_fn *back);
+/* The same by a walk of one's own: false when there is none to do now. */
+bool backfill_takes(struct poll *p, const char *stream);
+
+/* ---- remap.c --------------------------------------------------------------------- */
+
+/* A changed mapping file has all records of the feed read again: from where the
+ * tenant begins by stamp, older ones by id. Then `back`. */
+void remap(struct poll *p, step_fn *back);
+/* The ones by id, as long as the poll may take; then `back`. */
+void remap_known(struct poll *p, step_fn *back);
+
+/* ---- sweep.c --------------------------------------------------------------------- */
+
+/* Steps to be called. */
+void sweep_balances(struct poll *p);
+void sweep_drafts(struct poll *p);
+
 /* ---- scan.c --------------------------------------------------------------------------- */
 
+/* What is new since the cursor. */
 void scan_start(struct poll *p, const struct scan_spec *spec, step_fn *back);
+/* How far back the next scan of a stream looks; sets p->overlap_us, p->wide. */
+int64_t scan_overlap(struct poll *p, const char *stream);
+/* Rows of the page that nobody knows are late by so much, when an earlier scan
+ * should have met them. */
+void scan_lateness(struct poll *p, const char *stream);
+/* A fresh scan of the stream, up to until_us (0: as far as there is), has ended:
+ * with the next intake. */
+void scan_over(struct poll *p, const char *stream, int64_t until_us);
+/* History: p->pass from where it stands. */
+void scan_pass(struct poll *p, const struct scan_spec *spec, step_fn *back);
 void scan_next(struct poll *p); /* as a step: after the page was stored */
 /* Whether a row of the scan is to be taken; collects its id and stamp. */
 bool scan_takes(struct poll *p, const json_t *row, const char *id_name,
@@ -397,5 +548,22 @@ void accounts_remember(struct poll *p, json_t *rows);
 void payments_begin(struct poll *p);
 void applications_read(struct poll *p); /* for p->page.kept; a step */
 void applications_reset(struct poll *p);
+
+/* ---- receipts.c ------------------------------------------------------------------------ */
+
+/* What is new, by the strategy of this pod; then `back`. */
+void receipts_fresh(struct poll *p, step_fn *back);
+/* History, as long as the poll may take; then `back`. */
+void receipts_history(struct poll *p, step_fn *back);
+/* Steps: receipts of p->hand, ids; or ids of their payments. */
+void receipts_by_id(struct poll *p);
+void receipts_by_payment(struct poll *p);
+/* p->open from a JSON array of ids; a step that reads them, slice by slice. */
+void receipts_take(struct poll *p, const char *json);
+void receipts_slice(struct poll *p);
+/* In payments.c: the pod does not sort by the stamp: strategy C from now on. */
+void receipts_cannot_be_sorted(struct poll *p);
+/* In payments.c: the rows kept of the page become records; then `back`. */
+void payments_store(struct poll *p, step_fn *back);
 
 #endif

@@ -61,6 +61,20 @@ feed_kind_parse(const char *s, enum feed_kind *k)
     return false;
 }
 
+const char *const *
+feed_streams(enum feed_kind k)
+{
+    static const char *const streams[FEED_KINDS][STREAMS_MAX + 1] = {
+        [FEED_CUSTOMERS] = {"receivablesCustomerAccountActivities",
+                            "hubOrganizations", "hubPersons"},
+        [FEED_INVOICES] = {"receivablesInvoices"},
+        [FEED_PAYMENTS] = {"standardReceipts"},
+    };
+
+    ML_ASSERT(k >= 0 && k < FEED_KINDS);
+    return streams[k];
+}
+
 static struct feeds *
 feeds_from(void *arg)
 {
@@ -168,7 +182,7 @@ feeds_tell_halted(struct feeds *f, enum err err, const struct fault *why)
 
 static void round_step(struct feeds *f);
 
-static uint64_t
+uint64_t
 feed_key(const struct feed *s)
 {
     char *text =
@@ -187,6 +201,7 @@ static void
 feed_begin(struct feed *s, bool needs_only)
 {
     loop_timer_stop(&s->timer);
+    s->again = false;
     feed_enter(s, FEED_POLLING);
     poll_start(s, needs_only);
 }
@@ -211,15 +226,20 @@ feed_plan_us(struct feed *s, int64_t at_us)
     loop_timer_start_us(s->f->loop, &s->timer, at_us, on_timer, s);
 }
 
+int64_t
+feed_due_us(const struct feed *s)
+{
+    int64_t wall = clock_wall_us();
+    int64_t next =
+        phase_next_us(wall, s->f->cfg.interval_ms[s->kind], feed_key(s));
+
+    return loop_now_us(s->f->loop) + (next - wall);
+}
+
 static void
 feed_plan(struct feed *s)
 {
-    struct feeds *f = s->f;
-    int64_t wall = clock_wall_us();
-    int64_t next =
-        phase_next_us(wall, f->cfg.interval_ms[s->kind], feed_key(s));
-
-    feed_plan_us(s, loop_now_us(f->loop) + (next - wall));
+    feed_plan_us(s, feed_due_us(s));
 }
 
 static void
@@ -300,7 +320,7 @@ feed_failed(struct feed *s, enum err err, const struct fault *why,
 
     s->failures++;
     feed_enter(s, err == ERR_MAINTENANCE ? FEED_MAINTENANCE : FEED_BACKOFF);
-    if (err == ERR_CREDENTIALS) {
+    if (err == ERR_CREDENTIALS || s->senseless) {
         feeds_tell_halted(f, err, why);
     }
     if (f->started) {
@@ -318,6 +338,7 @@ feed_polled(struct feed *s, enum err err, const struct fault *why,
     bool planned = s->due_us > loop_now_us(f->loop);
 
     feed_log(s, err, why);
+    s->by_hand = s->again;
     s->err = err;
     s->fault = *why;
     if (err != ERR_OK) {
@@ -328,7 +349,9 @@ feed_polled(struct feed *s, enum err err, const struct fault *why,
         if (!needs_only) {
             feed_learn(s);
         }
-        if (f->started && needs_only && planned) {
+        if (f->started && (s->unfinished || s->again)) {
+            feed_plan_us(s, loop_now_us(f->loop));
+        } else if (f->started && needs_only && planned) {
             feed_plan_us(s, s->due_us);
         } else if (f->started) {
             feed_plan(s);
@@ -396,6 +419,29 @@ feeds_poll_once(struct feeds *f)
     }
 }
 
+/* ---- by hand ----------------------------------------------------------- */
+
+void
+feeds_sync(struct feeds *f, enum feed_kind k)
+{
+    (void)feeds_from(f);
+    for (unsigned i = 0; i < FEED_KINDS; i++) {
+        struct feed *s = &f->feed[i];
+
+        if ((k != FEED_KINDS && k != (enum feed_kind)i) || f->stopped) {
+            continue;
+        }
+        if (s->poll != NULL) {
+            s->again = true;
+            s->poll->yield_us = loop_now_us(f->loop); /* walks give way */
+        } else {
+            s->by_hand = true;
+            s->failures = 0;
+            feed_begin(s, false);
+        }
+    }
+}
+
 /* ---- wants -------------------------------------------------------------------------------------- */
 
 static void
@@ -459,12 +505,16 @@ feeds_new(struct loop *l, struct store *s, struct fusion *fusion,
     learned_parse(c->learned, &f->learned);
     /* The tenant's copy may be old: read by the poll, written when made. */
     memset(f->learned.owed, 0, sizeof(f->learned.owed));
+    if (f->cfg.wide_ms < f->cfg.overlap_ms) {
+        f->cfg.wide_ms = f->cfg.overlap_ms;
+    }
     f->cfg.learned = NULL;
     if (f->cfg.page == 0 || f->cfg.page > 500) {
         f->cfg.page = 500;
     }
     if (f->learned.has_literal) {
         fusion_set_literal(fusion, f->learned.literal);
+        fusion_set_zone(fusion, f->learned.zone_min);
     }
     map_init(&f->need_customers);
     map_init(&f->need_invoices);

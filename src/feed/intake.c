@@ -32,8 +32,13 @@ needs_add(struct feeds *f, bool invoices, const char *id)
 {
     struct map *m = needs_of(f, invoices);
 
-    if (id != NULL && *id != 0 && m->count < NEEDS_MAX) {
+    if (id == NULL || *id == 0) {
+        return;
+    }
+    if (m->count < NEEDS_MAX) {
         (void)map_put(m, id, f);
+    } else {
+        f->wanted_asked = false; /* the store knows what jobs wait for */
     }
 }
 
@@ -53,6 +58,15 @@ needs_add_all(struct feeds *f, bool invoices, const char *json)
     json_decref(list);
 }
 
+void
+hand_set(struct poll *p, json_t *ids, bool invoices)
+{
+    json_decref(p->hand);
+    p->hand = ids;
+    p->hand_invoices = invoices;
+    p->hand_needs = false;
+}
+
 bool
 needs_any(const struct feeds *f)
 {
@@ -67,9 +81,8 @@ needs_take(struct poll *p, bool invoices, size_t n)
     void *value = NULL;
     size_t it = 0;
 
-    json_decref(p->hand);
-    p->hand = json_array();
-    p->hand_invoices = invoices;
+    hand_set(p, json_array(), invoices);
+    p->hand_needs = true;
     while (json_array_size(p->hand) < n && map_next(m, &it, &key, &value)) {
         (void)json_array_append_new(p->hand, json_string(key));
         (void)map_del(m, key);
@@ -77,13 +90,53 @@ needs_take(struct poll *p, bool invoices, size_t n)
     return json_array_size(p->hand) > 0;
 }
 
+/* ---- what jobs wait for: left by a dead process, or more than fitted ----- */
+
+static void
+want_each(struct feeds *f, bool of_invoices, const json_t *ids)
+{
+    for (size_t i = 0; i < json_array_size(ids); i++) {
+        needs_add(f, of_invoices, json_string_value(json_array_get(ids, i)));
+    }
+}
+
+static void
+on_wanted(void *arg, enum err err, const char *json, const struct fault *f)
+{
+    struct poll *p = poll_from(arg);
+    struct fault bad = {0};
+    json_t *wanted = NULL;
+
+    p->sop = NULL;
+    if (!poll_store_ok(p, err, f)) {
+        return;
+    }
+    if (jsonx_parse(json, strlen(json), &wanted, &bad) == ERR_OK) {
+        want_each(p->f, false, json_object_get(wanted, "customers"));
+        want_each(p->f, true, json_object_get(wanted, "invoices"));
+    }
+    json_decref(wanted);
+    p->f->wanted_asked = true;
+    poll_return(p);
+}
+
+void
+needs_ask(struct poll *p)
+{
+    poll_store_started(p, store_wanted(p->f->store, p->f->cfg.tenant,
+                                       NEEDS_MAX / 2, on_wanted, p, &p->sop));
+}
+
 void
 needs_serve(struct poll *p)
 {
+    p->late_before_us = 0; /* what is read by id is not late */
     if (needs_take(p, true, CHUNK_INVOICES)) {
         poll_call(p, invoices_by_id, needs_serve);
     } else if (needs_take(p, false, CHUNK_ACCOUNTS)) {
         poll_call(p, customers_by_number, needs_serve);
+    } else if (!p->f->wanted_asked) {
+        poll_call(p, needs_ask, needs_serve);
     } else {
         poll_return(p);
     }
@@ -101,8 +154,7 @@ on_missing(void *arg, enum err err, const struct fault *f)
     LOG_INFO(&p->log, "feed.missing", "kind=%s records=%zu",
              p->hand_invoices ? "invoice" : "customer",
              json_array_size(p->hand));
-    json_decref(p->hand);
-    p->hand = NULL;
+    hand_set(p, NULL, p->hand_invoices);
     feeds_tell_stored(p->f);
     poll_return(p);
 }
@@ -122,19 +174,33 @@ needs_missing(struct poll *p)
 /* ---- the intake ------------------------------------------------------------------------ */
 
 void
+poll_stay(struct poll *p)
+{
+    memset(&p->advance, 0, sizeof(p->advance));
+}
+
+void
+poll_release(struct poll *p)
+{
+    p->advance = p->held;
+    memset(&p->held, 0, sizeof(p->held));
+}
+
+void
 poll_move(struct poll *p, const char *stream, int64_t us, const char *id)
 {
     const char *known_id = NULL;
     int64_t known = poll_cursor(p, stream, &known_id);
+    struct store_cursor *c = &p->advance.cursor;
 
-    memset(&p->cursor, 0, sizeof(p->cursor));
+    poll_stay(p);
     if (us <= 0 || us < known || (us == known && text_equal(id, known_id))) {
         return;
     }
     (void)snprintf(p->cursor_id, sizeof(p->cursor_id), "%s", id);
-    p->cursor.stream = stream;
-    p->cursor.stamp_us = us;
-    p->cursor.id = p->cursor_id;
+    c->stream = stream;
+    c->stamp_us = us;
+    c->id = p->cursor_id;
 }
 
 static void
@@ -158,20 +224,41 @@ intake_count(struct poll *p, const struct store_intake_result *r)
               c->invalid);
 }
 
-/* What was committed is what the next cursor is compared with. */
-static void
-cursor_committed(struct poll *p)
+/* The cursor's object of a stream, made when it is not there. */
+static json_t *
+cursor_of(struct poll *p, const char *stream)
 {
+    json_t *c = json_object_get(p->cursors, stream);
+
+    if (c == NULL) {
+        c = json_object();
+        (void)json_object_set_new(p->cursors, stream, c);
+    }
+    return c;
+}
+
+/* What was committed is what the next page goes by. */
+static void
+advance_committed(struct poll *p)
+{
+    const struct advance *a = &p->advance;
     json_t *c = NULL;
 
-    if (p->cursor.stream == NULL) {
-        return;
+    if (a->cursor.stream != NULL) {
+        c = cursor_of(p, a->cursor.stream);
+        (void)json_object_set_new(c, "us", json_integer(a->cursor.stamp_us));
+        (void)json_object_set_new(c, "id", json_string(p->cursor_id));
     }
-    c = json_object();
-    (void)json_object_set_new(c, "us", json_integer(p->cursor.stamp_us));
-    (void)json_object_set_new(c, "id", json_string(p->cursor_id));
-    (void)json_object_set_new(p->cursors, p->cursor.stream, c);
-    memset(&p->cursor, 0, sizeof(p->cursor));
+    if (a->scanned != NULL) {
+        c = cursor_of(p, a->scanned);
+        (void)json_object_set_new(c, "scanned_us", json_integer(a->scanned_us));
+    }
+    for (size_t i = 0; i < COUNT_OF(a->passes); i++) {
+        if (a->passes[i].pass != NULL) {
+            pass_committed(p, &a->passes[i]);
+        }
+    }
+    poll_stay(p);
 }
 
 static void
@@ -185,7 +272,7 @@ on_intake(void *arg, enum err err, const struct store_intake_result *r,
         return;
     }
     intake_count(p, r);
-    cursor_committed(p);
+    advance_committed(p);
     needs_add_all(p->f, false, r->unknown_customers);
     needs_add_all(p->f, false, r->stale_customers);
     needs_add_all(p->f, true, r->unknown_invoices);
@@ -204,7 +291,10 @@ intake_class(const struct poll *p)
     const struct collect *c = &p->page;
     int64_t pod = feeds_pod_us(p->f);
 
-    if (p->backfill || p->repaying ||
+    if (p->klass != NULL) {
+        return p->klass;
+    }
+    if (p->repaying ||
         (c->n_rows > 0 && pod != 0 && c->rows[c->n_rows - 1].us > 0 &&
          c->rows[c->n_rows - 1].us < pod - FRESH_US)) {
         return "backfill";
@@ -227,7 +317,13 @@ intake_step(struct poll *p)
         .read_us = p->read_us,
         .records = records,
         .accounts = p->accounts,
-        .cursor = p->cursor,
+        .cursor = p->advance.cursor,
+        .passes = {p->advance.passes[0], p->advance.passes[1]},
+        .scanned = p->advance.scanned,
+        .scanned_us = p->advance.scanned_us,
+        .overlap_us = p->advance.overlap_us,
+        .late_before_us = p->late_before_us,
+        .late_clock_us = p->late_clock_us,
         .read = c->n_records + c->filtered + c->invalid,
         .filtered = c->filtered,
         .invalid = c->invalid,
@@ -255,7 +351,9 @@ poll_store(struct poll *p, enum feed_kind as, step_fn *back)
         return;
     }
     if (c->n_records == 0 && c->filtered == 0 && c->invalid == 0 &&
-        c->n_notes == 0 && p->accounts == NULL && p->cursor.stream == NULL) {
+        c->n_notes == 0 && p->accounts == NULL &&
+        p->advance.cursor.stream == NULL && p->advance.scanned == NULL &&
+        p->advance.passes[0].pass == NULL) {
         poll_go(p, back);
         return;
     }

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: UNLICENSED */
 /*
- * Invoices: by LastUpdateDate with lines and installments; then those known to
- * be open, least recently read first, since payments and credit memos change
- * balances without touching the header; then the customers they name.
+ * Invoices.
+ *
+ *     calibrate -> what is new, by LastUpdateDate -> open ones -> sweeps
+ *         -> history -> the customers they name
+ *
+ * Lines and installments come along. Payments and credit memos change balances
+ * without touching the header: invoices known to be open are read again when
+ * that was not done for a while, least recently read first, a slice at a time.
  */
 #include "feed_priv.h"
 #include "ml/jsonx.h"
@@ -119,13 +124,12 @@ on_by_id(struct poll *p, const struct fusion_page *page)
 {
     if (page == NULL) {
         /* Refused: nobody can say whether they exist; dropped. */
-        json_decref(p->hand);
-        p->hand = NULL;
+        hand_set(p, NULL, true);
         poll_return(p);
         return;
     }
     p->more = page->has_more && p->page.n_rows > 0;
-    memset(&p->cursor, 0, sizeof(p->cursor));
+    poll_stay(p);
     poll_store(p, FEED_INVOICES, by_id_stored);
 }
 
@@ -137,7 +141,6 @@ invoices_ask(struct poll *p, const json_t *ids, page_fn *on_page)
         .resource = RESOURCE,
         .terms = &term,
         .n_terms = 1,
-        .expand = EXPAND,
         .children = children,
         .key = ID,
         .limit = p->feed->page,
@@ -145,6 +148,7 @@ invoices_ask(struct poll *p, const json_t *ids, page_fn *on_page)
 
     arena_reset(&p->arena);
     term.list = poll_list(p, ids);
+    q.expand = poll_expand(p, EXPAND, MAP_RES_INVOICES);
     collect_reset(&p->page);
     p->sized = true;
     p->optional = true;
@@ -182,7 +186,7 @@ on_open_page(struct poll *p, const struct fusion_page *page)
 {
     /* A refusal leaves these for another day. */
     p->more = page != NULL && page->has_more && p->page.n_rows > 0;
-    memset(&p->cursor, 0, sizeof(p->cursor));
+    poll_stay(p);
     poll_store(p, FEED_INVOICES, open_stored);
 }
 
@@ -193,31 +197,18 @@ open_ask(struct poll *p)
 }
 
 static void
-invoices_serve(struct poll *p)
-{
-    /* In a round the customers come next and are composed once. */
-    if (p->f->round && p->f->need_customers.count < NEEDS_MAX / 2) {
-        poll_end(p);
-        return;
-    }
-    poll_call(p, needs_serve, poll_end);
-}
-
-static void
 open_next(struct poll *p)
 {
     json_decref(p->unwanted);
     p->unwanted = json_array();
-    json_decref(p->hand);
-    p->hand = json_array();
-    p->hand_invoices = true;
+    hand_set(p, json_array(), true);
     while (json_array_size(p->open) > 0 &&
            json_array_size(p->hand) < CHUNK_INVOICES) {
         (void)json_array_append(p->hand, json_array_get(p->open, 0));
         (void)json_array_remove(p->open, 0);
     }
     if (json_array_size(p->hand) == 0) {
-        poll_go(p, invoices_serve);
+        poll_return(p);
         return;
     }
     poll_go(p, open_ask);
@@ -244,7 +235,10 @@ on_open(void *arg, enum err err, const char *json, const struct fault *f)
 static void
 open_list(struct poll *p)
 {
+    int64_t age_ms = p->by_hand ? 0 : p->f->cfg.open_age_ms;
+
     poll_store_started(p, store_open_invoices(p->f->store, p->f->cfg.tenant,
+                                              age_ms,
                                               OPEN_REQUESTS * CHUNK_INVOICES,
                                               on_open, p, &p->sop));
 }
@@ -254,8 +248,10 @@ open_list(struct poll *p)
 static void
 page_stored(struct poll *p)
 {
+    size_t most = p->f->round ? NEEDS_MAX / 2 : NEEDS_SERVE;
+
     /* A backfill of years must not gather needs without end. */
-    if (!p->f->round && p->f->need_customers.count >= NEEDS_SERVE) {
+    if (p->f->need_customers.count >= most) {
         poll_call(p, needs_serve, scan_next);
         return;
     }
@@ -273,6 +269,7 @@ static const struct scan_spec invoices = {
     .stream = RESOURCE,
     .id = ID,
     .kind = MAP_INVOICE,
+    .source = MAP_RES_INVOICES,
     .expand = EXPAND,
     .children = children,
     .key = ID,
@@ -280,56 +277,67 @@ static const struct scan_spec invoices = {
     .page = on_page,
 };
 
-static void
-scanned(struct poll *p)
-{
-    /* All of them were read just now. */
-    poll_go(p, p->backfill ? invoices_serve : open_list);
-}
-
-/* ---- what a dead process left wanting --------------------------------- */
+/* ---- the order ---------------------------------------------------------- */
 
 static void
-want_each(struct feeds *f, bool of_invoices, const json_t *ids)
+invoices_serve(struct poll *p)
 {
-    for (size_t i = 0; i < json_array_size(ids); i++) {
-        needs_add(f, of_invoices, json_string_value(json_array_get(ids, i)));
-    }
-}
-
-static void
-on_wanted(void *arg, enum err err, const char *json, const struct fault *f)
-{
-    struct poll *p = poll_from(arg);
-    struct fault bad = {0};
-    json_t *wanted = NULL;
-
-    p->sop = NULL;
-    if (!poll_store_ok(p, err, f)) {
+    /* In a round the customers come next and are composed once. */
+    if (p->f->round && p->f->need_customers.count < NEEDS_MAX / 2) {
+        poll_end(p);
         return;
     }
-    if (jsonx_parse(json, strlen(json), &wanted, &bad) == ERR_OK) {
-        want_each(p->f, false, json_object_get(wanted, "customers"));
-        want_each(p->f, true, json_object_get(wanted, "invoices"));
-    }
-    json_decref(wanted);
-    p->f->wanted_asked = true;
-    scan_start(p, &invoices, scanned);
+    poll_call(p, needs_serve, poll_end);
 }
 
 static void
-ask_wanted(struct poll *p)
+invoices_history(struct poll *p)
 {
-    poll_store_started(p, store_wanted(p->f->store, p->f->cfg.tenant,
-                                       NEEDS_MAX / 2, on_wanted, p, &p->sop));
+    backfill(p, &invoices, invoices_serve);
+}
+
+static void
+invoices_known(struct poll *p)
+{
+    remap_known(p, invoices_history);
+}
+
+static void
+invoices_drafts(struct poll *p)
+{
+    poll_call(p, sweep_drafts, invoices_known);
+}
+
+static void
+invoices_balances(struct poll *p)
+{
+    poll_call(p, sweep_balances, invoices_drafts);
+}
+
+static void
+invoices_open(struct poll *p)
+{
+    poll_call(p, open_list, invoices_balances);
+}
+
+static void
+invoices_new(struct poll *p)
+{
+    if (stream_is_new(p, RESOURCE)) {
+        stream_begin(p, RESOURCE, invoices_history);
+    } else {
+        scan_start(p, &invoices, invoices_open);
+    }
+}
+
+static void
+invoices_mapped(struct poll *p)
+{
+    remap(p, invoices_new);
 }
 
 void
 invoices_begin(struct poll *p)
 {
-    if (p->f->wanted_asked) {
-        scan_start(p, &invoices, scanned);
-    } else {
-        poll_go(p, ask_wanted);
-    }
+    poll_call(p, calibrate, invoices_mapped);
 }

@@ -4,11 +4,8 @@
  *
  *     strategy -> page of receipts -> applications -> records -> intake -> ...
  *
- * A: the pod lets LastUpdateDate be asked for: as any other resource.
- * B: it does not: newest first, down to the watermark less the overlap. The
- *    watermark moves only when that was reached; a scan broken off begins
- *    again at the top. Sorting by an attribute that cannot be asked for is
- *    promised by nobody, so each page is checked.
+ * Which receipts are read, and how, is receipts.c's; what the pod says of
+ * LastUpdateDate decides between its strategies, once, and is remembered.
  *
  * A payment need not touch its invoice: the intake names the invoices that
  * changed, and they are read again before the poll ends.
@@ -22,7 +19,7 @@
 
 #define RESOURCE "standardReceipts"
 #define ID "StandardReceiptId"
-enum { FIRST_LOOK = 100 }; /* rows of the first page, newest first */
+#define HISTORY "backfill:" RESOURCE
 
 /* ---- records ---------------------------------------------------------------------- */
 
@@ -59,17 +56,15 @@ receipt_map(struct poll *p, const json_t *receipt)
     }
 }
 
-static void receipts_next(struct poll *p);
-
 static void
 receipts_stored(struct poll *p)
 {
     applications_reset(p);
     if (p->f->need_invoices.count >= NEEDS_SERVE * 4) {
-        poll_call(p, needs_serve, receipts_next);
+        poll_go(p, needs_serve);
         return;
     }
-    poll_go(p, receipts_next);
+    poll_return(p);
 }
 
 static void
@@ -84,16 +79,38 @@ receipts_store(struct poll *p)
     poll_store(p, FEED_PAYMENTS, receipts_stored);
 }
 
-static void
-receipts_page(struct poll *p)
+void
+payments_store(struct poll *p, step_fn *back)
 {
+    ML_ASSERT(p->n_returns < RETURNS_MAX);
+    p->returns[p->n_returns++] = back;
     poll_call(p, applications_read, receipts_store);
 }
 
+/* ---- which ------------------------------------------------------------------------------ */
+
+static void payments_serve(struct poll *p);
+
 static void
-receipt_keep(struct poll *p, const json_t *row)
+payments_history(struct poll *p)
 {
-    (void)json_array_append_new(p->page.kept, collect_copy(row));
+    receipts_history(p, payments_serve);
+}
+
+static void
+payments_known(struct poll *p)
+{
+    remap_known(p, payments_history);
+}
+
+static void
+payments_new(struct poll *p)
+{
+    if (stream_is_new(p, RESOURCE)) {
+        stream_begin(p, RESOURCE, payments_history);
+    } else {
+        receipts_fresh(p, payments_known);
+    }
 }
 
 static void
@@ -102,153 +119,34 @@ payments_serve(struct poll *p)
     poll_call(p, needs_serve, poll_end);
 }
 
-/* ---- A: by stamp -------------------------------------------------------------------- */
-
-static void
-on_scan_row(void *arg, const json_t *row)
-{
-    const char *id = NULL;
-    int64_t us = 0;
-
-    if (scan_takes(arg, row, ID, &id, &us)) {
-        receipt_keep(arg, row);
-    }
-}
-
-static const struct scan_spec receipts = {
-    .resource = RESOURCE,
-    .stream = RESOURCE,
-    .id = ID,
-    .kind = MAP_PAYMENT,
-    .row = on_scan_row,
-    .page = receipts_page,
-};
-
-/* ---- B: newest first ------------------------------------------------------------------ */
-
-static void
-on_descent_row(void *arg, const json_t *row)
-{
-    struct poll *p = arg;
-    const char *id = jsonx_text(row, ID);
-    struct fault f = {0};
-    int64_t us = 0;
-    bool has = false;
-
-    if (id == NULL) {
-        poll_bad_row(p, MAP_PAYMENT, row, NULL, ID, "an id");
-        return;
-    }
-    if (jsonx_get_time(row, "LastUpdateDate", &has, &us, &f) != ERR_OK ||
-        !has) {
-        poll_bad_row(p, MAP_PAYMENT, row, id, "LastUpdateDate", "a time");
-        return;
-    }
-    collect_row(&p->page, row, id, us);
-    if (us >= p->descent.floor_us) {
-        receipt_keep(p, row);
-    }
-}
-
-static void
-on_descent_page(struct poll *p, const struct fusion_page *page)
-{
-    struct window_page wp = {.rows = p->page.rows,
-                             .n = p->page.n_rows,
-                             .received = page->count,
-                             .has_more = page->has_more};
-    struct fault why = {0};
-
-    collect_sort(&p->page);
-    p->next = descent_page(&p->descent, &wp);
-    if (p->next == WINDOW_DISORDER) {
-        (void)fault_set(&why, ERR_PROMISE,
-                        "standardReceipts: LastUpdateDate can neither be "
-                        "asked for nor be sorted by on this pod, so that "
-                        "changed receipts cannot be found");
-        poll_fail(p, ERR_PROMISE, &why);
-        return;
-    }
-    memset(&p->cursor, 0, sizeof(p->cursor));
-    receipts_page(p);
-}
-
-static void
-descent_ask(struct poll *p)
-{
-    struct fusion_query q = {
-        .resource = RESOURCE,
-        .order_by = "LastUpdateDate:desc," ID ":desc",
-        .limit = p->feed->page,
-        .offset = p->descent.offset,
-    };
-
-    if (p->descent.offset == 0 && !p->backfill && q.limit > FIRST_LOOK) {
-        q.limit = FIRST_LOOK;
-    }
-    collect_reset(&p->page);
-    p->sized = true;
-    p->optional = false;
-    poll_read(p, &q, on_descent_row, on_descent_page);
-}
-
-/* The old watermark was met: the newest row is the new one, but nothing that
- * may still be committing. */
-static void
-descent_ended(struct poll *p)
-{
-    int64_t to = feeds_until_us(p->f);
-    const struct descent *d = &p->descent;
-    bool recent = to != 0 && d->newest_us > to;
-
-    collect_reset(&p->page);
-    poll_move(p, RESOURCE, recent ? to : d->newest_us,
-              recent ? "" : d->newest_id);
-    poll_store(p, FEED_PAYMENTS, payments_serve);
-}
-
-static void
-descent_begin(struct poll *p)
-{
-    int64_t at = poll_cursor(p, RESOURCE, NULL);
-
-    descent_init(&p->descent, at == 0 ? p->f->cfg.since_us :
-                                        at - p->f->cfg.overlap_ms * 1000);
-    p->descending = true;
-    poll_go(p, descent_ask);
-}
-
-static void
-receipts_next(struct poll *p)
-{
-    if (!p->descending) {
-        poll_go(p, scan_next);
-    } else if (p->next == WINDOW_MORE) {
-        poll_go(p, descent_ask);
-    } else {
-        poll_go(p, descent_ended);
-    }
-}
-
-/* ---- which ------------------------------------------------------------------------------ */
-
 static void
 strategy_go(struct poll *p)
 {
-    if (p->f->learned.receipts == 'A') {
-        scan_start(p, &receipts, payments_serve);
-    } else {
-        poll_go(p, descent_begin);
-    }
+    remap(p, payments_new);
 }
 
+static void
+strategy_begun(struct poll *p)
+{
+    pass_leave(p);
+    poll_go(p, strategy_go);
+}
+
+/* Each strategy says in its own way where a walk stands. */
 static void
 on_learnt(void *arg, enum err err, const struct fault *f)
 {
     struct poll *p = poll_from(arg);
+    struct pass s;
 
     p->sop = NULL;
-    if (poll_store_ok(p, err, f)) {
+    if (!poll_store_ok(p, err, f)) {
+        return;
+    }
+    s = pass_get(p, HISTORY);
+    if (p->other_strategy && s.open) {
+        pass_begin(p, HISTORY, s.from_us, s.to_us, strategy_begun);
+    } else {
         poll_go(p, strategy_go);
     }
 }
@@ -256,19 +154,33 @@ on_learnt(void *arg, enum err err, const struct fault *f)
 static void
 strategy_learn(struct poll *p)
 {
-    char text[64];
+    const struct learned *l = &p->f->learned;
+    char at[TIME_TEXT_MAX];
+    char text[128];
 
-    (void)snprintf(text, sizeof(text), "{\"fusion_receipts\":\"%c\"}",
-                   p->f->learned.receipts);
+    (void)snprintf(text, sizeof(text),
+                   "{\"fusion_receipts\":\"%c\",\"fusion_described\":"
+                   "\"%s\"}",
+                   l->receipts, time_format(l->described_us, at));
     poll_store_started(p,
                        store_tenant_learn(p->f->store, p->f->cfg.tenant, NULL,
                                           text, on_learnt, p, &p->sop));
 }
 
 static void
+strategy_is(struct poll *p, char strategy)
+{
+    char *known = &p->f->learned.receipts;
+
+    p->other_strategy = *known != 0 && *known != strategy;
+    *known = strategy;
+}
+
+static void
 on_describe(void *arg, enum err err, bool queryable, const struct fault *f)
 {
     struct poll *p = poll_from(arg);
+    struct learned *l = &p->f->learned;
     struct fusion_page page = {0};
 
     p->fop = NULL;
@@ -283,9 +195,14 @@ on_describe(void *arg, enum err err, bool queryable, const struct fault *f)
         poll_read_failed(p, err, &page);
         return;
     }
-    p->f->learned.receipts = err == ERR_OK && queryable ? 'A' : 'B';
-    LOG_INFO(&p->log, "feed.strategy", "receipts=%c describe=%s",
-             p->f->learned.receipts, err_name(err));
+    l->described_us = p->now_us;
+    if (err == ERR_OK && queryable) {
+        strategy_is(p, 'A');
+    } else if (l->receipts == 0 || (err == ERR_OK && l->receipts == 'A')) {
+        strategy_is(p, 'B');
+    }
+    LOG_INFO(&p->log, "feed.strategy", "receipts=%c describe=%s", l->receipts,
+             err_name(err));
     poll_go(p, strategy_learn);
 }
 
@@ -307,7 +224,34 @@ strategy_ask(struct poll *p)
 }
 
 void
+receipts_cannot_be_sorted(struct poll *p)
+{
+    LOG_WARN(&p->log, "feed.strategy", "receipts=C describe=%s",
+             err_name(ERR_PROMISE));
+    strategy_is(p, 'C');
+    p->n_returns = 0; /* from the beginning */
+    p->late_before_us = 0;
+    fault_clear(&p->fault);
+    pass_leave(p);
+    applications_reset(p);
+    poll_go(p, strategy_learn);
+}
+
+/* Asked again once a day: pods learn with their releases. */
+static void
+payments_calibrated(struct poll *p)
+{
+    const struct learned *l = &p->f->learned;
+    int64_t daily_ms = p->f->cfg.daily_ms;
+    bool old =
+        daily_ms > 0 &&
+        l->described_us < daily_last_us(p->now_us, daily_ms, feed_key(p->feed));
+
+    poll_go(p, l->receipts == 0 || old ? strategy_ask : strategy_go);
+}
+
+void
 payments_begin(struct poll *p)
 {
-    poll_go(p, p->f->learned.receipts == 0 ? strategy_ask : strategy_go);
+    poll_call(p, calibrate, payments_calibrated);
 }

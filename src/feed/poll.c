@@ -2,13 +2,16 @@
 /*
  * One poll of one feed: a chain of steps.
  *
- *     begin -> cursors -> the feed's own steps -> save -> end
+ *     begin -> load -> the feed's own steps -> save -> end
  *
  * A step starts exactly one thing: a read of the pod, a call of the store, or
  * a timer. Steps can be repeated: each builds its query anew and resets what
  * it collects, so a failed one is simply called again, after a while, with a
  * smaller page or another time literal. Sub-chains return over a small stack.
  * A poll that fails leaves the cursor where the last committed page put it.
+ *
+ * Walks over history are part of a poll, after what is new was read; they give
+ * way when the feed is due again, and the next poll goes on with them.
  *
  * Waiting for the database has no end; waiting for the pod has: then the poll
  * fails and the feed backs off.
@@ -89,6 +92,7 @@ poll_over(struct poll *p)
     int64_t retry_ms = p->retry_ms;
     bool needs_only = p->needs_only;
 
+    s->senseless = p->senseless;
     poll_free(p);
     feed_polled(s, err, &why, retry_ms, needs_only);
 }
@@ -152,6 +156,30 @@ poll_fail(struct poll *p, enum err err, const struct fault *why)
     p->err = err;
     p->fault = *why;
     poll_go(p, poll_save_end);
+}
+
+void
+poll_senseless(struct poll *p, const char *fmt, ...)
+{
+    struct fault why = {0};
+    char *text = NULL;
+    va_list ap;
+
+    va_start(ap, fmt);
+    text = mem_vprintf(fmt, ap);
+    va_end(ap);
+    p->senseless = true;
+    (void)fault_set(&why, ERR_PROMISE, "%s", text);
+    mem_free(text);
+    poll_fail(p, ERR_PROMISE, &why);
+}
+
+bool
+poll_must_yield(const struct poll *p)
+{
+    /* A poll that is slow as it is takes at least a page of a walk. */
+    return p->yield_us != 0 && p->walked &&
+           loop_now_us(p->f->loop) >= p->yield_us;
 }
 
 /* ---- the store --------------------------------------------------------------------- */
@@ -234,6 +262,7 @@ next_literal(struct poll *p, const struct fusion_page *page)
     fusion_set_literal(fu, (enum fusion_literal)((now + 1) % FUSION_LITERALS));
     LOG_INFO(&p->log, "feed.literal", "from=%u to=%u", now,
              (unsigned)fusion_get_literal(fu));
+    calibration_doubt(p->f);
     return true;
 }
 
@@ -352,6 +381,22 @@ poll_bad_row(struct poll *p, enum map_kind kind, const json_t *row,
     collect_bad(&p->page, kind, id, text);
 }
 
+/* Pods cut large pages without a word, at 500, 499, 299 or 200 rows: nothing
+ * is lost by it, since what was received is what counts. */
+static void
+poll_capped(struct poll *p, const struct fusion_page *page)
+{
+    unsigned cap = page->limit > 0                   ? page->limit :
+                   page->has_more && page->count > 0 ? (unsigned)page->count :
+                                                       p->limit;
+
+    if (p->sized && cap < p->limit && p->feed->capped != cap) {
+        p->feed->capped = cap;
+        LOG_INFO(&p->log, "feed.page_capped", "resource=%s asked=%u rows=%u",
+                 p->resource, p->limit, cap);
+    }
+}
+
 void
 poll_on_page(void *arg, enum err err, const struct fusion_page *page)
 {
@@ -368,6 +413,7 @@ poll_on_page(void *arg, enum err err, const struct fusion_page *page)
     p->read_us =
         p->f->pod_known ? p->began_us + p->f->pod_off_us : clock_wall_us();
     page_grow(p);
+    poll_capped(p, page);
     poll_unreadable(p, page);
     p->on_page(p, page);
 }
@@ -381,6 +427,7 @@ poll_read(struct poll *p, const struct fusion_query *q, fusion_row_fn *row,
 
     p->on_page = on_page;
     p->read_offset = q->offset;
+    p->limit = q->limit;
     (void)snprintf(p->resource, sizeof(p->resource), "%s", q->resource);
     p->fallback = false;
     p->began_us = loop_now_us(p->f->loop);
@@ -451,6 +498,22 @@ poll_list(struct poll *p, const json_t *array)
     return out;
 }
 
+const char *
+poll_expand(struct poll *p, const char *usual, enum map_resource source)
+{
+    const char *const *more = NULL;
+    const char *out = usual;
+
+    if (source == MAP_RESOURCES) {
+        return usual;
+    }
+    for (more = map_expands(p->f->map, source); *more != NULL; more++) {
+        out =
+            out == NULL ? *more : arena_printf(&p->arena, "%s,%s", out, *more);
+    }
+    return out;
+}
+
 int64_t
 poll_cursor(const struct poll *p, const char *stream, const char **id)
 {
@@ -459,7 +522,20 @@ poll_cursor(const struct poll *p, const char *stream, const char **id)
     if (id != NULL) {
         *id = c == NULL ? "" : json_string_value(json_object_get(c, "id"));
     }
-    return c == NULL ? 0 : json_integer_value(json_object_get(c, "us"));
+    return json_number(c, "us");
+}
+
+int64_t
+json_number(const json_t *o, const char *key)
+{
+    struct fault ignored = {0};
+    int64_t n = 0;
+    bool has = false;
+
+    return o != NULL && jsonx_get_int(o, key, &has, &n, &ignored) == ERR_OK &&
+                   has ?
+               n :
+               0;
 }
 
 /* ---- the beginning ------------------------------------------------------------------------ */
@@ -487,34 +563,42 @@ poll_run(struct poll *p)
 }
 
 static void
-on_cursors(void *arg, enum err err, const struct store_cursor *rows, size_t n,
-           const struct fault *f)
+poll_take(struct poll *p, const json_t *tree)
+{
+    json_decref(p->cursors);
+    json_decref(p->passes);
+    p->cursors = json_deep_copy(json_object_get(tree, "cursors"));
+    p->passes = json_deep_copy(json_object_get(tree, "passes"));
+    p->now_us = json_number(tree, "now_us");
+    p->late_us = json_number(tree, "late_us");
+}
+
+static void
+on_loaded(void *arg, enum err err, const char *json, const struct fault *f)
 {
     struct poll *p = poll_from(arg);
+    struct fault bad = {0};
+    json_t *tree = NULL;
 
     p->sop = NULL;
     if (!poll_store_ok(p, err, f)) {
         return;
     }
-    (void)json_object_clear(p->cursors);
-    for (size_t i = 0; i < n; i++) {
-        json_t *c = json_object();
-
-        (void)json_object_set_new(c, "us", json_integer(rows[i].stamp_us));
-        (void)json_object_set_new(
-            c, "id", json_string(rows[i].id == NULL ? "" : rows[i].id));
-        (void)json_object_set_new(p->cursors, rows[i].stream, c);
+    if (jsonx_parse(json, strlen(json), &tree, &bad) != ERR_OK) {
+        poll_fail(p, ERR_DB_SHAPE, &bad);
+        return;
     }
-    p->backfill = n == 0;
+    poll_take(p, tree);
+    json_decref(tree);
     poll_go(p, poll_run);
 }
 
 static void
-poll_cursors(struct poll *p)
+poll_load(struct poll *p)
 {
-    poll_store_started(p, store_cursors(p->f->store, p->f->cfg.tenant,
-                                        feed_kind_name(p->feed->kind),
-                                        on_cursors, p, &p->sop));
+    poll_store_started(p, store_feed_load(p->f->store, p->f->cfg.tenant,
+                                          feed_kind_name(p->feed->kind),
+                                          on_loaded, p, &p->sop));
 }
 
 static void
@@ -524,7 +608,7 @@ on_begun(void *arg, enum err err, const struct fault *f)
 
     p->sop = NULL;
     if (poll_store_ok(p, err, f)) {
-        poll_go(p, poll_cursors);
+        poll_go(p, poll_load);
     }
 }
 
@@ -567,7 +651,12 @@ poll_start(struct feed *s, bool needs_only)
     arena_init(&p->arena);
     collect_init(&p->page);
     collect_reset(&p->page);
-    p->cursors = json_object();
+    p->by_hand = s->by_hand;
+    s->by_hand = false;
+    s->unfinished = false;
+    if (!s->f->round_told) {
+        p->yield_us = feed_due_us(s);
+    }
     s->poll = p;
     s->read = 0;
     s->opened = 0;
@@ -584,7 +673,7 @@ poll_free(struct poll *p)
     loop_timer_stop(&p->timer);
     fusion_cancel(p->fop);
     store_cancel(p->sop);
-    for (size_t i = 0; i < json_array_size(p->hand); i++) {
+    for (size_t i = 0; p->hand_needs && i < json_array_size(p->hand); i++) {
         needs_add(p->f, p->hand_invoices,
                   json_string_value(json_array_get(p->hand, i)));
     }
@@ -593,6 +682,11 @@ poll_free(struct poll *p)
     json_decref(p->got);
     json_decref(p->unwanted);
     json_decref(p->cursors);
+    json_decref(p->passes);
+    json_decref(p->rows);
+    if (p->f->calibrating == p) {
+        p->f->calibrating = NULL;
+    }
     compose_reset(p);
     applications_reset(p);
     crm_repay_free(p);

@@ -261,9 +261,7 @@ on_numbers(void *arg, enum err err, const char *json, const struct fault *f)
     mem_free(p->repay_last);
     p->repay_last =
         mem_strdup(json_string_value(json_array_get(numbers, n - 1)));
-    json_decref(p->hand);
-    p->hand = numbers;
-    p->hand_invoices = false;
+    hand_set(p, numbers, false);
     poll_call(p, customers_by_number, repay_next);
 }
 
@@ -307,8 +305,7 @@ void
 crm_repay_dropped(struct poll *p)
 {
     p->repay = 0;
-    json_decref(p->hand);
-    p->hand = NULL;
+    hand_set(p, NULL, false);
     compose_reset(p);
     poll_return(p);
 }

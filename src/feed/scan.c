@@ -5,17 +5,43 @@
  *     scan_start -> ask -> page -> spec->page stores it -> scan_next -> ask
  *                                                             +-> return
  *
- * From the cursor less the overlap, or from where the first poll starts, up to
- * a little behind the pod's clock. The rows above are left for the next poll,
- * the ones below are old friends; both are dropped here, whatever the pod
- * thinks of the literals it was sent.
+ * Fresh: from the cursor less the overlap up to a little behind the pod's
+ * clock. A pass: from where it stands up to where it ends; it gives way between
+ * two stamps. The rows above are left for the next poll, the ones below are old
+ * friends; both are dropped here, whatever the pod thinks of the literals it
+ * was sent.
+ *
+ * A row that an earlier scan should have met was late: how late is kept, and
+ * the overlap grows with it.
  */
 #include "feed_priv.h"
 #include "ml/jsonx.h"
 
 #include <stdio.h>
+#include <string.h>
+
+enum { ZONE_SLACK_MIN = 120 }; /* a zone may change to summer time */
 
 static void scan_ask(struct poll *p);
+
+int64_t
+scan_overlap(struct poll *p, const char *stream)
+{
+    struct pass daily;
+    char name[NAME_MAX_PASS];
+
+    (void)snprintf(name, sizeof(name), "overlap:%s", stream);
+    daily = pass_get(p, name);
+    p->overlap_us = overlap_us(&p->f->cfg, p->late_us);
+    p->wide = pass_is_due(p, &daily);
+    if (p->wide && p->f->cfg.wide_ms * 1000 > p->overlap_us) {
+        p->overlap_us = p->f->cfg.wide_ms * 1000;
+    }
+    if (fusion_get_zone(p->f->fusion) != 0) {
+        p->overlap_us += ZONE_SLACK_MIN * INT64_C(60) * 1000000;
+    }
+    return p->overlap_us;
+}
 
 static void
 scan_fault(struct poll *p, const char *what)
@@ -24,6 +50,53 @@ scan_fault(struct poll *p, const char *what)
 
     (void)fault_set(&why, ERR_PROMISE, "%s: %s", p->scan->resource, what);
     poll_fail(p, ERR_PROMISE, &why);
+}
+
+void
+scan_over(struct poll *p, const char *stream, int64_t until_us)
+{
+    struct advance *a = &p->advance;
+    char name[NAME_MAX_PASS];
+
+    a->scanned = stream;
+    a->scanned_us = until_us != 0 ? until_us : p->read_us;
+    a->overlap_us = p->overlap_us;
+    if (p->wide) {
+        (void)snprintf(name, sizeof(name), "overlap:%s", stream);
+        pass_over(p, name);
+    }
+}
+
+void
+scan_lateness(struct poll *p, const char *stream)
+{
+    int64_t scanned =
+        json_number(json_object_get(p->cursors, stream), "scanned_us");
+    char name[NAME_MAX_PASS];
+
+    /* While history is walked, what nobody knows yet is not late. */
+    (void)snprintf(name, sizeof(name), "backfill:%s", stream);
+    p->late_before_us = pass_get(p, name).open ? 0 : scanned;
+    p->late_clock_us = scanned + p->f->cfg.behind_ms * 1000;
+}
+
+static void
+scan_advance(struct poll *p)
+{
+    const struct window *w = &p->window;
+
+    if (p->pass.name[0] != 0) {
+        poll_stay(p);
+        pass_move(p, w->cursor_us, w->cursor_id, p->next == WINDOW_END);
+        return;
+    }
+    poll_move(p, p->scan->stream, w->cursor_us, w->cursor_id);
+    if (!p->scan->crm) {
+        scan_lateness(p, p->scan->stream);
+    }
+    if (p->next == WINDOW_END) {
+        scan_over(p, p->scan->stream, w->to_us);
+    }
 }
 
 static void
@@ -55,7 +128,7 @@ scan_page(struct poll *p, const struct fusion_page *page)
         scan_fault(p, "rows of one time stamp keep moving between pages");
         return;
     }
-    poll_move(p, p->scan->stream, w->cursor_us, w->cursor_id);
+    scan_advance(p);
     p->scan->page(p);
 }
 
@@ -63,7 +136,7 @@ static void
 scan_ask(struct poll *p)
 {
     const struct scan_spec *s = p->scan;
-    struct window *w = &p->window;
+    const struct window *w = &p->window;
     char order[128];
     struct fusion_term terms[2] = {
         {.attribute = "LastUpdateDate",
@@ -81,7 +154,6 @@ scan_ask(struct poll *p)
         .terms = terms,
         .n_terms = w->to_us == 0 ? 1 : 2,
         .order_by = order,
-        .expand = s->expand,
         .children = s->children,
         .key = s->key,
         .limit = p->feed->page,
@@ -90,6 +162,9 @@ scan_ask(struct poll *p)
     };
 
     (void)snprintf(order, sizeof(order), "LastUpdateDate:asc,%s:asc", s->id);
+    arena_reset(&p->arena);
+    q.expand = poll_expand(p, s->expand, s->source);
+    p->late_before_us = 0;
     collect_reset(&p->page);
     p->sized = true;
     p->optional = s->crm;
@@ -99,27 +174,50 @@ scan_ask(struct poll *p)
 void
 scan_next(struct poll *p)
 {
-    if (p->next == WINDOW_MORE) {
+    bool pass = p->pass.name[0] != 0;
+
+    p->late_before_us = 0;
+    if (p->next == WINDOW_MORE && pass && p->window.offset == 0 &&
+        poll_must_yield(p)) {
+        p->feed->unfinished = true;
+        poll_return(p);
+    } else if (p->next == WINDOW_MORE) {
         poll_go(p, scan_ask);
-        return;
+    } else {
+        poll_return(p);
     }
-    poll_return(p);
+}
+
+static void
+scan_begin(struct poll *p, const struct scan_spec *spec, int64_t from_us,
+           int64_t to_us, step_fn *back)
+{
+    p->scan = spec;
+    if (p->window_on) {
+        window_fini(&p->window);
+    }
+    window_init(&p->window, from_us, to_us, fusion_get_literal(p->f->fusion));
+    p->window_on = true;
+    poll_call(p, scan_ask, back);
 }
 
 void
 scan_start(struct poll *p, const struct scan_spec *spec, step_fn *back)
 {
-    const struct feeds_config *c = &p->f->cfg;
     int64_t at = poll_cursor(p, spec->stream, NULL);
+    int64_t from = at - scan_overlap(p, spec->stream);
 
-    p->scan = spec;
-    if (p->window_on) {
-        window_fini(&p->window);
-    }
-    window_init(&p->window, at == 0 ? c->since_us : at - c->overlap_ms * 1000,
-                feeds_until_us(p->f), fusion_get_literal(p->f->fusion));
-    p->window_on = true;
-    poll_call(p, scan_ask, back);
+    memset(&p->pass, 0, sizeof(p->pass));
+    scan_begin(p, spec, from > 0 ? from : 0, feeds_until_us(p->f), back);
+}
+
+void
+scan_pass(struct poll *p, const struct scan_spec *spec, step_fn *back)
+{
+    const struct pass *s = &p->pass;
+
+    scan_begin(p, spec, s->at_us > s->from_us ? s->at_us : s->from_us, s->to_us,
+               back);
 }
 
 bool

@@ -187,3 +187,26 @@ phase_next_us(int64_t wall_us, int64_t interval_ms, uint64_t key)
     }
     return wall_us + interval - rest;
 }
+
+int64_t
+daily_last_us(int64_t now_us, int64_t daily_ms, uint64_t key)
+{
+    int64_t day = daily_ms * 1000;
+    int64_t phase = day < 8 ? 0 : (int64_t)(key % (uint64_t)(day / 8));
+    int64_t rest = (now_us - phase) % day;
+
+    ML_ASSERT(day > 0);
+    return now_us - (rest < 0 ? rest + day : rest);
+}
+
+int64_t
+overlap_us(const struct feeds_config *c, int64_t late_us)
+{
+    int64_t most = c->wide_ms > c->overlap_ms ? c->wide_ms : c->overlap_ms;
+    int64_t want = c->overlap_ms * 1000;
+
+    if (late_us > want / 2) {
+        want = late_us > most * 500 ? most * 1000 : late_us * 2;
+    }
+    return want;
+}

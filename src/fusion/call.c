@@ -9,13 +9,16 @@
  *
  * The list a call is linked in is its state. At most `parallel` are sent at
  * once. A 401 drops the token the call was sent with, if nobody did before,
- * and the call waits again: hundreds of them lead to one new token.
+ * and the call waits again: hundreds of them lead to one new token. A second
+ * 401 ends it, unless that token had served others: then it died meanwhile.
  */
 #include "fusion_priv.h"
 #include "ml/stat.h"
 
 #include <stdio.h>
 #include <string.h>
+
+enum { CALL_REFRESH_MAX = 3 };
 
 #define ACCEPT "application/json, application/vnd.oracle.adf.error+json"
 
@@ -106,11 +109,26 @@ call_judge(struct fusion_call *c, enum err err, const struct http_reply *r,
     }
     a.type = http_header(r, "Content-Type");
     a.location = http_header(r, "Location");
+    fusion_hide(c->f, &a);
     err = error_decode(&a, f);
     if (err != ERR_CREDENTIALS) {
         error_prefix(f, c->label);
     }
     return err;
+}
+
+/* A token that the pod never took says something of the credentials; one that
+ * it did take has only died early. Bounded, so that nothing goes round. */
+static bool
+call_may_refresh(const struct fusion_call *c)
+{
+    const struct fusion *f = c->f;
+
+    if (f->auth == FUSION_BASIC) {
+        return false;
+    }
+    return c->refreshed == 0 || (c->refreshed < CALL_REFRESH_MAX &&
+                                 f->token.accepted >= c->generation);
 }
 
 static enum err
@@ -138,9 +156,12 @@ on_reply(void *arg, enum err err, const struct http_reply *r)
     call_unlink(c);
     call_count(c, err, r->status);
     err = call_judge(c, err, r, &f);
+    if (r->status > 0 && err != ERR_UNAUTHORIZED) {
+        token_accepted(c->f, c->generation);
+    }
     if (err == ERR_UNAUTHORIZED) {
-        if (c->f->auth != FUSION_BASIC && !c->refreshed) {
-            c->refreshed = true;
+        if (call_may_refresh(c)) {
+            c->refreshed++;
             token_drop(c->f, c->generation);
             list_push_front(&c->f->waiting, &c->link);
             calls_poke(c->f);
@@ -166,6 +187,7 @@ call_send(struct fusion_call *c)
         .body_len = c->body_len,
         .content_type = c->content_type,
         .timeout_ms = f->timeout_ms,
+        .max_body = c->max_body,
     };
 
     (void)snprintf(accept, sizeof(accept), "Accept: %s",
@@ -268,11 +290,12 @@ call_start(struct fusion *f, const struct call_spec *s, call_fn *done,
     list_init(&c->link);
     c->url = mem_strdup(s->url);
     if (s->body != NULL) {
-        c->body = mem_strndup(s->body, s->body_len);
+        c->body = mem_dup(s->body, s->body_len);
         c->body_len = s->body_len;
     }
     c->content_type = s->content_type;
     c->accept = s->accept;
+    c->max_body = s->max_body;
     c->spent = s->spent;
     (void)snprintf(c->label, sizeof(c->label), "%s", s->label);
     c->done = done;

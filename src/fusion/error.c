@@ -4,8 +4,8 @@
  *
  * Bodies come as ADF's JSON ({"title","status","o:errorDetails":[..]}), as
  * plain text, as HTML of a gateway, or not at all; the status alone decides
- * the error, the body only the words. Words are cut and freed of tags: they go
- * to people.
+ * the error, the body only the words. They go to people: words.c cuts them and
+ * leaves out tags and secrets.
  */
 #include "fusion_priv.h"
 #include "ml/jsonx.h"
@@ -13,9 +13,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-enum { WORDS_MAX = 320, BODY_MAX = 256 * 1024 };
+enum {
+    WORDS_MAX = 320,
+    LOCATION_MAX = 200,
+    DESCRIPTION_MAX = 160,
+    BODY_MAX = 256 * 1024
+};
 
 static const struct status_row {
     int status;
@@ -43,69 +47,6 @@ status_err(int status)
     return status >= 400 ? ERR_REFUSED : ERR_PROMISE;
 }
 
-/* Text between tags, blanks folded. */
-static void
-words_of(const char *body, size_t len, char out[WORDS_MAX])
-{
-    size_t n = 0;
-    bool tag = false;
-    bool blank = false;
-
-    for (size_t i = 0; i < len && n + 2 < WORDS_MAX; i++) {
-        unsigned char c = (unsigned char)body[i];
-
-        if (c == '<') {
-            tag = true;
-        } else if (c == '>' && tag) {
-            tag = false;
-            blank = true;
-        } else if (c <= ' ' || c == 127) {
-            blank = true;
-        } else if (!tag) {
-            if (blank && n > 0) {
-                out[n++] = ' ';
-            }
-            blank = false;
-            out[n++] = (char)c;
-        }
-    }
-    /* Never half a character. */
-    while (n > 0 && !text_is_utf8(out, n)) {
-        n--;
-    }
-    out[n] = 0;
-}
-
-static bool
-adf_words(const struct answer *a, struct fault *f, char out[WORDS_MAX])
-{
-    json_t *tree = NULL;
-    struct fault ignored = {0};
-    const json_t *details = NULL;
-    const json_t *first = NULL;
-    const char *title = NULL;
-    const char *detail = NULL;
-    const char *code = NULL;
-
-    if (a->len == 0 || a->len > BODY_MAX || a->body[0] != '{' ||
-        jsonx_parse(a->body, a->len, &tree, &ignored) != ERR_OK) {
-        return false;
-    }
-    title = jsonx_text(tree, "title");
-    details = json_object_get(tree, "o:errorDetails");
-    first = json_is_array(details) ? json_array_get(details, 0) : NULL;
-    detail = first == NULL ? jsonx_text(tree, "detail") :
-                             jsonx_text(first, "detail");
-    code = first == NULL ? jsonx_text(tree, "o:errorCode") :
-                           jsonx_text(first, "o:errorCode");
-    (void)snprintf(f->code, sizeof(f->code), "%s", code == NULL ? "" : code);
-    (void)snprintf(out, WORDS_MAX, "%s%s%s", title == NULL ? "" : title,
-                   title != NULL && detail != NULL ? ": " : "",
-                   detail == NULL ? "" : detail);
-    json_decref(tree);
-    return out[0] != 0;
-}
-
 static bool
 looks_like_json(const struct answer *a)
 {
@@ -118,6 +59,53 @@ looks_like_json(const struct answer *a)
     return i < a->len && (a->body[i] == '{' || a->body[i] == '[');
 }
 
+static void
+text_words(const struct answer *a, const char *s, char *out, size_t max)
+{
+    words_take(out, max, s, s == NULL ? 0 : strlen(s), a->hide);
+}
+
+static json_t *
+body_tree(const struct answer *a)
+{
+    json_t *tree = NULL;
+    struct fault ignored = {0};
+
+    if (a->len > BODY_MAX || !looks_like_json(a) ||
+        jsonx_parse(a->body, a->len, &tree, &ignored) != ERR_OK) {
+        return NULL;
+    }
+    return tree;
+}
+
+static void
+adf_words(const struct answer *a, struct fault *f, char out[WORDS_MAX])
+{
+    json_t *tree = body_tree(a);
+    const json_t *details = json_object_get(tree, "o:errorDetails");
+    const json_t *from =
+        json_is_array(details) ? json_array_get(details, 0) : NULL;
+    const char *detail = NULL;
+    size_t n = 0;
+
+    if (from == NULL) {
+        from = tree;
+    }
+    detail = jsonx_text(from, "detail");
+    text_words(a, jsonx_text(tree, "title"), out, WORDS_MAX / 2);
+    text_words(a, jsonx_text(from, "o:errorCode"), f->code, sizeof(f->code));
+    n = strlen(out);
+    if (n > 0 && detail != NULL) {
+        memcpy(out + n, ": ", 3);
+        n += 2;
+    }
+    text_words(a, detail, out + n, WORDS_MAX - n);
+    if (n > 0 && detail != NULL && out[n] == 0) {
+        out[n - 2] = 0;
+    }
+    json_decref(tree);
+}
+
 enum err
 error_decode(const struct answer *a, struct fault *f)
 {
@@ -128,15 +116,18 @@ error_decode(const struct answer *a, struct fault *f)
     if (a->status >= 300 && a->status < 400) {
         size_t n = a->location == NULL ? 0 : strcspn(a->location, "?#");
 
+        words_take(words, LOCATION_MAX, a->location, n, a->hide);
         return fault_set(f, ERR_CREDENTIALS,
                          "the pod sends the session to a log-in page "
-                         "(HTTP %d%s%.*s): check the kind of authentication "
+                         "(HTTP %d%s%s): check the kind of authentication "
                          "and the user",
-                         a->status, n == 0 ? "" : ", ",
-                         (int)(n > 200 ? 200 : n), n == 0 ? "" : a->location);
+                         a->status, words[0] == 0 ? "" : ", ", words);
     }
-    if (!adf_words(a, f, words) && !looks_like_json(a)) {
-        words_of(a->body, a->len > BODY_MAX ? BODY_MAX : a->len, words);
+    if (looks_like_json(a)) {
+        adf_words(a, f, words);
+    } else {
+        words_take(words, sizeof(words), a->body,
+                   a->len > BODY_MAX ? BODY_MAX : a->len, a->hide);
     }
     if (a->status == 400 && a->len == 0) {
         /* Some pods answer so while they are busy. */
@@ -178,25 +169,15 @@ oauth_check(const char *error)
 static enum err
 oauth_refused(const struct answer *a, struct fault *f)
 {
-    json_t *tree = NULL;
-    struct fault ignored = {0};
-    const char *error = NULL;
-    const char *what = NULL;
+    json_t *tree = body_tree(a);
+    char what[DESCRIPTION_MAX];
 
-    if (a->len > 0 && a->len <= BODY_MAX && looks_like_json(a) &&
-        jsonx_parse(a->body, a->len, &tree, &ignored) == ERR_OK) {
-        error = jsonx_text(tree, "error");
-        what = jsonx_text(tree, "error_description");
-    }
-    if (error != NULL) {
-        (void)snprintf(f->code, sizeof(f->code), "%s", error);
-    }
-    (void)fault_set(f, ERR_CREDENTIALS, "no token: HTTP %d %s%s%.160s; %s",
-                    a->status, error == NULL ? "" : error,
-                    what == NULL ? "" : ": ", what == NULL ? "" : what,
-                    oauth_check(error));
+    text_words(a, jsonx_text(tree, "error"), f->code, sizeof(f->code));
+    text_words(a, jsonx_text(tree, "error_description"), what, sizeof(what));
     json_decref(tree);
-    return ERR_CREDENTIALS;
+    return fault_set(f, ERR_CREDENTIALS, "no token: HTTP %d%s%s%s%s; %s",
+                     a->status, f->code[0] == 0 ? "" : " ", f->code,
+                     what[0] == 0 ? "" : ": ", what, oauth_check(f->code));
 }
 
 enum err

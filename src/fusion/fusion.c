@@ -32,7 +32,20 @@ struct url_style
 fusion_style(const struct fusion *f)
 {
     return (struct url_style){
-        .base = f->base_url, .version = f->version, .literal = f->literal};
+        .base = f->base_url,
+        .version = f->version,
+        .literal = f->literal,
+        .zone = f->zone,
+    };
+}
+
+void
+fusion_hide(const struct fusion *f, struct answer *a)
+{
+    a->hide[0] = f->token.bearer;
+    a->hide[1] = f->client_secret;
+    a->hide[2] = f->password;
+    a->hide[3] = NULL;
 }
 
 struct fusion *
@@ -107,6 +120,19 @@ enum fusion_literal
 fusion_get_literal(const struct fusion *f)
 {
     return f->literal;
+}
+
+void
+fusion_set_zone(struct fusion *f, int minutes)
+{
+    ML_ASSERT(minutes >= -FUSION_ZONE_MAX && minutes <= FUSION_ZONE_MAX);
+    f->zone = minutes;
+}
+
+int
+fusion_get_zone(const struct fusion *f)
+{
+    return f->zone;
 }
 
 uint64_t

@@ -7,11 +7,13 @@
  *
  *   query.c   URLs and q, pure
  *   error.c   what a failed answer means, pure
+ *   words.c   a peer's words made fit for people, pure
  *   jwt.c     signed assertions
  *   token.c   the one token of the pod
  *   call.c    one HTTP request: waits for a slot and a token, 401 once
  *   page.c    an answer split into rows, on the loop or in the pool
- *   op.c      pages, batches, describe, token: what callers start
+ *   op.c      pages, batches, token: what callers start
+ *   describe.c  what the pod says of a resource
  *   fusion.c  the object
  */
 #include "ml/fusion.h"
@@ -36,6 +38,7 @@ struct url_style {
     const char *base;
     int version;
     enum fusion_literal literal;
+    int zone; /* minutes added to what time literals say */
 };
 /* The text of q, not encoded. */
 void query_text(struct buf *b, const struct url_style *s,
@@ -51,6 +54,14 @@ void query_label(const char *resource, char *out, size_t n);
 /* What people are told it is: paths stay, addresses become labels. */
 void query_name(const char *resource, char *out, size_t n);
 
+/* ---- words.c -------------------------------------------------------------- */
+
+enum { WORDS_HIDE = 4 };
+/* At most max - 1 bytes of one line of printing UTF-8 and a NUL. s may be NULL;
+ * hide has WORDS_HIDE places, NULL where there is none. */
+void words_take(char *out, size_t max, const char *s, size_t n,
+                const struct secret *const *hide);
+
 /* ---- error.c -------------------------------------------------------------- */
 
 struct answer {
@@ -59,6 +70,7 @@ struct answer {
     const char *location; /* of a redirect or NULL */
     const char *body;
     size_t len;
+    const struct secret *hide[WORDS_HIDE]; /* that no message may repeat */
 };
 /* What an answer other than 2xx means. Fills f, gives f->err. */
 enum err error_decode(const struct answer *a, struct fault *f);
@@ -68,6 +80,9 @@ enum err error_decode_token(const struct answer *a, struct fault *f);
 void error_prefix(struct fault *f, const char *what);
 /* Retry-After in seconds; 0 when absent or odd. */
 int64_t error_retry_after_ms(const char *header);
+
+/* What `a` may not repeat: the secrets of f. */
+void fusion_hide(const struct fusion *f, struct answer *a);
 
 /* ---- jwt.c ------------------------------------------------------------------ */
 
@@ -95,9 +110,10 @@ struct fusion_call {
     const char *content_type, *accept; /* static */
     char label[64];
     uint64_t generation; /* of the token it was sent with */
-    bool refreshed;      /* a 401 was answered with a new token */
+    unsigned refreshed;  /* 401s that were answered with a new token */
     bool in_flight;
     struct http_op *http;
+    size_t max_body;
     size_t *spent; /* requests, borrowed; may be NULL */
     enum err err;  /* while ended */
     struct fault *fault;
@@ -109,6 +125,7 @@ struct call_spec {
     size_t body_len;
     const char *content_type, *accept; /* static; NULL: the usual */
     const char *label;
+    size_t max_body; /* 0: what http allows */
     size_t *spent;
 };
 struct fusion_call *call_start(struct fusion *f, const struct call_spec *s,
@@ -122,6 +139,7 @@ void calls_token_told(struct fusion *f, enum err err, const struct fault *why);
 struct token {
     struct secret *bearer;
     uint64_t generation;                      /* grows with each one fetched */
+    uint64_t accepted; /* the newest that the pod answered to */
     int64_t refresh_us, expires_us, retry_us; /* monotonic */
     struct http_op *http;                     /* fetching */
     bool failing; /* a fetch could not even begin; told on the next turn */
@@ -129,9 +147,15 @@ struct token {
     struct fault fault;
     struct loop_call tell;
 };
+/* The token of an answer, to free, and how long it lives: more than nothing,
+ * at most a day. Pure. */
+MUST_USE enum err token_read(const char *body, size_t len,
+                             struct secret **bearer, int64_t *life_s,
+                             struct fault *why);
 bool token_ready(struct fusion *f); /* else a fetch is under way; the calls are
                                        told by calls_token_told */
 void token_drop(struct fusion *f, uint64_t generation);
+void token_accepted(struct fusion *f, uint64_t generation);
 void token_fini(struct fusion *f);
 
 struct fusion {
@@ -146,6 +170,7 @@ struct fusion {
     int64_t timeout_ms;
     unsigned parallel;
     enum fusion_literal literal;
+    int zone;
     struct list waiting, token_wait, sent, ended;
     unsigned in_flight;
     struct loop_call run;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: UNLICENSED */
 /*
- * What callers start: a page, a batch, a describe, a token.
+ * What callers start: a page, a batch, a token (describe.c has the rest).
  *
  *     CALLING --answer--> SPLITTING --rows--> COMPLETING --all--> done
  *        |                 (pool when large)   | ^ |
@@ -18,7 +18,7 @@
 
 #define BATCH_TYPE "application/vnd.oracle.adf.batch+json"
 
-static struct fusion_op *
+struct fusion_op *
 op_from(void *arg)
 {
     struct fusion_op *op = arg;
@@ -27,11 +27,12 @@ op_from(void *arg)
     return op;
 }
 
-static void
+void
 op_free(struct fusion_op *op)
 {
     list_remove(&op->link);
     page_free(op->page);
+    describe_free(op->describe);
     json_decref(op->more);
     mem_free(op->attribute);
     arena_fini(&op->arena);
@@ -436,7 +437,7 @@ on_page_answer(void *arg, enum err err, const struct http_reply *r,
         op_end(op, err);
         return;
     }
-    p->body = mem_strndup(r->body, r->body_len);
+    p->body = mem_dup(r->body, r->body_len);
     p->len = r->body_len;
     if (p->len > POOL_BYTES) {
         op->pool = loop_work(op->f->loop, page_split, on_split, page_free, p);
@@ -493,7 +494,7 @@ copy_query(struct arena *a, struct fusion_query *to,
     to->terms = terms;
 }
 
-static struct fusion_op *
+struct fusion_op *
 op_new(struct fusion *f, enum op_kind kind, const struct fusion_query *q,
        size_t n)
 {
@@ -619,110 +620,6 @@ fusion_read_batch(struct fusion *f, const struct fusion_query *q, size_t n,
     return ERR_OK;
 }
 
-/* ---- public: describe ------------------------------------------------------------- */
-
-static const char *const describe_accepts[] = {
-    "application/json, application/vnd.oracle.adf.error+json",
-    "*/*",
-    "application/vnd.oracle.openapi3+json",
-};
-
-static void op_describe_ask(struct fusion_op *op);
-
-static void
-op_describe_end(struct fusion_op *op, enum err err, bool queryable,
-                const struct fault *f)
-{
-    fusion_describe_fn *done = op->described;
-    void *arg = op->arg;
-    struct fault why = *f;
-
-    op_free(op);
-    done(arg, err, queryable, &why);
-}
-
-static enum err
-describe_find(const struct fusion_op *op, const struct http_reply *r,
-              bool *queryable, struct fault *f)
-{
-    json_t *tree = NULL;
-    const json_t *list = NULL;
-    bool has = false;
-    enum err err = jsonx_parse(r->body, r->body_len, &tree, f);
-
-    if (err != ERR_OK) {
-        return err;
-    }
-    list = json_object_get(json_object_get(json_object_get(tree, "Resources"),
-                                           op->queries[0].resource),
-                           "attributes");
-    if (!json_is_array(list)) {
-        json_decref(tree);
-        return fault_set(f, ERR_PROMISE, "describe of %s names no attributes",
-                         op->queries[0].resource);
-    }
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *a = json_array_get(list, i);
-
-        if (text_equal(jsonx_text(a, "name"), op->attribute)) {
-            err = jsonx_get_bool(a, "queryable", &has, queryable, f);
-            break;
-        }
-    }
-    json_decref(tree);
-    return err;
-}
-
-static void
-on_describe(void *arg, enum err err, const struct http_reply *r,
-            const struct fault *f)
-{
-    struct fusion_op *op = op_from(arg);
-    struct fault why = *f;
-    bool queryable = false;
-
-    op->call = NULL;
-    if (err != ERR_OK && r->status == 406 &&
-        op->tried + 1 < COUNT_OF(describe_accepts)) {
-        op->tried++;
-        op_describe_ask(op);
-        return;
-    }
-    if (err == ERR_OK) {
-        err = describe_find(op, r, &queryable, &why);
-    }
-    op_describe_end(op, err, queryable, &why);
-}
-
-static void
-op_describe_ask(struct fusion_op *op)
-{
-    struct call_spec spec = {.label = "describe",
-                             .accept = describe_accepts[op->tried],
-                             .spent = &op->result.requests};
-    char *url = mem_printf("%s/fscmRestApi/resources/11.13.18.05/%s/describe",
-                           op->f->base_url, op->queries[0].resource);
-
-    spec.url = url;
-    op->call = call_start(op->f, &spec, on_describe, op);
-    mem_free(url);
-}
-
-enum err
-fusion_describe(struct fusion *f, const char *resource, const char *attribute,
-                fusion_describe_fn *done, void *arg, struct fusion_op **out)
-{
-    struct fusion_query q = {.resource = resource};
-    struct fusion_op *op = op_new(f, OP_DESCRIBE, &q, 1);
-
-    op->attribute = mem_strdup(attribute);
-    op->described = done;
-    op->arg = arg;
-    op_describe_ask(op);
-    *out = op;
-    return ERR_OK;
-}
-
 /* ---- public: token ------------------------------------------------------------------ */
 
 static void
@@ -766,10 +663,13 @@ fusion_cancel(struct fusion_op *op)
     call_cancel(op->call);
     op->call = NULL;
     if (op->pool != NULL) {
-        page_close(op->page);
+        if (op->page != NULL) {
+            page_close(op->page);
+        }
         loop_work_cancel(op->pool);
         op->pool = NULL;
-        op->page = NULL; /* the pool's drop frees it */
+        op->page = NULL; /* the pool's drop frees it, */
+        op->describe = NULL; /* or this */
     }
     op_free(op);
 }

@@ -5,7 +5,8 @@
  * Framework 1 asks by example: `A>=x and <=y;B=1 or =2`, conditions of one
  * attribute side by side. Framework 2 and later match rows:
  * `A >= x and A <= y and B in (1,2)`. Text literals stand in single quotes,
- * doubled inside. Everything is percent-encoded as one value.
+ * doubled inside. Everything is percent-encoded as one value. A time is cut to
+ * what its literal can say, then moved into the zone that the pod reads it in.
  *
  * An absolute URL given as a resource (a self link) loses its host: a token
  * never goes anywhere but to the configured pod.
@@ -17,6 +18,9 @@
 
 #define FSCM "/fscmRestApi/resources/11.13.18.05"
 #define CRM "/crmRestApi/resources/11.13.18.05"
+/* The first and the last time that a literal can say. */
+#define YEAR_0000_US (INT64_C(-62167219200) * 1000000)
+#define YEAR_9999_US (INT64_C(253402300800) * 1000000 - 1)
 
 int64_t
 fusion_literal_floor(enum fusion_literal literal, int64_t us)
@@ -30,12 +34,17 @@ fusion_literal_floor(enum fusion_literal literal, int64_t us)
 }
 
 static void
-put_time(struct buf *b, enum fusion_literal literal, int64_t us)
+put_time(struct buf *b, const struct url_style *s, int64_t us)
 {
+    int64_t said = fusion_literal_floor(s->literal, us);
     char text[TIME_TEXT_MAX];
 
-    (void)time_format(fusion_literal_floor(literal, us), text);
-    switch (literal) {
+    said += s->zone * INT64_C(60000000);
+    /* The form has four digits for the year. */
+    said = said > YEAR_9999_US ? YEAR_9999_US : said;
+    said = said < YEAR_0000_US ? YEAR_0000_US : said;
+    (void)time_format(said, text);
+    switch (s->literal) {
     case FUSION_LITERAL_BLANK_QUOTED:
         buf_addf(b, "'%.10s %.8s'", text, text + 11);
         break;
@@ -70,7 +79,7 @@ static void
 put_value(struct buf *b, const struct url_style *s, const struct fusion_term *t)
 {
     if (t->is_time) {
-        put_time(b, s->literal, t->time_us);
+        put_time(b, s, t->time_us);
     } else if (t->text != NULL) {
         put_text(b, t->text);
     } else {

@@ -32,23 +32,19 @@ token_wipe(struct token *t)
     t->bearer = NULL;
 }
 
-/* Takes a token from the answer. */
-static enum err
-token_take(struct fusion *f, const struct http_reply *r, struct fault *why)
+enum err
+token_read(const char *body, size_t len, struct secret **bearer,
+           int64_t *life_s, struct fault *why)
 {
-    struct token *t = &f->token;
     json_t *tree = NULL;
     const char *text = NULL;
-    int64_t life = TOKEN_LIFE_S;
-    int64_t now = loop_now_us(f->loop);
     bool has = false;
-    enum err err = jsonx_parse(r->body, r->body_len, &tree, why);
+    enum err err = jsonx_parse(body, len, &tree, why);
 
     if (err != ERR_OK) {
-        (void)fault_set(why, ERR_SYNTAX,
-                        "the token endpoint answered something that is not "
-                        "JSON; check --fusion-token-url");
-        return ERR_SYNTAX;
+        return fault_set(why, ERR_SYNTAX,
+                         "the token endpoint answered something that is not "
+                         "JSON; check --fusion-token-url");
     }
     text = jsonx_text(tree, "access_token");
     if (text == NULL || *text == 0 || strpbrk(text, "\r\n") != NULL) {
@@ -56,21 +52,38 @@ token_take(struct fusion *f, const struct http_reply *r, struct fault *why)
         return fault_set(why, ERR_PROMISE,
                          "the token endpoint answered without access_token");
     }
-    if (jsonx_get_int(tree, "expires_in", &has, &life, why) != ERR_OK || !has ||
-        life <= 0) {
-        life = TOKEN_LIFE_S;
+    if (jsonx_get_int(tree, "expires_in", &has, life_s, why) != ERR_OK ||
+        !has || *life_s <= 0) {
+        *life_s = TOKEN_LIFE_S;
     }
-    if (life > TOKEN_LIFE_MAX_S) {
-        life = TOKEN_LIFE_MAX_S;
+    if (*life_s > TOKEN_LIFE_MAX_S) {
+        *life_s = TOKEN_LIFE_MAX_S;
     }
     fault_clear(why);
+    *bearer = secret_new(text, strlen(text));
+    json_decref(tree);
+    return ERR_OK;
+}
+
+/* Takes a token from the answer. */
+static enum err
+token_take(struct fusion *f, const struct http_reply *r, struct fault *why)
+{
+    struct token *t = &f->token;
+    struct secret *bearer = NULL;
+    int64_t life = 0;
+    int64_t now = loop_now_us(f->loop);
+    enum err err = token_read(r->body, r->body_len, &bearer, &life, why);
+
+    if (err != ERR_OK) {
+        return err;
+    }
     token_wipe(t);
-    t->bearer = secret_new(text, strlen(text));
+    t->bearer = bearer;
     t->generation++;
     t->refresh_us = now + life * 800000;
     t->expires_us = now + life * 1000000;
     t->retry_us = 0;
-    json_decref(tree);
     return ERR_OK;
 }
 
@@ -91,6 +104,7 @@ on_token(void *arg, enum err err, const struct http_reply *r)
         struct answer a = {
             .status = r->status, .body = r->body, .len = r->body_len};
 
+        fusion_hide(f, &a);
         err = error_decode_token(&a, &why);
     } else {
         err = token_take(f, r, &why);
@@ -262,6 +276,14 @@ token_drop(struct fusion *f, uint64_t generation)
 {
     if (f->token.generation == generation) {
         token_wipe(&f->token);
+    }
+}
+
+void
+token_accepted(struct fusion *f, uint64_t generation)
+{
+    if (generation > f->token.accepted) {
+        f->token.accepted = generation;
     }
 }
 

@@ -49,6 +49,14 @@ hubspot_prefix(struct buf *b, enum hubspot_family f, const char *version)
     }
 }
 
+void
+hubspot_properties_path(struct buf *out, const char *api_version,
+                        enum map_object o)
+{
+    hubspot_prefix(out, HUBSPOT_PROPERTIES, api_version);
+    buf_addf(out, "/%s", map_object_name(o));
+}
+
 const struct map_association *
 hubspot_pair(enum map_object from, enum map_object to)
 {

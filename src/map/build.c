@@ -398,7 +398,7 @@ map_build(struct map_ctx *c, enum map_object object)
     for (size_t i = 0; i < c->m->custom_count; i++) {
         const struct map_custom *own = &c->m->custom[i];
 
-        if (own->object != object || own->replaces) {
+        if (own->object != object || own->replaces != NULL) {
             continue;
         }
         value = custom_value(c, own);

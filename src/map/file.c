@@ -8,8 +8,10 @@
  *                   "erp": {"value": "Fusion"}}}
  *
  * An entry adds a property or replaces the sources of one; the keys and what
- * the dispatcher sets are not to be had. Errors name the line.
+ * the dispatcher sets are not to be had. Errors name the line; whether both
+ * systems have what an entry names is check.c's.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "map_priv.h"
@@ -37,43 +39,70 @@ static const enum map_scope scopes[MAP_OBJECTS][4] = {
     [MAP_PAYMENTS] = {MAP_FROM_RECEIPT},
 };
 
-/* Where `"name"` stands as a key at or after `from`, NULL: nowhere. */
-static const char *
-find_key(const char *from, const char *name)
-{
-    char *quoted = mem_printf("\"%s\"", name);
-    const char *at = from;
-    const char *end;
+/* ---- lines -------------------------------------------------------------- */
 
-    while ((at = strstr(at, quoted)) != NULL) {
-        end = at + strlen(quoted);
-        end += strspn(end, " \t\r\n");
-        if (*end == ':') {
-            break;
-        }
-        at++;
+/* A walk over the file's text, which is known to be JSON. */
+struct walk {
+    const char *at;
+    unsigned line, depth;
+};
+
+/* Over a text that begins at w->at; whether it is `name`. */
+static bool
+walk_text(struct walk *w, const char *name)
+{
+    const char *start = ++w->at;
+    size_t n;
+
+    while (*w->at != '"' && *w->at != '\0') {
+        w->at += *w->at == '\\' && w->at[1] != '\0' ? 2 : 1;
     }
-    mem_free(quoted);
-    return at;
+    n = (size_t)(w->at - start);
+    w->at += *w->at == '"' ? 1 : 0;
+    return name != NULL && strlen(name) == n && strncmp(start, name, n) == 0;
 }
 
+/* To the key `name` at that depth, and behind it; false at the end of what
+ * stands so deep. */
+static bool
+walk_to(struct walk *w, unsigned depth, const char *name)
+{
+    while (*w->at != '\0') {
+        char c = *w->at;
+
+        if (c == '"') {
+            bool is = walk_text(w, name);
+            const char *next = w->at + strspn(w->at, " \t\r\n");
+
+            if (is && w->depth == depth && *next == ':') {
+                return true;
+            }
+            continue;
+        }
+        w->line += c == '\n' ? 1 : 0;
+        w->depth += c == '{' || c == '[' ? 1 : 0;
+        w->depth -= c == '}' || c == ']' ? 1 : 0;
+        w->at++;
+        if (w->depth < depth && (c == '}' || c == ']')) {
+            return false;
+        }
+    }
+    return false;
+}
+
+/* Where the entry under way stands, or its object, or the file. */
 static unsigned
 line_of(const struct reader *r)
 {
-    const char *at = r->text;
-    const char *found;
-    unsigned line = 1;
+    struct walk w = {.at = r->text, .line = 1};
+    struct walk deep;
 
-    found = r->object_name != NULL ? find_key(at, r->object_name) : NULL;
-    at = found != NULL ? found : at;
-    if (found != NULL && r->property != NULL) {
-        found = find_key(at + 1, r->property);
-        at = found != NULL ? found : at;
+    if (r->object_name == NULL || !walk_to(&w, 1, r->object_name)) {
+        return 1;
     }
-    for (const char *s = r->text; s < at; s++) {
-        line += *s == '\n' ? 1 : 0;
-    }
-    return line;
+    deep = w;
+    return r->property != NULL && walk_to(&deep, 2, r->property) ? deep.line :
+                                                                   w.line;
 }
 
 static enum err wrong(const struct reader *r, const char *fmt, ...)
@@ -146,7 +175,12 @@ parse_path(const struct reader *r, const char *path, struct map_custom *c)
             return ERR_OK;
         }
     }
+    /* A collection is one of the first row: asking a pod for one that its
+     * resource does not have fails the whole read. */
     for (size_t i = 0; i < COUNT_OF(c->source); i++) {
+        if (may[i] == MAP_FROM_NONE || (i > 0 && strchr(path, '.') != NULL)) {
+            break;
+        }
         c->source[i].scope = may[i];
         c->source[i].path = arena_strdup(&r->m->arena, path);
     }
@@ -157,7 +191,8 @@ static enum err
 parse_format(const struct reader *r, const char *name, struct map_custom *c)
 {
     static const enum map_format formats[] = {
-        MAP_AS_TEXT,  MAP_AS_NUMBER, MAP_AS_DATE,    MAP_AS_TIME,
+        MAP_AS_TEXT,  MAP_AS_NUMBER, MAP_AS_DATE,
+        MAP_AS_DAY,   MAP_AS_TIME,   MAP_AS_BOOLEAN,
         MAP_AS_EMAIL, MAP_AS_DOMAIN, MAP_AS_CURRENCY};
     const char *names[COUNT_OF(formats) + 1] = {0};
     const char *near;
@@ -254,13 +289,14 @@ parse_property(struct reader *r, enum map_object o, const json_t *v)
         }
     }
     c->object = o;
+    c->line = line_of(r);
     c->format = MAP_AS_TEXT;
     c->property = arena_strdup(&m->arena, r->property);
     for (size_t i = 0; i < map_rows_count; i++) {
         if (map_rows[i].object == o &&
             strcmp(map_rows[i].property, c->property) == 0) {
             c->format = map_rows[i].format;
-            c->replaces = true;
+            c->replaces = &map_rows[i];
         }
     }
     m->custom_count++;
@@ -302,23 +338,40 @@ parse_object(struct reader *r, const json_t *tree)
     return ERR_OK;
 }
 
+/* Where the parser counts bytes, people count lines. */
+static enum err
+no_json(const char *text, struct fault *f)
+{
+    static const char byte[] = "byte ";
+    char *why = mem_strdup(f->message);
+    char *rest = why;
+    unsigned line = 1;
+    size_t at = 0;
+
+    if (text_has_prefix(why, byte)) {
+        at = strtoul(why + strlen(byte), &rest, 10);
+        rest += strspn(rest, ": ");
+    }
+    for (size_t i = 0; i < at && text[i] != '\0'; i++) {
+        line += text[i] == '\n' ? 1 : 0;
+    }
+    (void)fault_set(f, ERR_CONFIG, "mapping file, line %u: %s", line, rest);
+    mem_free(why);
+    return ERR_CONFIG;
+}
+
 enum err
 map_file_parse(struct mapping *m, const char *text, struct fault *f)
 {
     struct reader r = {.m = m, .text = text, .f = f};
     json_t *tree = NULL;
     size_t total = 0;
-    enum err err;
+    enum err err = ERR_OK;
     const char *key;
     json_t *v;
 
-    err = jsonx_parse(text, strlen(text), &tree, f);
-    if (err != ERR_OK) {
-        char *why = mem_strdup(f->message);
-
-        err = fault_set(f, ERR_CONFIG, "mapping file: %s", why);
-        mem_free(why);
-        return err;
+    if (jsonx_parse(text, strlen(text), &tree, f) != ERR_OK) {
+        return no_json(text, f);
     }
     if (!json_is_object(tree)) {
         err = wrong(&r, "expected an object, found %s", map_type_name(tree));
@@ -337,6 +390,7 @@ map_file_parse(struct mapping *m, const char *text, struct fault *f)
             goto fail;
         }
     }
+    map_needs(m);
 fail:
     json_decref(tree);
     return err;

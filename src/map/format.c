@@ -192,7 +192,7 @@ as_text(struct arena *a, const char *s, size_t n)
 }
 
 static const char *
-as_date(struct arena *a, const char *s, size_t n)
+as_date(struct arena *a, const char *s, size_t n, const char *tail)
 {
     int64_t us;
 
@@ -200,7 +200,7 @@ as_date(struct arena *a, const char *s, size_t n)
     if (time_parse(s, n, &us) != ERR_OK || n < 10) {
         return NULL;
     }
-    return arena_printf(a, "%.10sT00:00:00Z", s);
+    return arena_printf(a, "%.10s%s", s, tail);
 }
 
 static const char *
@@ -227,6 +227,25 @@ as_decimal(struct arena *a, const char *s, size_t n)
         return NULL;
     }
     return arena_strdup(a, dec_text(&d, text));
+}
+
+static const char *
+as_boolean(const char *s, size_t n)
+{
+    static const char *const words[] = {"true", "yes", "y", "false", "no", "n"};
+
+    trim(&s, &n);
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        size_t same = 0;
+
+        while (same < n && lower(s[same]) == words[i][same]) {
+            same++;
+        }
+        if (same == n && words[i][same] == '\0') {
+            return i < 3 ? "true" : "false";
+        }
+    }
+    return NULL;
 }
 
 static bool
@@ -375,12 +394,16 @@ map_format(struct arena *a, enum map_format f, const char *text, size_t n)
     case MAP_AS_KEY:
         return as_text(a, text, n);
     case MAP_AS_DATE:
-        return as_date(a, text, n);
+        return as_date(a, text, n, "T00:00:00Z");
+    case MAP_AS_DAY:
+        return as_date(a, text, n, "");
     case MAP_AS_TIME:
         return as_time(a, text, n);
     case MAP_AS_AMOUNT:
     case MAP_AS_NUMBER:
         return as_decimal(a, text, n);
+    case MAP_AS_BOOLEAN:
+        return as_boolean(text, n);
     case MAP_AS_EMAIL:
         return as_email(a, text, n);
     case MAP_AS_DOMAIN:

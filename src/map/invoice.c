@@ -140,6 +140,7 @@ decide_status(struct map_ctx *c, const json_t *row, const struct totals *t,
     if (same_word(status, "incomplete")) {
         c->status = "draft";
         c->out->open = true;
+        c->out->draft = true;
         return;
     }
     c->out->open = !settled;
@@ -372,6 +373,20 @@ checked_email(struct map_ctx *c, const json_t *row)
     return map_format(c->a, MAP_AS_EMAIL, text, n);
 }
 
+/* Only for noticing that money moved: what is no number is none. */
+static const char *
+header_balance(struct map_ctx *c, const json_t *row)
+{
+    const char *text;
+    size_t n;
+
+    if (map_scalar(c->a, json_object_get(row, "InvoiceBalanceAmount"), &text,
+                   &n) != MAP_VALUE) {
+        return NULL;
+    }
+    return map_format(c->a, MAP_AS_NUMBER, text, n);
+}
+
 static void
 read_header(struct map_ctx *c, const json_t *row)
 {
@@ -385,6 +400,7 @@ read_header(struct map_ctx *c, const json_t *row)
     out->account_name = map_read_text(c, row, "BillToCustomerName");
     out->contact_name = map_read_text(c, row, "BillToContact");
     out->contact_email = checked_email(c, row);
+    out->balance = header_balance(c, row);
     map_saw_version(c, map_read_stamp(c, row));
 }
 

@@ -11,7 +11,8 @@
  *     invoice.c customer.c payment.c   rules that are no row of the table
  *     build.c                          rows and own mapping to properties
  *     format.c, industry.c, method.c   one text to another
- *     file.c                           --mapping-file
+ *     file.c, needs.c, check.c         --mapping-file: reading it, what it asks
+ *                                      of Fusion, whether both systems have it
  *     record.c, equal.c                desired, hash, comparison
  */
 #include "ml/base.h"
@@ -31,13 +32,18 @@ enum map_scope {
     MAP_SCOPES
 };
 const char *map_scope_name(enum map_scope s); /* "account" ...; static */
+#define MAP_LINES "receivablesInvoiceLines"
+/* The resource its rows are of; lines are a child of theirs. False: none. */
+bool map_scope_resource(enum map_scope s, enum map_resource *r);
 
 enum map_format {
     MAP_AS_TEXT,
     MAP_AS_DATE,     /* midnight UTC of the calendar day as written */
+    MAP_AS_DAY,      /* the calendar day itself, YYYY-MM-DD */
     MAP_AS_TIME,     /* instant, milliseconds, Z */
     MAP_AS_AMOUNT,   /* plain decimal; anything else makes the row invalid */
     MAP_AS_NUMBER,   /* plain decimal; anything else is left out */
+    MAP_AS_BOOLEAN,  /* true or false, from these, yes, no, Y and N */
     MAP_AS_EMAIL,    /* lower case, checked */
     MAP_AS_DOMAIN,   /* host of a URL, without www. */
     MAP_AS_CURRENCY, /* three letters, upper case */
@@ -150,9 +156,6 @@ struct map_thing *map_build(struct map_ctx *c, enum map_object object);
 const char *map_thing_get(const struct map_thing *t, const char *property);
 /* desired and hash; the fate. Copies nothing else. */
 enum map_fate map_finish(struct map_ctx *c, enum map_kind kind);
-/* Whether a row's BusinessUnit is wanted. */
-bool map_unit_wanted(const struct mapping *m, const json_t *row);
-
 /* ---- the mapping itself ------------------------------------------------- */
 
 struct map_custom {
@@ -161,7 +164,8 @@ struct map_custom {
     struct map_source source[2]; /* the second when the row has none of it */
     const char *value;           /* a constant; NULL: source */
     enum map_format format;
-    bool replaces; /* rows.def has a row for it */
+    const struct map_row *replaces; /* the row of rows.def; NULL: added */
+    unsigned line;                  /* in the file */
 };
 struct mapping {
     struct arena arena;
@@ -169,7 +173,11 @@ struct mapping {
     const char **units; /* NULL-terminated; NULL: all */
     struct map_custom *custom;
     size_t custom_count;
+    /* needs.c; NULL where the file says nothing */
+    const char *const *expands[MAP_RESOURCES];
+    const char *fingerprint[MAP_KINDS];
 };
+void map_needs(struct mapping *m); /* fills these two */
 MUST_USE enum err map_file_parse(struct mapping *m, const char *text,
                                  struct fault *f);
 /* The own mapping's entry for a property, NULL: none. */

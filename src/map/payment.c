@@ -25,6 +25,7 @@ struct receipt {
     const char *id, *number, *customer, *currency;
     int64_t stamp;
     bool failed, reversed;
+    bool settled; /* cleared or reversed: its life is over */
     struct application *rows;
     size_t count;  /* rows that moved money onto an invoice */
     size_t listed; /* rows of any sort */
@@ -39,6 +40,20 @@ is_failed(const char *category)
 
     for (size_t i = 0; category != NULL && i < COUNT_OF(words); i++) {
         if (map_has_words(category, words[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+is_settled(const char *status)
+{
+    static const char *const words[] = {"cleared", "reversed"};
+
+    for (size_t i = 0; status != NULL && i < COUNT_OF(words); i++) {
+        if (map_has_words(status, words[i]) &&
+            strlen(status) == strlen(words[i])) {
             return true;
         }
     }
@@ -81,6 +96,7 @@ read_receipt(struct map_ctx *c, const json_t *row, struct receipt *r)
     r->failed = is_failed(category);
     r->reversed =
         category != NULL || map_read_text(c, row, "ReversalDate") != NULL;
+    r->settled = is_settled(map_read_text(c, row, "Status"));
     r->customer = map_read_text(c, row, "CustomerAccountNumber");
     if (r->customer == NULL &&
         (json_is_object(json_object_get(row, "CustomerAccountNumber")) ||
@@ -270,6 +286,7 @@ unapplied(struct map_ctx *c, const struct receipt *r, struct sums *s)
          !map_read_money(c, r->row, "Amount", &s->in))) {
         s->in = dec_zero();
     }
+    c->out->open = dec_sign(s->in) != 0 || !r->settled;
     if (dec_sign(s->in) < 0) {
         map_note(c, "value_ignored", "UnappliedAmount: is below zero");
         s->in = dec_zero();

@@ -128,7 +128,9 @@ map_record_json(const struct map_record *r, struct buf *out)
     jsonx_add_text(&w, "account_name", r->account_name);
     jsonx_add_text(&w, "contact_name", r->contact_name);
     jsonx_add_text(&w, "contact_email", r->contact_email);
+    jsonx_add_text(&w, "balance", r->balance);
     jsonx_add_bool(&w, "open", r->open);
+    jsonx_add_bool(&w, "draft", r->draft);
     jsonx_add_int(&w, "version_us", r->version_us);
     jsonx_add_text(&w, "hash", hash_text(&r->hash, hash));
     jsonx_key(&w, "desired");

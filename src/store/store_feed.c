@@ -8,42 +8,60 @@
 
 #include <string.h>
 
-static void
-finish_cursors(struct store_op *op, enum err err, const struct pg_reply *r,
-               const struct fault *f)
-{
-    struct store_cursor *rows;
-    size_t n;
-
-    if (err != ERR_OK) {
-        op->done.cursors(op->arg, err, NULL, 0, f);
-        return;
-    }
-    n = pg_rows(r, 0);
-    rows = mem_array(n, sizeof(*rows));
-    for (size_t i = 0; i < n; i++) {
-        rows[i].stream = pg_text(r, 0, i, "stream");
-        rows[i].stamp_us = pg_int(r, 0, i, "stamp_us");
-        rows[i].id = pg_text(r, 0, i, "id");
-    }
-    op->done.cursors(op->arg, ERR_OK, rows, n, f);
-    mem_free(rows);
-}
-
 enum err
-store_cursors(struct store *s, int64_t tenant, const char *feed,
-              store_cursors_fn *done, void *arg, struct store_op **op)
+store_feed_load(struct store *s, int64_t tenant, const char *feed,
+                store_json_fn *done, void *arg, struct store_op **op)
 {
-    struct store_op *o = store_op_new(s, finish_cursors, arg);
+    struct store_op *o = store_op_new(s, store_finish_json, arg);
     struct store_call c;
 
-    o->done.cursors = done;
+    o->done.json = done;
     store_call_init(&c, tenant);
     (void)store_call_add(
-        &c, SQL_CURSORS,
+        &c, SQL_FEED_LOAD,
         (const char *const[]){store_call_int(&c, tenant), feed});
     return store_op_send(o, &c, op);
 }
+
+/* ---- passes ------------------------------------------------------------- */
+
+static void
+add_pass(struct store_call *c, int64_t tenant, const char *feed,
+         const struct store_pass *p)
+{
+    const char *t = store_call_int(c, tenant);
+
+    if (p->begin) {
+        (void)store_call_add(
+            c, SQL_PASS_BEGIN,
+            (const char *const[]){t, feed, p->pass,
+                                  store_call_int(c, p->from_us),
+                                  store_call_int(c, p->to_us)});
+    } else {
+        (void)store_call_add(
+            c, SQL_PASS_MOVE,
+            (const char *const[]){t, feed, p->pass,
+                                  store_call_int(c, p->revision),
+                                  store_call_int(c, p->at_us), p->at_id,
+                                  p->done ? "true" : "false"});
+    }
+}
+
+enum err
+store_pass_save(struct store *s, int64_t tenant, const char *feed,
+                const struct store_pass *pass, store_done_fn *done, void *arg,
+                struct store_op **op)
+{
+    struct store_op *o = store_op_new(s, store_finish_none, arg);
+    struct store_call c;
+
+    o->done.none = done;
+    store_call_init(&c, tenant);
+    add_pass(&c, tenant, feed, pass);
+    return store_op_send(o, &c, op);
+}
+
+/* ---- intake ------------------------------------------------------------- */
 
 static void
 finish_intake(struct store_op *op, enum err err, const struct pg_reply *r,
@@ -97,7 +115,9 @@ store_intake(struct store *s, const struct store_intake *in,
                               store_call_int(&c, in->read_us), records,
                               store_call_int(&c, (int64_t)in->read),
                               store_call_int(&c, (int64_t)in->filtered),
-                              store_call_int(&c, (int64_t)in->invalid)});
+                              store_call_int(&c, (int64_t)in->invalid),
+                              store_call_int(&c, in->late_before_us),
+                              store_call_int(&c, in->late_clock_us)});
     /* Saves parsing the page again; a false hit does nothing in SQL. As a
      * value: every invoice has a key of that name. */
     if (strstr(records, ":\"customer\"") != NULL ||
@@ -112,6 +132,18 @@ store_intake(struct store *s, const struct store_intake *in,
             (const char *const[]){tenant, in->feed, in->cursor.stream,
                                   store_call_int(&c, in->cursor.stamp_us),
                                   in->cursor.id});
+    }
+    if (in->scanned != NULL) {
+        (void)store_call_add(
+            &c, SQL_INTAKE_SCANNED,
+            (const char *const[]){tenant, in->feed, in->scanned,
+                                  store_call_int(&c, in->scanned_us),
+                                  store_call_int(&c, in->overlap_us)});
+    }
+    for (size_t i = 0; i < COUNT_OF(in->passes); i++) {
+        if (in->passes[i].pass != NULL) {
+            add_pass(&c, in->tenant, in->feed, &in->passes[i]);
+        }
     }
     if (has_rows(in->notes)) {
         (void)store_call_add(
@@ -205,17 +237,115 @@ store_wanted(struct store *s, int64_t tenant, unsigned limit,
     return store_op_send(o, &c, op);
 }
 
-enum err
-store_open_invoices(struct store *s, int64_t tenant, unsigned limit,
-                    store_json_fn *done, void *arg, struct store_op **op)
+static enum err
+list_open(struct store *s, enum store_sql_id id, int64_t tenant, int64_t age_ms,
+          unsigned limit, store_json_fn *done, void *arg, struct store_op **op)
 {
     struct store_op *o = store_op_new(s, store_finish_json, arg);
     struct store_call c;
 
     o->done.json = done;
     store_call_init(&c, tenant);
-    (void)store_call_add(&c, SQL_OPEN_INVOICES,
+    (void)store_call_add(&c, id,
                          (const char *const[]){store_call_int(&c, tenant),
+                                               store_call_int(&c, age_ms),
+                                               store_call_int(&c, limit)});
+    return store_op_send(o, &c, op);
+}
+
+enum err
+store_open_invoices(struct store *s, int64_t tenant, int64_t age_ms,
+                    unsigned limit, store_json_fn *done, void *arg,
+                    struct store_op **op)
+{
+    return list_open(s, SQL_OPEN_INVOICES, tenant, age_ms, limit, done, arg,
+                     op);
+}
+
+enum err
+store_open_receipts(struct store *s, int64_t tenant, int64_t age_ms,
+                    unsigned limit, store_json_fn *done, void *arg,
+                    struct store_op **op)
+{
+    return list_open(s, SQL_OPEN_RECEIPTS, tenant, age_ms, limit, done, arg,
+                     op);
+}
+
+enum err
+store_receipts_stale(struct store *s, int64_t tenant, const char *rows,
+                     store_json_fn *done, void *arg, struct store_op **op)
+{
+    struct store_op *o = store_op_new(s, store_finish_json, arg);
+    struct store_call c;
+
+    o->done.json = done;
+    store_call_init(&c, tenant);
+    (void)store_call_add(
+        &c, SQL_RECEIPTS_STALE,
+        (const char *const[]){store_call_int(&c, tenant), rows});
+    return store_op_send(o, &c, op);
+}
+
+enum err
+store_balances(struct store *s, int64_t tenant, const char *after,
+               const char *upto, const char *rows, store_json_fn *done,
+               void *arg, struct store_op **op)
+{
+    struct store_op *o = store_op_new(s, store_finish_json, arg);
+    struct store_call c;
+
+    o->done.json = done;
+    store_call_init(&c, tenant);
+    (void)store_call_add(
+        &c, SQL_BALANCES,
+        (const char *const[]){store_call_int(&c, tenant), after, upto, rows});
+    return store_op_send(o, &c, op);
+}
+
+enum err
+store_drafts(struct store *s, int64_t tenant, const char *after, unsigned limit,
+             store_json_fn *done, void *arg, struct store_op **op)
+{
+    struct store_op *o = store_op_new(s, store_finish_json, arg);
+    struct store_call c;
+
+    o->done.json = done;
+    store_call_init(&c, tenant);
+    (void)store_call_add(&c, SQL_DRAFTS,
+                         (const char *const[]){store_call_int(&c, tenant),
+                                               after,
+                                               store_call_int(&c, limit)});
+    return store_op_send(o, &c, op);
+}
+
+enum err
+store_gone(struct store *s, int64_t tenant, const char *ids,
+           store_done_fn *done, void *arg, struct store_op **op)
+{
+    struct store_op *o = store_op_new(s, store_finish_none, arg);
+    struct store_call c;
+
+    o->done.none = done;
+    store_call_init(&c, tenant);
+    (void)store_call_add(
+        &c, SQL_GONE, (const char *const[]){store_call_int(&c, tenant), ids});
+    return store_op_send(o, &c, op);
+}
+
+enum err
+store_known(struct store *s, int64_t tenant, const char *kind,
+            const char *after, int64_t before_us, unsigned limit,
+            store_json_fn *done, void *arg, struct store_op **op)
+{
+    struct store_op *o = store_op_new(s, store_finish_json, arg);
+    struct store_call c;
+
+    o->done.json = done;
+    store_call_init(&c, tenant);
+    (void)store_call_add(&c, SQL_KNOWN,
+                         (const char *const[]){store_call_int(&c, tenant), kind,
+                                               after,
+                                               store_call_int(&c, before_us),
                                                store_call_int(&c, limit)});
     return store_op_send(o, &c, op);
 }

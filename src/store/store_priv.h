@@ -13,7 +13,7 @@
 #include "store_sql.h"
 
 enum { STORE_MAGIC = 0x73746f72, STORE_OP_MAGIC = 0x73746f70 };
-enum { STORE_STEPS_MAX = 8 };
+enum { STORE_STEPS_MAX = 12 };
 
 struct store {
     unsigned magic;
@@ -40,7 +40,6 @@ struct store_op {
         store_json_fn *json;
         store_tenants_fn *tenants;
         store_lease_fn *lease;
-        store_cursors_fn *cursors;
         store_intake_fn *intake;
         store_claim_fn *claim;
         store_outcome_fn *outcome;

@@ -79,6 +79,9 @@ add_report(struct store_call *c, const struct store_report_spec *spec)
         return store_call_add(c, SQL_REPORT_LEASES, plain);
     case STORE_REPORT_JOBS:
         return store_call_add(c, SQL_REPORT_JOBS, plain);
+    case STORE_REPORT_CONSERVATION:
+        (void)store_call_add(c, SQL_WITHOUT_JIT, NULL);
+        return store_call_add(c, SQL_REPORT_CONSERVATION, plain);
     }
     ML_ASSERT(false);
     return 0;
@@ -94,5 +97,21 @@ store_report(struct store *s, const struct store_report_spec *spec,
     o->done.json = done;
     store_call_init(&c, 0);
     o->at = add_report(&c, spec);
+    return store_op_send(o, &c, op);
+}
+
+enum err
+store_conservation(struct store *s, const char *worker, int64_t age_ms,
+                   store_json_fn *done, void *arg, struct store_op **op)
+{
+    struct store_op *o = store_op_new(s, store_finish_json, arg);
+    struct store_call c;
+
+    o->done.json = done;
+    store_call_init(&c, 0);
+    (void)store_call_add(&c, SQL_WITHOUT_JIT, NULL);
+    o->at = store_call_add(
+        &c, SQL_CONSERVATION_CHECK,
+        (const char *const[]){worker, store_call_int(&c, age_ms)});
     return store_op_send(o, &c, op);
 }

@@ -31,7 +31,8 @@ member_wanted(const struct member *m)
 bool
 member_is_done(const struct member *m)
 {
-    return m->state_op == NULL && (!m->at_work || m->polled);
+    return m->state_op == NULL && m->take_op == NULL &&
+           (!m->at_work || m->polled);
 }
 
 /* ---- what the feeds tell ------------------------------------------------ */
@@ -56,6 +57,9 @@ on_idle(void *arg)
     struct member *m = member_from(arg);
 
     m->polled = true;
+    if (m->take_op == NULL) {
+        requests_polled(m);
+    }
     dispatch_poke(m->portal->dispatch, m->row.id);
     portal_check(m->portal);
 }
@@ -178,6 +182,9 @@ open_feeds(struct member *m)
         .worker = t->config.worker,
         .since_us = m->settings.since_us,
         .overlap_ms = c->fusion_overlap,
+        .wide_ms = c->fusion_overlap_daily,
+        .daily_ms = c->fusion_daily,
+        .open_age_ms = c->fusion_open_age,
         .behind_ms = c->fusion_behind,
         .page = (unsigned)c->fusion_page,
         .retry_base_ms = c->retry_base,
@@ -190,6 +197,7 @@ open_feeds(struct member *m)
     m->feeds =
         feeds_new(t->loop, t->store, m->fusion, m->map, &config, &events);
     if (t->config.once) {
+        requests_take_once(m);
         feeds_poll_once(m->feeds);
     } else {
         feeds_start(m->feeds);
@@ -256,6 +264,7 @@ member_stop(struct member *m)
         store_cancel(m->learn_op);
         m->learn_op = NULL;
     }
+    requests_drop(m);
     feeds_free(m->feeds);
     hubspot_free(m->hubspot);
     fusion_free(m->fusion);
@@ -283,6 +292,7 @@ copy_row(struct member *m, const struct store_tenant *row)
     m->row.settings = arena_strdup(a, row->settings);
     m->row.sealed = arena_strdup(a, row->sealed);
     m->row.learned = arena_strdup(a, row->learned);
+    m->row.asked = row->asked;
 }
 
 struct member *

@@ -9,6 +9,7 @@
  *   clients.c   the HubSpot and Fusion clients made from them
  *   member.c    one tenant at work: clients, mapping, feeds
  *   portal.c    one portal: its lease, its dispatcher, its members
+ *   requests.c  what commands ask of this worker
  *   tenants.c   loading, noticing changes, start and stop of all
  */
 #include "ml/jsonx.h"
@@ -44,7 +45,8 @@ struct member {
     bool at_work, broken; /* broken: its settings cannot be used */
     bool polled;          /* once: its feeds have polled to their end */
     bool seen;            /* by the reload under way */
-    struct store_op *state_op, *learn_op;
+    struct store_op *state_op, *learn_op, *take_op;
+    json_t *asked;           /* once: requests to answer after the polls */
     struct loop_timer again; /* halted: another try */
 };
 
@@ -78,7 +80,8 @@ struct tenants {
     struct tenants_events events;
     struct list portals;
     struct fault unable; /* the first tenant that cannot be opened here */
-    struct store_op *load_op;
+    struct store_op *load_op, *take_op, *answer_op;
+    json_t *answers, *answering; /* to requests: to be stored, being stored */
     struct loop_timer reload;
     struct loop_call ending;
     bool loaded, stopping, told;
@@ -111,5 +114,14 @@ struct member *portal_member(struct portal *p, int64_t tenant);
 void tenants_check(struct tenants *t); /* once: all portals finished? stopping:
                                           all released? */
 void tenants_reload_soon(struct tenants *t);
+struct member *tenants_member(struct tenants *t, int64_t id); /* or NULL */
+
+/* requests.c */
+void requests_look(struct tenants *t); /* after a reload: takes what is open */
+void requests_take_once(struct member *m); /* before its polls begin */
+void requests_polled(struct member *m);    /* once: they have ended */
+bool requests_are_settled(const struct tenants *t); /* all answers stored */
+void requests_drop(struct member *m);   /* left to the next holder */
+void requests_close(struct tenants *t);
 
 #endif

@@ -18,8 +18,8 @@ tenants_from(void *arg)
 
 /* ---- loading ------------------------------------------------------------ */
 
-static struct member *
-find_member(struct tenants *t, int64_t id)
+struct member *
+tenants_member(struct tenants *t, int64_t id)
 {
     struct list *item, *next;
 
@@ -54,13 +54,14 @@ has_changed(const struct member *m, const struct store_tenant *row,
 static void
 take_row(struct tenants *t, const struct store_tenant *row, struct arena *a)
 {
-    struct member *m = find_member(t, row->id);
+    struct member *m = tenants_member(t, row->id);
     const char *key = portal_key(row, a);
     struct portal *p;
     bool changed;
 
     if (m != NULL && !has_changed(m, row, key)) {
         m->seen = true;
+        m->row.asked = row->asked;
         return;
     }
     if (m != NULL) {
@@ -138,6 +139,7 @@ on_loaded(void *arg, enum err err, const struct store_tenant *rows, size_t n,
     arena_fini(&a);
     t->loaded = true;
     forget_unseen(t);
+    requests_look(t);
     tenants_check(t);
 }
 
@@ -209,7 +211,8 @@ on_ending(void *arg)
         }
         return;
     }
-    if (t->config.once && t->loaded && !t->told && all_finished(t)) {
+    if (t->config.once && t->loaded && !t->told && all_finished(t) &&
+        requests_are_settled(t)) {
         t->told = true;
         t->events.finished(t->events.arg);
     }
@@ -275,6 +278,7 @@ tenants_free(struct tenants *t)
         portal_free(CONTAINER_OF(item, struct portal, link));
     }
     store_cancel(t->load_op);
+    requests_close(t);
     loop_timer_stop(&t->reload);
     loop_call_cancel(&t->ending);
     t->magic = 0;

@@ -65,7 +65,7 @@ find_key(const struct vault *v, const char *id, size_t len)
 static bool
 read_key(const char *text, size_t n, struct key *k)
 {
-    char *copy = mem_strndup(text, n);
+    char *copy = mem_dup(text, n);
     unsigned char *bytes = NULL;
     size_t len = 0;
     bool ok = base64_decode(copy, &bytes, &len) == ERR_OK && len == KEY_BYTES;

@@ -81,6 +81,7 @@ export class Scene {
       ML_MASTER_KEY_FILE: this.key,
       ML_LISTEN: 'off',
       ML_FUSION_BEHIND: '0s',
+      ML_FUSION_OPEN_AGE: '0s',
       ML_LOG_FORMAT: 'text',
       ML_LOG_LEVEL: process.env.LOG ?? 'info',
     };

@@ -316,6 +316,14 @@ stamp_sweep(const struct world *w, enum kind k, struct stamp_index *x)
     x->stale = 0;
 }
 
+void
+stamp_clean(struct world *w, enum kind k)
+{
+    if (w->by_stamp[k].stale > 0) {
+        stamp_sweep(w, k, &w->by_stamp[k]);
+    }
+}
+
 static void
 stamp_insert(struct world *w, enum kind k, uint32_t idx, int64_t stamp)
 {
@@ -345,6 +353,9 @@ world_touch(struct world *w, enum kind k, uint32_t idx, int64_t stamp)
     int64_t *slot = stamp_slot(w, k, idx);
 
     if (*slot != 0) {
+        if (w->forward && stamp < *slot) {
+            stamp = *slot + 1;
+        }
         if (*slot == stamp) {
             return;
         }
@@ -479,6 +490,9 @@ world_new_at(const struct sim_options *o, size_t index, int64_t now_us)
     w->next_extra = EXTRA_ID_BASE;
     arena_init(&w->texts);
     map_init(&w->by_number);
+    map_init(&w->flex);
+    w->receipts_bump = true;
+    w->lines_bump = true;
     world_fill(w, o);
     for (int k = 0; k < K_COUNT; k++) {
         index_build(w, (enum kind)k);
@@ -508,6 +522,7 @@ world_free(struct world *w)
     }
     mem_free(w->apps);
     map_fini(&w->by_number);
+    map_fini(&w->flex);
     arena_fini(&w->texts);
     mem_free(w);
 }

@@ -175,7 +175,11 @@ struct world {
     struct stamp_index by_stamp[K_COUNT];
     struct map by_number; /* AccountNumber -> index + 1 */
     int64_t next_extra;   /* ids of lines added later */
+    struct map flex;      /* flexfields set by hand: path -> text */
     bool payments_bump;   /* an application stamps the invoice's header */
+    bool receipts_bump;   /* an application stamps the receipt */
+    bool lines_bump;      /* a new total stamps the invoice's header */
+    bool forward;         /* stamps of a record only grow, meanwhile */
 };
 
 /* ---- data.c: records, ids, order ---------------------------------------- */
@@ -193,6 +197,8 @@ void world_touch(struct world *w, enum kind k, uint32_t idx, int64_t stamp);
 /* First entry with a stamp >= us. */
 size_t stamp_seek(const struct stamp_index *x, int64_t us);
 bool stamp_live(const struct world *w, enum kind k, size_t at);
+/* Drops stale entries, so that places can be counted. */
+void stamp_clean(struct world *w, enum kind k);
 /* A zeroed record at the end; invalidates pointers of its kind. */
 uint32_t world_add(struct world *w, enum kind k);
 void world_bury(struct world *w, enum kind k, uint32_t idx);
@@ -239,6 +245,9 @@ const char *line_text(const struct line *l, struct arena *a);
 
 void world_fill(struct world *w, const struct sim_options *o);
 uint32_t gen_customer(struct world *w, struct rng *r, int64_t now_us);
+/* The nth account (0..) of a party; the caller sets its stamp. */
+uint32_t gen_account(struct world *w, uint32_t party, unsigned nth,
+                     struct rng *r);
 void line_fill(const struct world *w, uint32_t invoice, unsigned k,
                struct line *l);
 /* Line k as it is now. */
@@ -248,6 +257,8 @@ void invoice_line(const struct world *w, uint32_t invoice, unsigned k,
 /* ---- data_ops.c: changes; `now` is the stamp they get ------------------- */
 
 uint32_t op_customer(struct world *w, int64_t now);
+/* One more account of a party. */
+uint32_t op_account(struct world *w, uint32_t party, int64_t now);
 uint32_t op_person(struct world *w, uint32_t party, int64_t now);
 uint32_t op_invoice(struct world *w, uint32_t customer, unsigned n_lines,
                     unsigned currency, int64_t now);
@@ -281,7 +292,36 @@ uint32_t op_adjust(struct world *w, uint32_t invoice, int64_t amount,
 
 /* ---- data_mutate.c ------------------------------------------------------ */
 
-/* n random changes; gives {"changes": [{"op","kind","id"}...]}. */
-json_t *world_mutate(struct world *w, unsigned n, uint64_t seed, int64_t now);
+enum {
+    MUTATE_CUSTOMERS = 1,
+    MUTATE_INVOICES = 2,
+    MUTATE_RECEIPTS = 4,
+    MUTATE_CREDITS = 8,
+    MUTATE_ALL = 15
+};
+struct mutation {
+    unsigned n, groups; /* MUTATE_... */
+    uint64_t seed;
+    int64_t now;
+    int64_t late_us; /* half of them get a stamp up to so much older */
+};
+/* Random changes; gives {"changes": [{"op","kind","id"}...]}. A late change
+ * never sets a record's own stamp back: who changed it before had committed. */
+json_t *world_mutate(struct world *w, const struct mutation *m);
+
+/* ---- data_bulk.c -------------------------------------------------------- */
+
+struct bulk {
+    enum kind kind;
+    size_t n;
+    bool fresh;        /* new records, else existing ones spread evenly */
+    int64_t at, step;  /* stamp of the first, and what each next has more */
+    uint32_t customer; /* of new invoices and receipts; NONE: all in turn */
+    unsigned lines, currency;
+    int64_t amount; /* of new receipts */
+};
+/* Stamps many records as one long statement does; gives their ids. NULL: no
+ * new ones of that kind, or there is no customer. */
+json_t *world_bulk(struct world *w, const struct bulk *b);
 
 #endif

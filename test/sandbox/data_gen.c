@@ -92,7 +92,7 @@ gen_party(struct world *w, struct rng *r, bool supplier)
     return p;
 }
 
-static uint32_t
+uint32_t
 gen_account(struct world *w, uint32_t party, unsigned nth, struct rng *r)
 {
     uint32_t c = world_add(w, K_CUSTOMER);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: UNLICENSED */
 /*
  * A busy day in receivables: n random changes of every kind, each one valid,
- * each with its own stamp, and told in the answer. The same world, seed and n
- * change the same records.
+ * each with its own stamp, and told in the answer. The same world and mutation
+ * change the same records. Late ones are stamped in the past, as what a long
+ * statement changed and only now committed.
  */
 #include "data.h"
 
@@ -370,27 +371,54 @@ adjust(struct day *d)
                          d->now));
 }
 
-static change_fn *const changes[] = {
-    new_customer, rename_customer, change_party,  new_person,     change_person,
-    new_invoice,  new_invoice,     change_header, add_line,       remove_line,
-    change_line,  change_status,   move_invoice,  delete_invoice, touch_invoice,
-    new_receipt,  new_receipt,     loose_receipt, apply_more,     unapply,
-    reverse,      credit,          adjust,        put_on_account,
+static const struct {
+    change_fn *run;
+    unsigned group;
+} changes[] = {
+    {new_customer, MUTATE_CUSTOMERS},  {rename_customer, MUTATE_CUSTOMERS},
+    {change_party, MUTATE_CUSTOMERS},  {new_person, MUTATE_CUSTOMERS},
+    {change_person, MUTATE_CUSTOMERS}, {new_invoice, MUTATE_INVOICES},
+    {new_invoice, MUTATE_INVOICES},    {change_header, MUTATE_INVOICES},
+    {add_line, MUTATE_INVOICES},       {remove_line, MUTATE_INVOICES},
+    {change_line, MUTATE_INVOICES},    {change_status, MUTATE_INVOICES},
+    {move_invoice, MUTATE_INVOICES},   {delete_invoice, MUTATE_INVOICES},
+    {touch_invoice, MUTATE_INVOICES},  {new_receipt, MUTATE_RECEIPTS},
+    {new_receipt, MUTATE_RECEIPTS},    {loose_receipt, MUTATE_RECEIPTS},
+    {apply_more, MUTATE_RECEIPTS},     {unapply, MUTATE_RECEIPTS},
+    {reverse, MUTATE_RECEIPTS},        {credit, MUTATE_CREDITS},
+    {adjust, MUTATE_CREDITS},          {put_on_account, MUTATE_RECEIPTS},
 };
 
+/* The stamp of the next change: in order, or in half of the cases older. */
+static int64_t
+moment_of(struct day *d, const struct mutation *m, unsigned done)
+{
+    int64_t now = m->now + done;
+
+    if (m->late_us > 0 && rng_percent(&d->r, 50)) {
+        now -= rng_range(&d->r, 0, m->late_us);
+    }
+    return now;
+}
+
 json_t *
-world_mutate(struct world *w, unsigned n, uint64_t seed, int64_t now)
+world_mutate(struct world *w, const struct mutation *m)
 {
     static const char *const kinds[K_COUNT] = {"customer",  "party",   "person",
                                                "invoice",   "receipt", "memo",
                                                "adjustment"};
-    struct day d = {.w = w, .now = now};
+    struct day d = {.w = w};
     json_t *list = json_array();
     unsigned done = 0;
 
-    d.r = rng_of(w, 41, seed);
-    for (unsigned tries = 0; done < n && tries < n * 20 + 100; tries++) {
-        if (!changes[rng_next(&d.r) % COUNT_OF(changes)](&d)) {
+    d.r = rng_of(w, 41, m->seed);
+    w->forward = m->late_us > 0;
+    for (unsigned tries = 0; done < m->n && tries < m->n * 20 + 100; tries++) {
+        size_t which = rng_next(&d.r) % COUNT_OF(changes);
+
+        d.now = moment_of(&d, m, done);
+        if ((changes[which].group & m->groups) == 0 ||
+            !changes[which].run(&d)) {
             continue;
         }
         (void)json_array_append_new(
@@ -398,7 +426,7 @@ world_mutate(struct world *w, unsigned n, uint64_t seed, int64_t now)
             json_pack("{s:s, s:s, s:I}", "op", d.op, "kind", kinds[d.kind],
                       "id", (json_int_t)world_id(w, d.kind, d.idx)));
         done++;
-        d.now++;
     }
+    w->forward = false;
     return json_pack("{s:o}", "changes", list);
 }

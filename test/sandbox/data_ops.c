@@ -6,7 +6,8 @@
  * applied was unapplied before. A refused change changes nothing.
  *
  * A change stamps the rows that Fusion stamps: paying touches the receipt and
- * the installment, not the invoice's header (unless payments_bump is set).
+ * the installment, not the invoice's header (unless payments_bump is set; and
+ * not even the receipt without receipts_bump).
  *
  * While the first state is made the indexes are empty; world_touch() then
  * inserts in any order and index_build() sorts once at the end.
@@ -63,6 +64,18 @@ op_customer(struct world *w, int64_t now)
         w->persons[i].stamp = 0;
         world_touch(w, K_PERSON, (uint32_t)i, now);
     }
+    return c;
+}
+
+uint32_t
+op_account(struct world *w, uint32_t party, int64_t now)
+{
+    struct rng r = rng_of(w, 31, w->n[K_CUSTOMER]);
+    uint32_t c = gen_account(w, party, 1, &r);
+
+    w->customers[c].created = now;
+    w->customers[c].stamp = 0;
+    world_touch(w, K_CUSTOMER, c, now);
     return c;
 }
 
@@ -251,7 +264,9 @@ retotal(struct world *w, uint32_t invoice, int64_t now)
         last->stamp = now;
         last->closed = installment_balance(last) == 0 ? day_of(now) : 0;
     }
-    touch(w, K_INVOICE, invoice, now);
+    if (w->lines_bump) {
+        touch(w, K_INVOICE, invoice, now);
+    }
     return true;
 }
 
@@ -526,7 +541,7 @@ op_apply(struct world *w, uint32_t receipt, uint32_t invoice, int64_t amount,
         return 0;
     }
     done = spend(w, row, amount, p->unapplied, now);
-    if (done != 0) {
+    if (done != 0 && w->receipts_bump) {
         touch(w, K_RECEIPT, receipt, now);
     }
     return done;
@@ -545,7 +560,9 @@ op_on_account(struct world *w, uint32_t receipt, int64_t amount, int64_t now)
             (struct app){
                 .source = receipt, .invoice = NONE, .amount = put, .used = put},
             now);
-    touch(w, K_RECEIPT, receipt, now);
+    if (w->receipts_bump) {
+        touch(w, K_RECEIPT, receipt, now);
+    }
     return put;
 }
 
@@ -585,7 +602,7 @@ op_unapply(struct world *w, uint32_t receipt, uint32_t invoice, int64_t now)
         net.used = -net.used;
         app_add(w, net, now);
     }
-    if (done != 0) {
+    if (done != 0 && w->receipts_bump) {
         touch(w, K_RECEIPT, receipt, now);
     }
     return done;
@@ -664,6 +681,9 @@ op_adjust(struct world *w, uint32_t invoice, int64_t amount, int64_t now)
         i->stamp = now;
         i->closed = installment_balance(i) == 0 ? day_of(now) : 0;
         touch(w, K_ADJUSTMENT, idx, now);
+        if (w->payments_bump) {
+            touch(w, K_INVOICE, invoice, now);
+        }
         return idx;
     }
     return NONE;

@@ -333,8 +333,7 @@ invoice_email(const struct world *w, uint32_t v, struct arena *a)
         return or_null(w->invoices[v].email);
     }
     billed = invoice_billed(w, v);
-    if (billed != NULL && billed->billed_name != NULL &&
-        rng_percent(&r, 70)) {
+    if (billed != NULL && billed->billed_name != NULL && rng_percent(&r, 70)) {
         return billed->billed_email;
     }
     if (rng_percent(&r, 4)) {

@@ -78,6 +78,7 @@ pod_fini(struct fusion_sim *s, struct pod *pod)
     pod_revoke(s, pod);
     world_free(pod->w);
     mem_free(pod->jwt_key);
+    mem_free(pod->jwt_kid);
     mem_free(pod->busy);
 }
 
@@ -86,7 +87,7 @@ pod_world(struct fusion_sim *s, struct pod *pod)
 {
     if (pod->w == NULL) {
         pod->w = world_new(&s->o, pod->index);
-        pod->w->payments_bump = pod->sw[SW_payments_bump_invoice] != 0;
+        pod_flags(pod);
     }
     return pod->w;
 }
@@ -479,6 +480,24 @@ throttled(struct pod *pod)
     return every > 0 && pod->requests % every == 0;
 }
 
+/* Login was fine, the pod says no all the same. */
+static bool
+turned_away(struct fusion_sim *s, struct pod *pod)
+{
+    int64_t *next = &pod->sw[SW_unauthorized_next];
+    int64_t every = pod->sw[SW_unauthorized_every];
+
+    if (*next > 0) {
+        (*next)--;
+    } else if (every <= 0 || pod->requests % every != 0) {
+        return false;
+    }
+    if (pod->sw[SW_unauthorized_revokes] != 0) {
+        pod_revoke(s, pod);
+    }
+    return true;
+}
+
 /* True: the request ends here. */
 static bool
 trouble(struct pod *pod, const struct sim_request *r, struct sim_reply *p)
@@ -610,6 +629,35 @@ answer(struct fctx *c, struct sim_reply *p)
     }
 }
 
+/* ---- moments of change -------------------------------------------------- */
+
+/* A collection was read: now and then the pod goes on working before the next
+ * request comes. */
+static void
+move_on(struct fctx *c)
+{
+    const int64_t *on = c->pod->sw;
+    struct mutation m = {.n = (unsigned)on[SW_mutate_count],
+                         .groups = (unsigned)on[SW_mutate_groups],
+                         .now = c->now,
+                         .late_us = on[SW_late_seconds] * 1000000};
+    json_t *done = NULL;
+
+    if (c->n_lists == 0 || on[SW_mutate_every] <= 0) {
+        return;
+    }
+    c->pod->lists++;
+    if (c->pod->lists % on[SW_mutate_every] != 0) {
+        return;
+    }
+    m.seed = (uint64_t)on[SW_mutate_seed] * 1000003 + (uint64_t)c->pod->rounds;
+    c->pod->rounds++;
+    done = world_mutate(c->w, &m);
+    c->pod->mutations +=
+        (int64_t)json_array_size(json_object_get(done, "changes"));
+    json_decref(done);
+}
+
 static void
 serve(struct fusion_sim *s, struct pod *pod, const struct sim_request *r,
       struct sim_reply *p)
@@ -637,6 +685,7 @@ serve(struct fusion_sim *s, struct pod *pod, const struct sim_request *r,
               *rest == '/' ? rest + 1 : rest);
     }
     answer(&c, p);
+    move_on(&c);
     arena_fini(&a);
 }
 
@@ -659,6 +708,13 @@ fusion_sim_handle(void *sim, const struct sim_request *r, struct sim_reply *p)
     pod->requests++;
     p->scope = pod->scope;
     date_header(p, pod_now(pod, r));
+    if (turned_away(s, pod)) {
+        (void)too_many(pod, r); /* it is in flight like any other */
+        unauthorized(pod, p);
+        p->delay_ms = pod->sw[SW_latency_ms];
+        pod->refused++;
+        return;
+    }
     if (trouble(pod, r, p)) {
         p->operation = "trouble";
         p->delay_ms = pod->sw[SW_latency_ms];

@@ -37,6 +37,9 @@ struct pod {
     char *jwt_key;                     /* PEM; NULL: signatures unchecked */
     struct list tokens;
     int64_t token_requests, requests, refused;
+    int64_t looked; /* rows that reads have looked at */
+    int64_t lists, rounds, mutations; /* of mutate_every */
+    char *jwt_kid;                    /* the key's alias; NULL: any */
     int64_t token_second, token_in_second;
     int64_t *busy; /* when each request in flight will be over */
     size_t n_busy, most_busy;
@@ -151,8 +154,8 @@ struct fctx {
     int version;
     bool only_data, raw; /* raw: a dump, nothing hidden */
     struct buf *out;
-    size_t n_rows;
-    int status; /* 0: fine so far */
+    size_t n_rows, n_lists; /* collections read */
+    int status;             /* 0: fine so far */
     const char *code, *error;
     const char *redirect;
 };
@@ -254,6 +257,8 @@ void dump_write(struct fctx *c, const char *kind, const char *id,
 /* fusion_switch.c */
 void switches_default(struct pod *pod);
 bool switch_set(struct pod *pod, const char *name, const char *value);
+/* Tells the world what the switches say of its changes. */
+void pod_flags(struct pod *pod);
 json_t *switches_json(const struct pod *pod);
 /* All that a request wants set, as texts by name. New reference. */
 json_t *switches_wanted(const struct sim_request *r);

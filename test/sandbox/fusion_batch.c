@@ -110,7 +110,8 @@ batch_handle(struct fctx *c, const char *api)
         (void)fail(c, sw(c, SW_batch) ? 415 : 404, "11",
                    "Batch requests are not supported.");
     } else if (json_array_size(parts) == 0 ||
-               json_array_size(parts) > PARTS_MAX) {
+               json_array_size(parts) > PARTS_MAX ||
+               (int64_t)json_array_size(parts) > c->pod->sw[SW_batch_limit]) {
         (void)fail(c, 400, "27540", "The batch has no or too many parts.");
     } else {
         jw_open(&j, '{');

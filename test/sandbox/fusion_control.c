@@ -5,37 +5,22 @@
  * stamp from the pod's clock; age_s=N sets it N seconds back, which is how a
  * late commit looks: a row that appears now with an older LastUpdateDate.
  */
-#include "fusion.h"
+#include "fusion_control.h"
 
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARTS = 6 };
-
-struct ctl {
-    struct fusion_sim *s;
-    struct pod *pod;
-    struct world *w;
-    const struct sim_request *r;
-    struct sim_reply *p;
-    struct arena *a;
-    const char *part[PARTS];
-    size_t n;
-    int64_t now;
-    bool del;
-};
-
 /* ---- parameters and answers --------------------------------------------- */
 
-static const char *
+const char *
 arg(const struct ctl *k, const char *name)
 {
     return sim_query(k->r, name);
 }
 
-static int64_t
+int64_t
 arg_int(const struct ctl *k, const char *name, int64_t other)
 {
     const char *v = arg(k, name);
@@ -43,8 +28,7 @@ arg_int(const struct ctl *k, const char *name, int64_t other)
     return v == NULL ? other : strtoll(v, NULL, 10);
 }
 
-/* Decimal text to thousandths; false when absent or no number. */
-static bool
+bool
 amount_of(const char *text, size_t n, unsigned scale, int64_t *out)
 {
     struct dec d;
@@ -64,7 +48,7 @@ amount_of(const char *text, size_t n, unsigned scale, int64_t *out)
     return true;
 }
 
-static bool
+bool
 arg_amount(const struct ctl *k, const char *name, unsigned scale, int64_t *out)
 {
     const char *v = arg(k, name);
@@ -72,13 +56,13 @@ arg_amount(const struct ctl *k, const char *name, unsigned scale, int64_t *out)
     return v != NULL && amount_of(v, strlen(v), scale, out);
 }
 
-static void
+void
 refuse(struct ctl *k, int status, const char *why)
 {
     sim_reply_json(k->p, status, json_pack("{s:s}", "error", why));
 }
 
-static void
+void
 tell(struct ctl *k, enum kind kind, uint32_t idx)
 {
     char text[TIME_TEXT_MAX];
@@ -90,8 +74,7 @@ tell(struct ctl *k, enum kind kind, uint32_t idx)
                   stamp_text(world_stamp(k->w, kind, idx), 0, text)));
 }
 
-/* The record of part 2; NONE and an answer when there is none. */
-static uint32_t
+uint32_t
 target(struct ctl *k, enum kind kind)
 {
     uint32_t idx = world_find(k->w, kind, strtoll(k->part[2], NULL, 10));
@@ -105,15 +88,17 @@ target(struct ctl *k, enum kind kind)
     return idx;
 }
 
+void
+stamp(struct ctl *k, enum kind kind, uint32_t idx)
+{
+    if (arg_int(k, "quiet", 0) == 0) {
+        world_touch(k->w, kind, idx, k->now);
+    }
+}
+
 /* ---- texts by Fusion's names -------------------------------------------- */
 
-struct text_field {
-    const char *name;
-    size_t at;
-};
-
-/* Sets what was given; gives how many. */
-static unsigned
+unsigned
 set_texts(struct ctl *k, void *record, const struct text_field *f, size_t n)
 {
     unsigned set = 0;
@@ -154,13 +139,6 @@ static const struct text_field person_fields[] = {
     {"RawWorkPhoneNumber", offsetof(struct person, work)},
     {"RawMobilePhoneNumber", offsetof(struct person, mobile)},
 };
-static const struct text_field invoice_fields[] = {
-    {"TransactionNumber", offsetof(struct invoice, number)},
-    {"PurchaseOrder", offsetof(struct invoice, po)},
-    {"Email", offsetof(struct invoice, email)},
-    {"BillToContact", offsetof(struct invoice, contact)},
-    {"Comments", offsetof(struct invoice, comments)},
-};
 static const struct text_field customer_fields[] = {
     {"CustomerName", offsetof(struct customer, name)},
 };
@@ -172,10 +150,27 @@ static const struct text_field class_fields[] = {
 
 /* ---- customers, organisations, persons ---------------------------------- */
 
+/* With a PartyId one more account of that party. */
+static uint32_t
+customer_new(struct ctl *k)
+{
+    uint32_t party = NONE;
+
+    if (arg(k, "PartyId") == NULL) {
+        return op_customer(k->w, k->now);
+    }
+    party = world_find(k->w, K_PARTY, arg_int(k, "PartyId", 0));
+    if (party == NONE) {
+        refuse(k, 404, "PartyId names no party");
+        return NONE;
+    }
+    return op_account(k->w, party, k->now);
+}
+
 static void
 do_customer(struct ctl *k)
 {
-    uint32_t c = k->n == 2 ? op_customer(k->w, k->now) : target(k, K_CUSTOMER);
+    uint32_t c = k->n == 2 ? customer_new(k) : target(k, K_CUSTOMER);
 
     if (c == NONE) {
         return;
@@ -194,7 +189,7 @@ do_customer(struct ctl *k)
         k->w->parties[k->w->customers[c].party].has_org =
             arg_int(k, "organization", 1) != 0;
     }
-    world_touch(k->w, K_CUSTOMER, c, k->now);
+    stamp(k, K_CUSTOMER, c);
     sim_reply_json(
         k->p, 200,
         json_pack(
@@ -229,7 +224,7 @@ do_organization(struct ctl *k)
     if (arg(k, "Status") != NULL) {
         o->active = text_equal(arg(k, "Status"), "A");
     }
-    world_touch(k->w, K_PARTY, p, k->now);
+    stamp(k, K_PARTY, p);
     tell(k, K_PARTY, p);
 }
 
@@ -258,270 +253,13 @@ do_person(struct ctl *k)
     if (arg(k, "Status") != NULL) {
         k->w->persons[p].active = text_equal(arg(k, "Status"), "A");
     }
-    world_touch(k->w, K_PERSON, p, k->now);
+    stamp(k, K_PERSON, p);
     tell(k, K_PERSON, p);
-}
-
-/* ---- invoices ----------------------------------------------------------- */
-
-static int
-status_of(const char *name)
-{
-    if (text_equal(name, "Complete")) {
-        return INVOICE_COMPLETE;
-    }
-    if (text_equal(name, "Incomplete")) {
-        return INVOICE_INCOMPLETE;
-    }
-    return text_equal(name, "Frozen") ? INVOICE_FROZEN : -1;
-}
-
-/* False after a refusal. */
-static bool
-invoice_set(struct ctl *k, uint32_t v)
-{
-    const char *account = arg(k, "account");
-    const char *due = arg(k, "DueDate");
-    int status = status_of(arg(k, "InvoiceStatus"));
-    int currency = currency_find(arg(k, "currency"));
-    int64_t us = 0;
-
-    (void)set_texts(k, &k->w->invoices[v], invoice_fields,
-                    COUNT_OF(invoice_fields));
-    if (due != NULL && time_parse(due, strlen(due), &us) == ERR_OK) {
-        k->w->invoices[v].due = (int32_t)(us / INT64_C(86400000000));
-    }
-    if (account != NULL && k->n > 2) {
-        uint32_t c = *account == 0 ? NONE : world_customer(k->w, account);
-
-        if (c == NONE && *account != 0) {
-            refuse(k, 404, "no such account");
-            return false;
-        }
-        (void)op_invoice_customer(k->w, v, c, k->now);
-    }
-    if ((currency >= 0 && k->n > 2 &&
-         !op_currency(k->w, v, (unsigned)currency, k->now)) ||
-        (status >= 0 && !op_status(k->w, v, (unsigned)status, k->now))) {
-        refuse(k, 409, "refused: the invoice has payments or credits");
-        return false;
-    }
-    world_touch(k->w, K_INVOICE, v, k->now);
-    return true;
-}
-
-static void
-do_line(struct ctl *k, uint32_t v)
-{
-    unsigned at = k->n > 4 ? (unsigned)strtoul(k->part[4], NULL, 10) : 0;
-    int64_t quantity = 1000;
-    int64_t price = 0;
-    bool ok = false;
-
-    if (k->n <= 4) {
-        ok = op_line_add(k->w, v, k->now);
-        at = (unsigned)k->w->invoices[v].n_lines - 1;
-    } else if (k->del) {
-        ok = op_line_remove(k->w, v, at, k->now);
-    } else {
-        ok = at < k->w->invoices[v].n_lines;
-    }
-    if (ok && !k->del && arg_amount(k, "UnitSellingPrice", 4, &price)) {
-        (void)arg_amount(k, "Quantity", 3, &quantity);
-        ok = op_line_change(k->w, v, at, quantity, price, k->now);
-    }
-    if (ok && !k->del && arg(k, "Description") != NULL) {
-        op_lines(k->w, v)[at].text =
-            world_text(k->w, "%s", arg(k, "Description"));
-        op_lines(k->w, v)[at].stamp = k->now;
-    }
-    if (!ok) {
-        refuse(k, 409, "refused");
-        return;
-    }
-    tell(k, K_INVOICE, v);
-}
-
-static void
-do_invoice_new(struct ctl *k)
-{
-    const char *account = arg(k, "account");
-    int currency = currency_find(arg(k, "currency"));
-    uint32_t c =
-        account == NULL || *account == 0 ? NONE : world_customer(k->w, account);
-    uint32_t v = NONE;
-
-    if (c == NONE && account != NULL && *account != 0) {
-        refuse(k, 404, "no such account");
-        return;
-    }
-    v = op_invoice(k->w, c, (unsigned)arg_int(k, "lines", 1),
-                   currency < 0 ? 0U : (unsigned)currency, k->now);
-    if (invoice_set(k, v)) {
-        tell(k, K_INVOICE, v);
-    }
-}
-
-static void
-do_invoice(struct ctl *k)
-{
-    uint32_t v = NONE;
-
-    if (k->n == 2) {
-        do_invoice_new(k);
-        return;
-    }
-    v = target(k, K_INVOICE);
-    if (v == NONE) {
-        return;
-    }
-    if (k->n > 3 && strcmp(k->part[3], "line") == 0) {
-        do_line(k, v);
-    } else if (k->del) {
-        world_bury(k->w, K_INVOICE, v);
-        sim_reply_json(k->p, 200, json_pack("{s:b}", "deleted", 1));
-    } else if (invoice_set(k, v)) {
-        tell(k, K_INVOICE, v);
-    }
-}
-
-/* ---- receipts and credits ----------------------------------------------- */
-
-/* apply=ID[:AMOUNT],... ; without an amount the whole balance. */
-static void
-apply_list(struct ctl *k, uint32_t receipt, const char *list)
-{
-    while (list != NULL && *list != 0) {
-        size_t n = strcspn(list, ",");
-        size_t id = strcspn(list, ":,");
-        uint32_t v = world_find(k->w, K_INVOICE, strtoll(list, NULL, 10));
-        int64_t amount = INT64_MAX / 4;
-
-        if (v != NONE) {
-            amount = invoice_balance(&k->w->invoices[v]);
-            if (id < n) {
-                (void)amount_of(list + id + 1, n - id - 1, 3, &amount);
-            }
-            (void)op_apply(k->w, receipt, v, amount, k->now);
-        }
-        list += n;
-        list += *list == ',';
-    }
-}
-
-static void
-do_receipt_new(struct ctl *k)
-{
-    const char *account = arg(k, "account");
-    int currency = currency_find(arg(k, "currency"));
-    uint32_t c = account == NULL ? NONE : world_customer(k->w, account);
-    int64_t amount = 0;
-    uint32_t r = NONE;
-
-    if (!arg_amount(k, "amount", 3, &amount) ||
-        (account != NULL && c == NONE)) {
-        refuse(k, 400, "amount is missing or the account is unknown");
-        return;
-    }
-    r = op_receipt(k->w, c, currency < 0 ? 0U : (unsigned)currency, amount,
-                   k->now);
-    if (arg(k, "method") != NULL) {
-        k->w->receipts[r].method = (uint8_t)(arg_int(k, "method", 0) % METHODS);
-    }
-    apply_list(k, r, arg(k, "apply"));
-    tell(k, K_RECEIPT, r);
-}
-
-static void
-receipt_identify(struct ctl *k, uint32_t r)
-{
-    uint32_t c = arg(k, "account") == NULL ?
-                     NONE :
-                     world_customer(k->w, arg(k, "account"));
-    struct receipt *p = &k->w->receipts[r];
-
-    if (c == NONE || p->customer != NONE) {
-        return;
-    }
-    p->customer = c;
-    p->next_of_customer = k->w->customers[c].first_receipt;
-    k->w->customers[c].first_receipt = r;
-}
-
-static void
-do_receipt(struct ctl *k)
-{
-    const char *verb = k->n > 3 ? k->part[3] : "touch";
-    const char *category = arg(k, "category");
-    uint32_t r = NONE;
-    uint32_t v = NONE;
-    int64_t amount = INT64_MAX;
-
-    if (k->n == 2) {
-        do_receipt_new(k);
-        return;
-    }
-    r = target(k, K_RECEIPT);
-    if (r == NONE) {
-        return;
-    }
-    v = world_find(k->w, K_INVOICE, arg_int(k, "invoice", 0));
-    if (strcmp(verb, "apply") == 0) {
-        apply_list(k, r, arg(k, "apply"));
-    } else if (strcmp(verb, "on_account") == 0) {
-        (void)arg_amount(k, "amount", 3, &amount);
-        (void)op_on_account(k->w, r, amount, k->now);
-    } else if (strcmp(verb, "unapply") == 0) {
-        (void)op_unapply(k->w, r, v, k->now);
-    } else if (strcmp(verb, "reverse") == 0) {
-        (void)op_reverse(k->w, r, category == NULL ? "NSF" : category, k->now);
-    } else if (strcmp(verb, "identify") == 0) {
-        receipt_identify(k, r);
-        world_touch(k->w, K_RECEIPT, r, k->now);
-    } else if (k->del) {
-        world_bury(k->w, K_RECEIPT, r);
-    } else {
-        world_touch(k->w, K_RECEIPT, r, k->now);
-    }
-    tell(k, K_RECEIPT, r);
-}
-
-static void
-do_credit(struct ctl *k, bool memo)
-{
-    uint32_t v = world_find(k->w, K_INVOICE, arg_int(k, "invoice", 0));
-    int64_t amount = 0;
-    uint32_t idx = NONE;
-
-    if (v != NONE && !arg_amount(k, "amount", 3, &amount)) {
-        amount = invoice_balance(&k->w->invoices[v]);
-    }
-    if (v != NONE) {
-        idx = memo ? op_memo(k->w, v, amount, k->now) :
-                     op_adjust(k->w, v, amount, k->now);
-    }
-    if (idx == NONE) {
-        refuse(k, 409, "refused: no such open invoice, or too much");
-        return;
-    }
-    tell(k, memo ? K_MEMO : K_ADJUSTMENT, idx);
-}
-
-static void
-do_credit_memo(struct ctl *k)
-{
-    do_credit(k, true);
-}
-
-static void
-do_adjustment(struct ctl *k)
-{
-    do_credit(k, false);
 }
 
 /* ---- the rest ----------------------------------------------------------- */
 
-static int
+int
 kind_of(const char *name)
 {
     static const char *const names[K_COUNT] = {
@@ -556,14 +294,6 @@ do_touch(struct ctl *k)
 }
 
 static void
-do_mutate(struct ctl *k)
-{
-    sim_reply_json(k->p, 200,
-                   world_mutate(k->w, (unsigned)arg_int(k, "n", 1),
-                                (uint64_t)arg_int(k, "seed", 1), k->now));
-}
-
-static void
 do_counts(struct ctl *k)
 {
     static const char *const names[K_COUNT] = {
@@ -585,6 +315,9 @@ do_counts(struct ctl *k)
     (void)json_object_set_new(out, "refused", json_integer(k->pod->refused));
     (void)json_object_set_new(out, "token_requests",
                               json_integer(k->pod->token_requests));
+    (void)json_object_set_new(out, "looked_at", json_integer(k->pod->looked));
+    (void)json_object_set_new(out, "mutations",
+                              json_integer(k->pod->mutations));
     (void)json_object_set_new(out, "most_in_flight",
                               json_integer((json_int_t)k->pod->most_busy));
     sim_reply_json(k->p, 200, out);
@@ -625,6 +358,10 @@ static void
 do_jwt_key(struct ctl *k)
 {
     mem_free(k->pod->jwt_key);
+    mem_free(k->pod->jwt_kid);
+    k->pod->jwt_kid = k->r->body_len == 0 || arg(k, "kid") == NULL ?
+                          NULL :
+                          mem_strdup(arg(k, "kid"));
     k->pod->jwt_key = k->r->body_len == 0 ? NULL : mem_strdup(k->r->body);
     sim_reply_json(k->p, 200,
                    json_pack("{s:b}", "checked", k->pod->jwt_key != NULL));
@@ -644,6 +381,8 @@ do_reset(struct ctl *k)
     k->pod->refused = 0;
     k->pod->token_requests = 0;
     k->pod->most_busy = 0;
+    k->pod->mutations = 0;
+    k->pod->looked = 0;
     sim_reply_json(k->p, 200, json_pack("{s:b}", "reset", 1));
 }
 
@@ -699,6 +438,7 @@ static const struct {
     {"adjustment", do_adjustment, 0},
     {"touch", do_touch, 0},
     {"mutate", do_mutate, ALL},
+    {"bulk", do_bulk, 0},
 };
 
 static void
@@ -737,7 +477,7 @@ fusion_sim_control(struct fusion_sim *s, const char *rest,
     bool found = false;
 
     arena_init(&a);
-    for (path = arena_strdup(&a, rest); *path != 0 && k.n < PARTS;) {
+    for (path = arena_strdup(&a, rest); *path != 0 && k.n < CONTROL_PARTS;) {
         while (*path == '/') {
             path++;
         }

@@ -2,12 +2,41 @@
 /*
  * What the pod says of itself: versions, the list of resources, and per
  * resource the attributes with `queryable` as this pod (and its switches) has
- * it.
+ * it, and the same of its children and theirs, nested.
+ *
+ * As big as real ones are: an attribute takes several hundred bytes, most of
+ * them of no use to anybody.
  */
 #include "fusion.h"
 
 #include <stdio.h>
 #include <string.h>
+
+/* How a page would show it. */
+static void
+describe_form(struct jw *j, const struct attr *a)
+{
+    jw_key(j, "allowChanges");
+    jw_str(j, "never");
+    if (a->type == V_INT || a->type == V_DEC) {
+        jw_key(j, "precision");
+        jw_int(j, 18);
+    } else if (a->type == V_STR) {
+        jw_key(j, "maxLength");
+        jw_str(j, "240");
+    }
+    jw_key(j, "title");
+    jw_str(j, a->name);
+    jw_key(j, "controlType");
+    jw_str(j, a->type == V_DATE || a->type == V_TIME ? "date" : "default");
+    jw_key(j, "hasDefaultValueExpression");
+    jw_word(j, "false");
+    jw_key(j, "annotations");
+    jw_open(j, '{');
+    jw_key(j, "description");
+    jw_str(j, a->name);
+    jw_close(j, '}');
+}
 
 static void
 describe_attr(struct fctx *c, struct jw *j, const struct res *res,
@@ -30,6 +59,7 @@ describe_attr(struct fctx *c, struct jw *j, const struct res *res,
     jw_word(j, (a->flags & AF_KEY) != 0 ? "true" : "false");
     jw_key(j, "queryable");
     jw_word(j, attr_queryable(c, res, a) ? "true" : "false");
+    describe_form(j, a);
     if (a->type == V_DATE || a->type == V_TIME) {
         jw_key(j, "properties");
         jw_open(j, '{');
@@ -84,16 +114,52 @@ describe_finders(struct fctx *c, struct jw *j, const struct res *res)
 static void
 describe_children(struct fctx *c, struct jw *j, const struct res *res)
 {
+    if (!sw(c, SW_describe_children)) {
+        return;
+    }
     jw_key(j, "children");
     jw_open(j, '{');
     for (size_t i = 0; i < res->n_children; i++) {
+        const struct res *child = res->children[i].res;
+
         jw_key(j, res->children[i].name);
         jw_open(j, '{');
-        describe_attrs(c, j, res->children[i].res);
-        describe_finders(c, j, res->children[i].res);
+        describe_attrs(c, j, child);
+        describe_finders(c, j, child);
+        if (child->n_children > 0) {
+            describe_children(c, j, child);
+        }
         jw_close(j, '}');
     }
     jw_close(j, '}');
+}
+
+/* So many KiB that say nothing. */
+static void
+describe_pad(struct fctx *c, struct jw *j)
+{
+    char text[1025];
+
+    memset(text, 'x', sizeof(text) - 1);
+    text[sizeof(text) - 1] = 0;
+    jw_key(j, "annotations");
+    jw_open(j, '[');
+    for (int64_t i = 0; i < c->pod->sw[SW_describe_kb]; i++) {
+        jw_element(j);
+        jw_str(j, text);
+    }
+    jw_close(j, ']');
+}
+
+/* Some pods are particular about Accept. */
+static bool
+accept_fits(const struct fctx *c)
+{
+    const char *accept = sim_header(c->r, "Accept");
+    int64_t only = c->pod->sw[SW_describe_accept];
+
+    return only == 0 ||
+           text_equal(accept, only == 1 ? "*/*" : "application/json");
 }
 
 static void
@@ -128,6 +194,9 @@ describe_member(struct fctx *c, struct jw *j, const struct res *res)
                   arena_printf(c->a, "%s/%s/resources/11.13.18.05/%s/describe",
                                c->base, res->api, res->name));
     jw_close(j, ']');
+    if (sw(c, SW_describe_kb)) {
+        describe_pad(c, j);
+    }
     jw_close(j, '}');
 }
 
@@ -139,6 +208,9 @@ describe_resource(struct fctx *c, const char *api, const struct res *res)
     int64_t only = c->pod->sw[SW_describe_status];
 
     c->op = "describe";
+    if (only == 0 && !accept_fits(c)) {
+        only = 406;
+    }
     if (only != 0) {
         (void)fail(c, (int)only, "11", "describe is not available");
         return;

@@ -83,7 +83,8 @@ dump_sel(struct fctx *c, const struct res *res)
 {
     struct sel *s = sel_new(c, true);
 
-    if (res == &res_invoices || res == &res_organizations) {
+    if (res == &res_invoices || res == &res_organizations ||
+        res == &res_receipts) {
         sel_deep(c, res, s);
     }
     return s;

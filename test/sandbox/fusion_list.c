@@ -14,7 +14,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ORDER_MAX = 6, LIMIT_DEFAULT = 25 };
+enum { ORDER_MAX = 6, LIMIT_DEFAULT = 25, SKIP_MIN = 4096 };
 
 struct order {
     const struct attr *attr;
@@ -77,11 +77,26 @@ true_param(const struct fctx *c, const char *name)
     return s != NULL && strcasecmp(s, "true") == 0;
 }
 
+/* How a pod takes an order by what it cannot be asked for: 0 does not care, 1
+ * obeys, 2 refuses. */
+static int64_t
+order_taken(const struct fctx *c, const struct res *res)
+{
+    if (res == &res_receipts) {
+        return c->pod->sw[SW_receipts_order];
+    }
+    return res == &res_memos || res == &res_adjustments ?
+               c->pod->sw[SW_memos_order] :
+               c->pod->sw[SW_order];
+}
+
 static bool
 order_parse(struct fctx *c, const struct res *res, struct page *pg,
             const char *s)
 {
-    if (res == &res_receipts && !sw(c, SW_receipts_order)) {
+    int64_t taken = order_taken(c, res);
+
+    if (taken == 0) {
         return true;
     }
     while (*s != 0) {
@@ -100,6 +115,10 @@ order_parse(struct fctx *c, const struct res *res, struct page *pg,
             return fail(c, 400, "27525",
                         "URL request parameter orderBy has the bad key %.*s.",
                         (int)n, s);
+        }
+        if (taken == 2 && (o->attr->flags & AF_STAMP) != 0) {
+            return fail(c, 400, "27525",
+                        "The attribute %.*s cannot be sorted by.", (int)len, s);
         }
         o->desc = colon != NULL && strncasecmp(colon, ":desc", 5) == 0;
         pg->n_order++;
@@ -173,6 +192,7 @@ page_parse(struct fctx *c, const struct res *res, struct page *pg)
 static bool
 page_take(struct fctx *c, struct page *pg, const struct row *row)
 {
+    c->pod->looked++;
     if (row->res->visible != NULL && row->parent == NULL &&
         !row->res->visible(c, row->i)) {
         return true;
@@ -210,6 +230,23 @@ take_idx(struct fctx *c, const struct res *res, struct page *pg, uint32_t idx)
     return !world_alive(c->w, res->kind, idx) || page_take(c, pg, &row);
 }
 
+/* How many rows at the front of the walk need not be looked at one by one,
+ * since nothing could hold one of them back. */
+static size_t
+skip_ahead(struct fctx *c, const struct res *res, struct page *pg, size_t n)
+{
+    bool plain = pg->filter == NULL && !pg->gather && !pg->total &&
+                 (res == &res_receipts || res == &res_memos) &&
+                 c->pod->hidden_unit[0] == 0 && !sw(c, SW_trim_percent);
+
+    if (!plain) {
+        return 0;
+    }
+    n = (size_t)pg->offset < n ? (size_t)pg->offset : n;
+    pg->matched = (int64_t)n;
+    return n;
+}
+
 static void
 walk_up(struct fctx *c, const struct res *res, struct page *pg,
         const struct bounds *b)
@@ -231,9 +268,14 @@ walk_down(struct fctx *c, const struct res *res, struct page *pg,
           const struct bounds *b, bool ids_up)
 {
     const struct stamp_index *x = &c->w->by_stamp[res->kind];
-    size_t end =
-        b->stamp_hi == INT64_MAX ? x->n : stamp_seek(x, b->stamp_hi + 1);
+    bool deep = !ids_up && pg->offset >= SKIP_MIN;
+    size_t end = 0;
 
+    if (deep) {
+        stamp_clean(c->w, res->kind);
+    }
+    end = b->stamp_hi == INT64_MAX ? x->n : stamp_seek(x, b->stamp_hi + 1);
+    end -= deep ? skip_ahead(c, res, pg, end) : 0;
     while (end > 0 && x->v[end - 1].stamp >= b->stamp_lo) {
         size_t from = end - 1;
 
@@ -266,6 +308,31 @@ walk_ids(struct fctx *c, const struct res *res, struct page *pg,
     i = at > (int64_t)n ? n : (uint32_t)at;
     for (; i < (in_order ? (n + 15) / 16 * 16 : n); i++) {
         uint32_t idx = in_order ? world_order(c->w, res->kind, i) : i;
+
+        if (!take_idx(c, res, pg, idx)) {
+            return;
+        }
+    }
+}
+
+/* From the greatest id below the bound down. */
+static void
+walk_ids_down(struct fctx *c, const struct res *res, struct page *pg,
+              const struct bounds *b)
+{
+    int64_t first = world_id(c->w, res->kind, world_order(c->w, res->kind, 0));
+    int64_t step =
+        world_id(c->w, res->kind, world_order(c->w, res->kind, 1)) - first;
+    int64_t at = ((int64_t)c->w->n[res->kind] + 15) / 16 * 16;
+
+    if (b->id_hi < first) {
+        return;
+    }
+    if (b->id_hi < first + at * step) {
+        at = (b->id_hi - first) / step + 1;
+    }
+    while (at > 0) {
+        uint32_t idx = world_order(c->w, res->kind, (uint32_t)--at);
 
         if (!take_idx(c, res, pg, idx)) {
             return;
@@ -412,6 +479,7 @@ page_write(struct fctx *c, struct page *pg, const char *href, const char *name)
     jw_close(&j, '}');
     buf_addc(c->out, '\n');
     c->n_rows += pg->rows.n;
+    c->n_lists++;
 }
 
 /* Rows found by key; one named twice counts once. */
@@ -457,7 +525,9 @@ list_top(struct fctx *c, const struct res *res)
         } else {
             walk_up(c, res, &pg, &b);
         }
-    } else if ((first & AF_KEY) != 0 && !pg.order[0].desc) {
+    } else if ((first & AF_KEY) != 0 && pg.order[0].desc) {
+        walk_ids_down(c, res, &pg, &b);
+    } else if ((first & AF_KEY) != 0) {
         walk_ids(c, res, &pg, &b, true);
     } else {
         pg.gather = pg.n_order > 0;

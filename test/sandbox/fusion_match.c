@@ -75,6 +75,9 @@ compare(const struct node *n, const struct val *v)
     int d = valued && v->t != V_NULL ? val_compare(v, &n->lits[0].v) : 0;
     bool in = false;
 
+    if (n->cmp == C_ANY) {
+        return true;
+    }
     if (v->t == V_NULL || n->cmp == C_NULL || n->cmp == C_NOT_NULL) {
         return v->t == V_NULL ? n->cmp == C_NULL : n->cmp == C_NOT_NULL;
     }
@@ -157,7 +160,7 @@ query_bounds(struct fctx *c, const struct res *res, const struct node *n,
     int64_t upper = 0;
     bool keyed = false;
 
-    if (n == NULL || n->what == N_OR) {
+    if (n == NULL || n->what == N_OR || (n->what == N_CMP && n->cmp == C_ANY)) {
         return;
     }
     if (n->what == N_AND) {

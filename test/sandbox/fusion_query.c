@@ -41,11 +41,21 @@ bool
 attr_queryable(const struct fctx *c, const struct res *res,
                const struct attr *a)
 {
-    if ((a->flags & AF_STAMP) != 0 && res == &res_receipts) {
-        return sw(c, SW_receipts_stamp_q);
-    }
-    if ((a->flags & AF_STAMP) != 0 && res == &res_memos) {
-        return sw(c, SW_memos_stamp_q);
+    const struct {
+        const struct res *res;
+        enum sw which;
+    } stamps[] = {{&res_receipts, SW_receipts_stamp_q},
+                  {&res_memos, SW_memos_stamp_q},
+                  {&res_invoices, SW_invoices_stamp_q},
+                  {&res_accounts, SW_accounts_stamp_q},
+                  {&res_organizations, SW_parties_stamp_q},
+                  {&res_persons, SW_parties_stamp_q}};
+
+    for (size_t i = 0; (a->flags & AF_STAMP) != 0 && i < COUNT_OF(stamps);
+         i++) {
+        if (stamps[i].res == res) {
+            return sw(c, stamps[i].which);
+        }
     }
     return (a->flags & AF_Q) != 0;
 }
@@ -91,6 +101,16 @@ literal_style(const struct lit *l)
     return style | (l->quote == 0 ? 32U : 0U) | (l->quote == '"' ? 64U : 0U);
 }
 
+/* The user's time zone is this far ahead when the literal means a moment. */
+static int64_t
+zone_shift(const int64_t *on, const struct lit *l)
+{
+    int month = (l->text[5] - '0') * 10 + l->text[6] - '0';
+    bool summer = month >= 4 && month <= 10;
+
+    return on[SW_zone_shift_min] + (on[SW_zone_dst] != 0 && summer ? 60 : 0);
+}
+
 static bool
 bind_time(struct scan *s, struct lit *l)
 {
@@ -109,7 +129,7 @@ bind_time(struct scan *s, struct lit *l)
                     l->text);
     }
     if ((style & (4U | 8U | 16U)) != 0) {
-        us += on[SW_zone_shift_min] * 60000000;
+        us += zone_shift(on, l) * 60000000;
     }
     l->v.t = V_TIME;
     l->v.n = us + on[SW_all_shift_min] * 60000000;
@@ -397,7 +417,7 @@ take_cmp(struct scan *s, enum cmp *cmp)
 }
 
 static struct node *
-condition(struct scan *s)
+compared(struct scan *s)
 {
     const struct attr *a = take_attr(s);
     struct node *n = NULL;
@@ -441,6 +461,20 @@ condition(struct scan *s)
     }
     (void)bad(s, "An operator is missing");
     return NULL;
+}
+
+/* A pod may take a condition and not obey it. */
+static struct node *
+condition(struct scan *s)
+{
+    struct node *n = compared(s);
+    int64_t lax = s->c->pod->sw[SW_q_ignored];
+
+    if (n != NULL &&
+        (lax > 1 || (lax == 1 && (n->attr->flags & AF_STAMP) != 0))) {
+        n->cmp = C_ANY;
+    }
+    return n;
 }
 
 static struct node *any_of(struct scan *s);

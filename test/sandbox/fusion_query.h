@@ -20,7 +20,8 @@ enum cmp {
     C_NOT_IN,
     C_BETWEEN,
     C_NULL,
-    C_NOT_NULL
+    C_NOT_NULL,
+    C_ANY /* the pod does not look */
 };
 struct lit {
     const char *text;

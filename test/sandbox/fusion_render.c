@@ -4,8 +4,8 @@
  * the nested collections and the links.
  *
  * Frameworks 1 and 2 show a child as a bare array; from 3 on it is a collection
- * of at most 25 rows with hasMore. Framework 9 puts links under @context. A
- * dump (raw) shows bare arrays, everything, no links.
+ * of at most 25 rows with hasMore. From framework 9 on (context_version) links
+ * are under @context. A dump (raw) shows bare arrays, everything, no links.
  */
 #include "fusion.h"
 
@@ -219,7 +219,7 @@ static void
 render_links(struct fctx *c, struct jw *j, const struct row *row)
 {
     const char *href = row_href(c, row);
-    bool context = c->version >= 9;
+    bool context = c->version >= c->pod->sw[SW_context_version];
 
     if (context) {
         jw_key(j, "@context");

@@ -13,7 +13,7 @@ bool trimmed(const struct fctx *c, unsigned unit, uint64_t salt);
 void lookup_id(struct fctx *c, const struct res *res, const char *text,
                struct rows *out);
 void no_rows(struct fctx *c, const struct row *parent, struct rows *out);
-extern const struct res res_none; /* flexfields, attachments: never any row */
+extern const struct res res_none; /* attachments, notes: never any row */
 
 bool account_visible(struct fctx *c, uint32_t idx);
 
@@ -22,6 +22,23 @@ extern const struct res res_lines, res_installments;
 void invoice_lines(struct fctx *c, const struct row *parent, struct rows *out);
 void invoice_installments(struct fctx *c, const struct row *parent,
                           struct rows *out);
+
+/* fusion_res_flex.c */
+#define FLEX_CHILD(which)                                                      \
+    extern const struct res res_##which;                                       \
+    void which##_rows(struct fctx *c, const struct row *parent,                \
+                      struct rows *out)
+FLEX_CHILD(invoice_dff);
+FLEX_CHILD(invoice_tdff);
+FLEX_CHILD(invoice_gdf);
+FLEX_CHILD(line_dff);
+FLEX_CHILD(line_tdff);
+FLEX_CHILD(receipt_dff);
+FLEX_CHILD(receipt_gdf);
+/* Sets "child.segment" (or "dff.segment", the first child) of the flexfields
+ * below a record of `above`; false: no such segment, or no such value. */
+bool flex_set(struct world *w, const struct res *above, int64_t id,
+              const char *path, const char *value);
 
 /* fusion_res_apps.c: ledger rows */
 void apps_of_receipt(struct fctx *c, const struct row *parent,

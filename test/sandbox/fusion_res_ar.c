@@ -89,11 +89,11 @@ none_key(struct fctx *c, const struct row *r)
 }
 
 static const struct attr none_attrs[] = {
-    {"__FLEX_Context", V_STR, 0, 0},
+    {"Title", V_STR, 0, 0},
 };
 const struct res res_none = {
     .name = "none",
-    .title = "Flexfields and attachments",
+    .title = "Attachments and notes",
     .op = "children.get",
     .attrs = none_attrs,
     .n_attrs = COUNT_OF(none_attrs),
@@ -403,9 +403,9 @@ static const struct child invoice_children[] = {
     {"receivablesInvoiceLines", &res_lines, invoice_lines},
     {"receivablesInvoiceInstallments", &res_installments, invoice_installments},
     {"receivablesInvoiceDistributions", &res_none, no_rows},
-    {"receivablesInvoiceDFF", &res_none, no_rows},
-    {"receivablesInvoiceGdf", &res_none, no_rows},
-    {"receivablesInvoiceTransactionDFF", &res_none, no_rows},
+    {"receivablesInvoiceDFF", &res_invoice_dff, invoice_dff_rows},
+    {"receivablesInvoiceGdf", &res_invoice_gdf, invoice_gdf_rows},
+    {"receivablesInvoiceTransactionDFF", &res_invoice_tdff, invoice_tdff_rows},
     {"notes", &res_none, no_rows},
     {"attachments", &res_none, no_rows},
 };

@@ -235,8 +235,8 @@ line_taxes(struct fctx *c, const struct row *parent, struct rows *out)
 
 static const struct child line_children[] = {
     {"receivablesInvoiceLineTaxLines", &res_tax, line_taxes},
-    {"receivablesInvoiceLineDFF", &res_none, no_rows},
-    {"receivablesInvoiceLineTransactionDFF", &res_none, no_rows},
+    {"receivablesInvoiceLineDFF", &res_line_dff, line_dff_rows},
+    {"receivablesInvoiceLineTransactionDFF", &res_line_tdff, line_tdff_rows},
     {"attachments", &res_none, no_rows},
 };
 const struct res res_lines = {

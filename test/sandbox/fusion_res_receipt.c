@@ -190,7 +190,13 @@ static void
 receipt_get(struct fctx *c, const struct row *row, int id, struct val *v)
 {
     const struct receipt *r = &c->w->receipts[row->i];
+    bool blank = r->first_app == NONE && r->reversal == NULL && !c->raw &&
+                 sw(c, SW_receipts_null);
 
+    if (blank && (id == R_STATE || id == R_STATUS || id == R_UNAPPLIED)) {
+        v->t = V_NULL;
+        return;
+    }
     switch (id) {
     case R_ID:
         v_num(v, V_INT, world_id(c->w, K_RECEIPT, row->i));
@@ -330,8 +336,8 @@ receipt_references(struct fctx *c, const struct row *parent, struct rows *out)
 static const struct child receipt_children[] = {
     {"remittanceReferences", &res_references, receipt_references},
     {"attachments", &res_none, no_rows},
-    {"standardReceiptDFF", &res_none, no_rows},
-    {"standardReceiptGdf", &res_none, no_rows},
+    {"standardReceiptDFF", &res_receipt_dff, receipt_dff_rows},
+    {"standardReceiptGdf", &res_receipt_gdf, receipt_gdf_rows},
 };
 const struct res res_receipts = {
     .name = "standardReceipts",
@@ -618,6 +624,14 @@ adjustment_lookup(struct fctx *c, const struct attr *a, const char *text,
     lookup_id(c, &res_adjustments, text, out);
 }
 
+static bool
+adjustment_visible(struct fctx *c, uint32_t idx)
+{
+    uint32_t invoice = c->w->adjustments[idx].invoice;
+
+    return !trimmed(c, c->w->invoices[invoice].unit, invoice);
+}
+
 const struct res res_adjustments = {
     .name = "receivablesAdjustments",
     .title = "Receivables Adjustments",
@@ -630,6 +644,7 @@ const struct res res_adjustments = {
     .key = top_key,
     .find = adjustment_find,
     .lookup = adjustment_lookup,
+    .visible = adjustment_visible,
     .finders = "PrimaryKey",
 };
 

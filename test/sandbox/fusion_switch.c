@@ -25,6 +25,19 @@ switches_default(struct pod *pod)
         pod->sw[i] = table[i].value;
     }
     pod->hidden_unit[0] = 0;
+    pod_flags(pod);
+}
+
+void
+pod_flags(struct pod *pod)
+{
+    const int64_t *on = pod->sw;
+
+    if (pod->w != NULL) {
+        pod->w->payments_bump = on[SW_payments_bump_invoice] != 0;
+        pod->w->receipts_bump = on[SW_applications_bump_receipt] != 0;
+        pod->w->lines_bump = on[SW_lines_bump_invoice] != 0;
+    }
 }
 
 bool
@@ -54,9 +67,7 @@ switch_set(struct pod *pod, const char *name, const char *value)
     for (size_t i = 0; i < SW_COUNT; i++) {
         if (strcmp(name, table[i].name) == 0 && *value != 0 && *end == 0) {
             pod->sw[i] = n;
-            if (i == SW_payments_bump_invoice && pod->w != NULL) {
-                pod->w->payments_bump = n != 0;
-            }
+            pod_flags(pod);
             return true;
         }
     }

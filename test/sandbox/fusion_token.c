@@ -5,8 +5,10 @@
  * a client assertion. A token looks like a JWT but is only a name for a row
  * here; it dies after its life or when revoked.
  *
- * A JWT's signature is checked (RS256) when a public key was given for the pod;
- * its claims always are.
+ * A JWT's signature is checked (RS256) when a public key was given for the pod,
+ * its kid when an alias was given with the key; its claims always are. What is
+ * wrong with a user assertion is an invalid_grant (400), with a client
+ * assertion an invalid_client (401); the description says what.
  */
 #include "fusion.h"
 
@@ -19,6 +21,7 @@
 #include <string.h>
 
 enum { FORM_MAX = 16 };
+#define AUDIENCE "identity.oraclecloud.com"
 
 struct form {
     struct param field[FORM_MAX];
@@ -150,51 +153,104 @@ signature_ok(const struct pod *pod, const char *jwt, size_t signed_len,
     return ok;
 }
 
+/* One of the audiences is the identity domain. */
 static bool
-claims_ok(const struct pod *pod, json_t *claims, bool user, int64_t now_us)
+audience_ok(json_t *aud)
+{
+    const char *one = json_string_value(aud);
+
+    for (size_t i = 0; one == NULL && i < json_array_size(aud); i++) {
+        one = json_string_value(json_array_get(aud, i));
+        one = one != NULL && strstr(one, AUDIENCE) == NULL ? NULL : one;
+    }
+    return one != NULL && strstr(one, AUDIENCE) != NULL;
+}
+
+/* NULL, or what is wrong with the claims. */
+static const char *
+claims_fault(const struct pod *pod, json_t *claims, bool user, int64_t now_us)
 {
     char client[32];
     char name[32];
+    int64_t now = now_us / 1000000;
     json_int_t exp = json_integer_value(json_object_get(claims, "exp"));
     json_int_t nbf = json_integer_value(json_object_get(claims, "nbf"));
     const char *iss = json_string_value(json_object_get(claims, "iss"));
     const char *sub = json_string_value(json_object_get(claims, "sub"));
-    json_t *aud = json_object_get(claims, "aud");
-    const char *to =
-        json_string_value(json_is_array(aud) ? json_array_get(aud, 0) : aud);
 
     (void)snprintf(client, sizeof(client), "client-%zu", pod->index);
     (void)snprintf(name, sizeof(name), "user-%zu", pod->index);
-    return exp > now_us / 1000000 && nbf <= now_us / 1000000 + 60 &&
-           text_equal(iss, client) && text_equal(sub, user ? name : client) &&
-           to != NULL && strstr(to, "identity.oraclecloud.com") != NULL;
+    if (exp <= now || nbf > now + 60) {
+        return "The assertion has expired or is not valid yet.";
+    }
+    if (!text_equal(iss, client)) {
+        return "The issuer of the assertion is not trusted.";
+    }
+    if (!text_equal(sub, user ? name : client)) {
+        return "The subject of the assertion is unknown.";
+    }
+    return audience_ok(json_object_get(claims, "aud")) ?
+               NULL :
+               "The audience of the assertion is another.";
 }
 
-static bool
-jwt_ok(struct arena *a, const struct pod *pod, const char *jwt, bool user,
-       int64_t now_us)
+/* The header names RS256 and, where the pod knows the key's alias, that. */
+static const char *
+header_fault(const struct pod *pod, json_t *head)
+{
+    const char *alg = json_string_value(json_object_get(head, "alg"));
+    const char *kid = json_string_value(json_object_get(head, "kid"));
+
+    if (!text_equal(alg, "RS256")) {
+        return "The algorithm of the assertion is not supported.";
+    }
+    return pod->jwt_kid != NULL && !text_equal(kid, pod->jwt_kid) ?
+               "The certificate of the assertion is unknown." :
+               NULL;
+}
+
+static json_t *
+part_decode(struct arena *a, const char *text, size_t len)
+{
+    size_t n = 0;
+    unsigned char *raw = url_decode(a, text, len, &n);
+
+    return raw == NULL ? NULL : json_loadb((const char *)raw, n, 0, NULL);
+}
+
+/* NULL: the assertion is good; else what is wrong with it. */
+static const char *
+jwt_fault(struct arena *a, const struct pod *pod, const char *jwt, bool user,
+          int64_t now_us)
 {
     size_t head = strcspn(jwt, ".");
     size_t body = jwt[head] == 0 ? 0 : strcspn(jwt + head + 1, ".");
     const char *sig = jwt + head + 1 + body;
-    size_t n = 0;
-    unsigned char *text = NULL;
     unsigned char *mac = NULL;
+    json_t *top = NULL;
     json_t *claims = NULL;
-    bool ok = false;
+    const char *fault = NULL;
+    size_t n = 0;
 
     if (jwt[head] == 0 || *sig != '.') {
-        return false;
+        return "The assertion is no JWT.";
     }
-    text = url_decode(a, jwt + head + 1, body, &n);
-    claims = text == NULL ? NULL : json_loadb((const char *)text, n, 0, NULL);
-    ok = claims != NULL && claims_ok(pod, claims, user, now_us);
+    top = part_decode(a, jwt, head);
+    claims = part_decode(a, jwt + head + 1, body);
+    fault = top == NULL || claims == NULL ? "The assertion is no JWT." :
+                                            header_fault(pod, top);
+    if (fault == NULL) {
+        fault = claims_fault(pod, claims, user, now_us);
+    }
+    json_decref(top);
     json_decref(claims);
-    if (!ok || pod->jwt_key == NULL) {
-        return ok;
+    if (fault != NULL || pod->jwt_key == NULL) {
+        return fault;
     }
     mac = url_decode(a, sig + 1, strlen(sig + 1), &n);
-    return mac != NULL && signature_ok(pod, jwt, (size_t)(sig - jwt), mac, n);
+    return mac != NULL && signature_ok(pod, jwt, (size_t)(sig - jwt), mac, n) ?
+               NULL :
+               "The signature of the assertion is wrong.";
 }
 
 /* ---- who asks ----------------------------------------------------------- */
@@ -242,7 +298,7 @@ basic_parts(struct arena *a, const char *authorization, const char **name,
 
 static struct pod *
 client_of(struct fusion_sim *s, struct arena *a, const struct form *f,
-          const struct sim_request *r)
+          const struct sim_request *r, const char **why)
 {
     const char *name = form_get(f, "client_id");
     const char *secret = form_get(f, "client_secret");
@@ -255,8 +311,14 @@ client_of(struct fusion_sim *s, struct arena *a, const struct form *f,
     if (pod == NULL) {
         return NULL;
     }
+    if (pod->sw[SW_invalid_client] != 0) {
+        return NULL;
+    }
     if (*assertion != 0) {
-        return jwt_ok(a, pod, assertion, false, r->now_us) ? pod : NULL;
+        const char *fault = jwt_fault(a, pod, assertion, false, r->now_us);
+
+        *why = fault == NULL ? *why : fault;
+        return fault == NULL ? pod : NULL;
     }
     return strcmp(secret, client_secret(s, pod->index, right)) == 0 ? pod :
                                                                       NULL;
@@ -344,11 +406,20 @@ token_pod(struct fusion_sim *s, const char *authorization, int64_t now_us)
 
 /* ---- the endpoint ------------------------------------------------------- */
 
+/* `style` is the switch token_body: what a proxy before it may answer. */
 static void
-token_error(struct sim_reply *p, int status, const char *error,
+token_error(struct sim_reply *p, int64_t style, int status, const char *error,
             const char *text)
 {
     p->refused = true;
+    if (style != 0) {
+        p->status = status;
+        p->content_type = "text/html; charset=UTF-8";
+        if (style == 1) {
+            buf_adds(&p->body, "<html><body><h1>Error</h1></body></html>");
+        }
+        return;
+    }
     sim_reply_json(p, status,
                    json_pack("{s:s, s:s, s:s}", "error", error,
                              "error_description", text, "ecid",
@@ -371,7 +442,7 @@ token_throttled(struct pod *pod, const struct sim_request *r)
 
 static bool
 grant_ok(struct arena *a, const struct pod *pod, const struct form *f,
-         int64_t now_us, bool *known)
+         int64_t now_us, bool *known, const char **why)
 {
     const char *grant = form_get(f, "grant_type");
     char name[32];
@@ -382,7 +453,11 @@ grant_ok(struct arena *a, const struct pod *pod, const struct form *f,
         return true;
     }
     if (strcmp(grant, "urn:ietf:params:oauth:grant-type:jwt-bearer") == 0) {
-        return jwt_ok(a, pod, form_get(f, "assertion"), true, now_us);
+        const char *fault =
+            jwt_fault(a, pod, form_get(f, "assertion"), true, now_us);
+
+        *why = fault == NULL ? *why : fault;
+        return fault == NULL;
     }
     (void)snprintf(name, sizeof(name), "user-%zu", pod->index);
     (void)snprintf(password, sizeof(password), "password-%zu", pod->index);
@@ -391,22 +466,44 @@ grant_ok(struct arena *a, const struct pod *pod, const struct form *f,
            strcmp(form_get(f, "password"), password) == 0;
 }
 
+/* Counted and logged for the pod that was named, if one was. */
+static void
+token_refused(struct fusion_sim *s, struct arena *a, const struct form *f,
+              const struct sim_request *r, struct sim_reply *p, const char *why)
+{
+    const char *name = form_get(f, "client_id");
+    const char *secret = "";
+    struct pod *pod = NULL;
+
+    (void)basic_parts(a, sim_header(r, "Authorization"), &name, &secret);
+    pod = pod_named(s, name, "client-");
+    if (pod != NULL) {
+        pod->token_requests++;
+        p->scope = pod->scope;
+    }
+    token_error(p, pod == NULL ? 0 : pod->sw[SW_token_body], 401,
+                "invalid_client", why);
+}
+
 static void
 token_answer(struct fusion_sim *s, struct arena *a, const struct form *f,
              const struct sim_request *r, struct sim_reply *p)
 {
-    struct pod *pod = client_of(s, a, f, r);
+    const char *why = "Client authentication failed.";
+    struct pod *pod = client_of(s, a, f, r, &why);
     char scope[128];
     bool known = true;
+    int64_t style = 0;
 
     if (pod == NULL) {
-        token_error(p, 401, "invalid_client", "Client authentication failed.");
+        token_refused(s, a, f, r, p, why);
         return;
     }
+    style = pod->sw[SW_token_body];
     pod->token_requests++;
     p->scope = pod->scope;
     if (pod->sw[SW_token_status] != 0) {
-        token_error(p, (int)pod->sw[SW_token_status], "server_error",
+        token_error(p, style, (int)pod->sw[SW_token_status], "server_error",
                     "An internal error occurred.");
         return;
     }
@@ -418,12 +515,13 @@ token_answer(struct fusion_sim *s, struct arena *a, const struct form *f,
         return;
     }
     token_scope(pod->index, scope);
-    if (!grant_ok(a, pod, f, r->now_us, &known)) {
-        token_error(p, 400, known ? "invalid_grant" : "unsupported_grant_type",
-                    known ? "The assertion or the credentials are not valid." :
-                            "The grant type is not supported.");
+    why = "The assertion or the credentials are not valid.";
+    if (!grant_ok(a, pod, f, r->now_us, &known, &why)) {
+        token_error(p, style, 400,
+                    known ? "invalid_grant" : "unsupported_grant_type",
+                    known ? why : "The grant type is not supported.");
     } else if (strcmp(form_get(f, "scope"), scope) != 0) {
-        token_error(p, 400, "invalid_scope",
+        token_error(p, style, 400, "invalid_scope",
                     "The requested scope is invalid, unknown, or malformed.");
     } else {
         tokens_drop_old(s, pod, r->now_us);
@@ -444,7 +542,7 @@ token_handle(struct fusion_sim *s, const struct sim_request *r,
 
     p->operation = "token";
     if (strcmp(r->method, "POST") != 0) {
-        token_error(p, 405, "invalid_request", "Only POST is supported.");
+        token_error(p, 0, 405, "invalid_request", "Only POST is supported.");
         return;
     }
     arena_init(&a);

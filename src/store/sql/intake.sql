@@ -1,7 +1,9 @@
--- one: tenant, feed, poll, worker, class, read_us, records, read, filtered, invalid
+-- one: tenant, feed, poll, worker, class, read_us, records, read, filtered, invalid, late_before_us, late_clock_us
 -- One page of records: what is newer replaces what is known, what changed
 -- opens or replaces the one job of its record. Parents are looked up as they
 -- were before; a parent that arrives meanwhile releases the job later.
+-- A row that a scan should have met before late_before_us and nobody knows was
+-- late by what late_clock_us is ahead of its stamp; 0: this is no scan.
 -- OFFSET 0 keeps a lookup a lookup by the whole key: without statistics of the
 -- tenant a join would read all its rows for each row of the page.
 WITH input AS MATERIALIZED (
@@ -10,8 +12,8 @@ WITH input AS MATERIALIZED (
         kind text, id text, number text, customer text, invoice text,
         receipt text, amount numeric, currency text, email text, party text,
         account_name text, contact_name text, contact_email text,
-        open boolean, version_us bigint, hash text, desired jsonb,
-        notes jsonb)
+        open boolean, draft boolean, balance numeric, version_us bigint,
+        hash text, desired jsonb, notes jsonb)
 ), newest AS MATERIALIZED (
     SELECT DISTINCT ON (kind, id) * FROM input
     ORDER BY kind, id, version_us DESC, ord DESC
@@ -28,22 +30,33 @@ WITH input AS MATERIALIZED (
               AND j.state IN ('in_flight', 'unknown') OFFSET 0) AS skip
     FROM newest n, LATERAL (SELECT
         coalesce((n.desired ->> 'gone')::boolean, false) AS gone) g
+), late AS MATERIALIZED (
+    SELECT max($12::bigint - n.version_us) AS us FROM one n
+    WHERE n.version_us < $11::bigint AND NOT n.gone
+      AND NOT EXISTS (
+        SELECT FROM ml_connector.record r
+        WHERE r.tenant_id = $1::bigint AND r.kind = n.kind
+          AND r.fusion_id = n.id AND r.version_us >= n.version_us OFFSET 0)
 ), known AS MATERIALIZED (
     INSERT INTO ml_connector.record AS r (tenant_id, kind, fusion_id, state,
-        open, changed, version_us, read_us, number, customer, invoice,
+        open, draft, balance, changed, version_us, read_us, number, customer, invoice,
         receipt, amount, currency, email, hash, desired, last_change)
     SELECT $1::bigint, kind, id,
         CASE WHEN skip THEN 'gone' ELSE 'pending' END,
-        coalesce(open, false), true, coalesce(version_us, 0), $6::bigint,
-        number, customer, invoice, receipt, amount, currency,
+        coalesce(open, false), coalesce(draft, false), balance, true,
+        coalesce(version_us, 0), $6::bigint, number, customer, invoice, receipt, amount, currency,
         CASE WHEN length(email) <= 320 THEN email END,
         decode(hash, 'hex'), desired, now()
     FROM one ORDER BY kind, id
     ON CONFLICT (tenant_id, kind, fusion_id) DO UPDATE SET
         changed = r.hash IS DISTINCT FROM excluded.hash,
         state = CASE WHEN r.hash IS DISTINCT FROM excluded.hash
-            THEN excluded.state ELSE r.state END,
-        open = excluded.open, version_us = excluded.version_us,
+            THEN excluded.state
+            -- it is there again; payments are gone by their content
+            WHEN r.state = 'gone' AND r.kind = 'invoice' THEN 'current'
+            ELSE r.state END,
+        open = excluded.open, draft = excluded.draft,
+        balance = excluded.balance, version_us = excluded.version_us,
         read_us = greatest(r.read_us, excluded.read_us),
         number = excluded.number,
         customer = excluded.customer, invoice = excluded.invoice,
@@ -209,10 +222,31 @@ WITH input AS MATERIALIZED (
         unchanged = p.unchanged + excluded.unchanged,
         superseded = p.superseded + excluded.superseded
 ), seen AS (
-    INSERT INTO ml_connector.feed AS f (tenant_id, feed, records_seen)
-    VALUES ($1::bigint, $2::text, $8::bigint)
+    INSERT INTO ml_connector.feed AS f (tenant_id, feed, records_seen,
+        late_us, late_at)
+    SELECT $1::bigint, $2::text, $8::bigint, coalesce(l.us, 0),
+        CASE WHEN l.us > 0 THEN now() END
+    FROM late l
     ON CONFLICT (tenant_id, feed) DO UPDATE SET
-        records_seen = f.records_seen + excluded.records_seen
+        records_seen = f.records_seen + excluded.records_seen,
+        late_us = CASE WHEN excluded.late_us = 0 THEN f.late_us
+            WHEN f.late_at > now() - interval '7 days'
+            THEN greatest(f.late_us, excluded.late_us)
+            ELSE excluded.late_us END,
+        late_at = CASE WHEN excluded.late_us > 0
+            AND (f.late_us <= excluded.late_us
+                OR f.late_at <= now() - interval '7 days')
+            THEN now() ELSE f.late_at END
+), once AS MATERIALIZED (
+    INSERT INTO ml_connector.noted (tenant_id, event, message)
+    SELECT DISTINCT $1::bigint, n.event, n.message
+    FROM opened o, jsonb_to_recordset(CASE jsonb_typeof(o.notes)
+        WHEN 'array' THEN o.notes ELSE '[]' END)
+        AS n(event text, message text)
+    WHERE n.event = 'industry_unmapped' AND n.message IS NOT NULL
+    ORDER BY 2, 3
+    ON CONFLICT DO NOTHING
+    RETURNING event, message
 ), trail AS (
     INSERT INTO ml_connector.audit_event (tenant_id, worker, event, kind,
         fusion_id, job, outcome, message)
@@ -226,7 +260,13 @@ WITH input AS MATERIALIZED (
     FROM opened o JOIN jobs j ON j.kind = o.kind AND j.fusion_id = o.id,
         jsonb_to_recordset(CASE jsonb_typeof(o.notes) WHEN 'array'
             THEN o.notes ELSE '[]' END) AS n(event text, message text)
-    WHERE n.event IS NOT NULL
+    WHERE n.event IS NOT NULL AND n.event <> 'industry_unmapped'
+    UNION ALL
+    SELECT DISTINCT ON (n.message) $1::bigint, $4::text, n.event, o.kind,
+        o.id, j.id, NULL, n.message
+    FROM once n JOIN opened o ON o.notes @> jsonb_build_array(
+            jsonb_build_object('event', n.event, 'message', n.message))
+        JOIN jobs j ON j.kind = o.kind AND j.fusion_id = o.id
 )
 SELECT c.taken - c.opened AS unchanged, c.n - c.taken AS superseded,
     c.opened AS opened,

@@ -13,6 +13,12 @@ WITH before AS MATERIALIZED (
         message = excluded.message, requests = excluded.requests,
         finished_at = excluded.finished_at
     RETURNING started_at
+), others AS (
+    -- what it read for other feeds: parents, open invoices
+    UPDATE ml_connector.poll SET outcome = $6::text,
+        finished_at = clock_timestamp()
+    WHERE tenant_id = $1::bigint AND poll = $3::text AND feed <> $2::text
+      AND $6::text <> ''
 ), minute AS (
     INSERT INTO ml_connector.minute AS m (tenant_id, minute,
         fusion_requests, errors)

@@ -1,12 +1,17 @@
 -- none:
--- A little at a time: settled requests after a day, polls that read nothing
--- after a day, others after eight unless a job of theirs is open, minutes
--- after ninety.
+-- A little at a time: settled writes after a day, requests of commands after a
+-- day, answered or not, polls that read nothing after a day, others after
+-- eight unless a job of theirs is open, minutes after ninety.
 WITH writes AS (
     DELETE FROM ml_connector.write WHERE id IN (
         SELECT id FROM ml_connector.write
         WHERE closed_at < now() - interval '1 day'
         ORDER BY closed_at LIMIT 5000 FOR UPDATE SKIP LOCKED)
+), requests AS (
+    DELETE FROM ml_connector.request WHERE id IN (
+        SELECT id FROM ml_connector.request
+        WHERE asked_at < now() - interval '1 day'
+        ORDER BY asked_at LIMIT 5000 FOR UPDATE SKIP LOCKED)
 ), empty_polls AS (
     DELETE FROM ml_connector.poll WHERE (tenant_id, poll, feed) IN (
         SELECT p.tenant_id, p.poll, p.feed FROM ml_connector.poll p

@@ -306,6 +306,10 @@ on_stored(void *arg)
     struct pod *p = arg;
 
     p->stored++;
+    if (p->wait_stored) {
+        p->wait_stored = false;
+        loop_stop(p->loop);
+    }
 }
 
 static void
@@ -371,8 +375,9 @@ read_secret(const json_t *tenant)
 }
 
 static void
-open_fusion(struct pod *p, const struct pod_spec *spec)
+open_fusion(struct pod *p)
 {
+    const struct pod_spec *spec = &p->spec;
     const json_t *tenant =
         json_array_get(json_object_get(ready, "tenants"), spec->index);
     struct secret *secret = spec->secret == NULL ?
@@ -395,32 +400,62 @@ open_fusion(struct pod *p, const struct pod_spec *spec)
     secret_free(secret);
 }
 
-static void
-open_feeds(struct pod *p)
+static struct feeds_config
+usual_config(const struct pod *p)
 {
-    struct feeds_config c = {
+    return (struct feeds_config){
         .tenant = p->tenant,
         .name = "acme",
         .worker = "test",
         .interval_ms = {600000, 600000, 600000},
-        .since_us = 0,
+        .since_us = p->spec.since_us,
         .overlap_ms = 3600000,
-        .behind_ms = 0,
-        .page = p->page,
+        .wide_ms = 86400000,
+        .page = p->spec.page == 0 ? 500 : p->spec.page,
         .retry_base_ms = 5,
         .retry_cap_ms = 20,
     };
+}
+
+static void
+open_feeds(struct pod *p)
+{
     struct feeds_events e = {
         .stored = on_stored, .halted = on_halted, .idle = on_idle, .arg = p};
+    PGresult *r = PQexec(p->db, "SELECT learned FROM ml_connector.tenant");
 
-    p->feeds = feeds_new(p->loop, p->store, p->fusion, p->map, &c, &e);
+    IS(PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1);
+    p->config.learned = PQgetvalue(r, 0, 0);
+    p->feeds = feeds_new(p->loop, p->store, p->fusion, p->map, &p->config, &e);
+    p->config.learned = NULL;
+    PQclear(r);
 }
 
 void
 pod_again(struct pod *p)
 {
     feeds_free(p->feeds);
+    fusion_free(p->fusion);
+    open_fusion(p);
     open_feeds(p);
+}
+
+void
+pod_start(struct pod *p, int64_t interval_ms)
+{
+    for (unsigned k = 0; k < FEED_KINDS; k++) {
+        p->config.interval_ms[k] = interval_ms;
+    }
+    pod_again(p);
+    feeds_start(p->feeds);
+}
+
+void
+pod_stored(struct pod *p)
+{
+    p->wait_stored = true;
+    loop_run(p->loop);
+    IS(!p->wait_stored);
 }
 
 void
@@ -432,12 +467,14 @@ pod_open(struct pod *p, const struct pod_spec *spec)
 
     memset(p, 0, sizeof(*p));
     p->index = spec->index;
-    p->page = spec->page == 0 ? 500 : spec->page;
+    p->spec = *spec;
     p->loop = loop_new();
     OK(http_open(p->loop, &h, &p->http, &f));
     open_database(p);
-    open_fusion(p, spec);
+    pod_mend(p); /* what a test that failed left */
+    open_fusion(p);
     OK(map_new(&m, &p->map, &f));
+    p->config = usual_config(p);
     open_feeds(p);
 }
 

@@ -18,7 +18,7 @@
 #include "unit.h"
 
 enum {
-    POD_COUNT = 30,
+    POD_COUNT = 130, /* made when first asked */
     POD_CUSTOMERS = 60,
     POD_INVOICES = 120,
     POD_RECEIPTS = 60
@@ -28,6 +28,14 @@ bool pods_start(void); /* false with a line on stderr */
 void pods_stop(void);
 void pods_database(bool up); /* stops it, starts it again */
 
+struct pod_spec {
+    size_t index;
+    int version;        /* 0: 4 */
+    unsigned page;      /* 0: 500 */
+    const char *secret; /* NULL: the right one */
+    const char *const *units;
+    int64_t since_us;   /* where the tenant begins */
+};
 struct pod {
     size_t index;
     struct loop *loop;
@@ -37,23 +45,18 @@ struct pod {
     struct fusion *fusion;
     struct mapping *map;
     struct feeds *feeds;
-    unsigned page;
+    struct pod_spec spec;
+    struct feeds_config config; /* changed: pod_again() */
     PGconn *db;
     int64_t tenant;
     /* told */
     unsigned idle, stored, halted;
+    bool wait_stored;
     enum err halted_err;
     struct fault halted_fault;
     /* last control answer */
     json_t *answer;
     int status;
-};
-struct pod_spec {
-    size_t index;
-    int version;        /* 0: 4 */
-    unsigned page;      /* 0: 500 */
-    const char *secret; /* NULL: the right one */
-    const char *const *units;
 };
 void pod_open(struct pod *p, const struct pod_spec *spec);
 void pod_close(struct pod *p);
@@ -67,8 +70,12 @@ const json_t *pod_get(struct pod *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* A rule of the sandbox's faults, in force until pod_mend(). */
 void pod_fault(struct pod *p, const char *rule);
 void pod_mend(struct pod *p);
-/* The feeds as a new process has them. */
+/* The feeds as a new process has them: p->config, and what was learned. */
 void pod_again(struct pod *p);
+/* The pod's feeds poll by their timers, every so often. */
+void pod_start(struct pod *p, int64_t interval_ms);
+/* Turns the loop until something new was stored. */
+void pod_stored(struct pod *p);
 /* A number of the pod's counts. */
 int64_t pod_count(struct pod *p, const char *name);
 /* First column of the first row as a number. */

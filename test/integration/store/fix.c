@@ -238,6 +238,7 @@ on_tenants(void *arg, enum err err, const struct store_tenant *rows, size_t n,
         buf_addf(&b, "%s %s %s %s %s rev=%" PRId64 "\n", rows[i].name,
                  rows[i].state, rows[i].portal ? rows[i].portal : "-",
                  rows[i].settings, rows[i].sealed, rows[i].revision);
+        g->asked = g->asked || rows[i].asked;
     }
     g->n = n;
     g->text = mem_strdup(buf_text(&b));
@@ -255,22 +256,6 @@ on_lease(void *arg, enum err err, const struct store_lease *lease,
         g->text = mem_strdup(lease->holder);
         g->lease.holder = g->text;
     }
-}
-
-void
-on_cursors(void *arg, enum err err, const struct store_cursor *rows, size_t n,
-           const struct fault *f)
-{
-    struct got *g = told(arg, err, f);
-    struct buf b;
-
-    buf_init(&b, 65536);
-    for (size_t i = 0; i < n; i++) {
-        buf_addf(&b, "%s %" PRId64 " %s\n", rows[i].stream, rows[i].stamp_us,
-                 rows[i].id);
-    }
-    g->text = mem_strdup(buf_text(&b));
-    buf_fini(&b);
 }
 
 void

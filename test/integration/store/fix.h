@@ -32,9 +32,10 @@ struct got {
     struct store_lease lease;
     struct store_intake_result intake;
     char *lists[4]; /* unknown/stale customers, unknown/touched invoices */
-    char *text;     /* of claims, tenants, cursors: one line each */
+    char *text;     /* of claims, tenants: one line each */
     int64_t next_due_ms;
     bool lease_lost;
+    bool asked; /* of tenants: any */
 };
 
 void fix_server_start(void);
@@ -59,7 +60,6 @@ store_done_fn on_done;
 store_json_fn on_json;
 store_tenants_fn on_tenants;
 store_lease_fn on_lease;
-store_cursors_fn on_cursors;
 store_intake_fn on_intake;
 store_claim_fn on_claim;
 store_outcome_fn on_outcome;

@@ -493,9 +493,9 @@ TEST(open_invoices_are_given_least_recently_read_first)
                invoice("2", "1", 5, 'a'));
     fix_intake(&f, &g, t, "invoices", "p", "fresh", 12,
                invoice("1", "1", 5, 'a'));
-    CALL(&f, &g, store_open_invoices, t, 10, on_json);
+    CALL(&f, &g, store_open_invoices, t, 0, 10, on_json);
     EQ_STR(g.json, "[\"2\", \"1\"]");
-    CALL(&f, &g, store_open_invoices, t, 1, on_json);
+    CALL(&f, &g, store_open_invoices, t, 0, 1, on_json);
     EQ_STR(g.json, "[\"2\"]");
     got_clear(&g);
     fix_close(&f);

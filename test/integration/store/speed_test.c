@@ -54,7 +54,7 @@ fill(struct fix *f)
 
 struct plan {
     enum store_sql_id id;
-    const char *values[11];
+    const char *values[12];
 };
 
 /* The plan of one statement with its real values. */
@@ -88,7 +88,8 @@ TEST(hot_statements_use_an_index)
         "\"customer\",\"id\":\"5\",\"version_us\":1,\"hash\":\"ab\","
         "\"desired\":{}}]";
     static const struct plan plans[] = {
-        {SQL_INTAKE, {"1", "f", "p", "w", "fresh", "1", one, "1", "0", "0"}},
+        {SQL_INTAKE, {"1", "f", "p", "w", "fresh", "1", one, "1", "0", "0", "0",
+                      "0"}},
         {SQL_INTAKE_EMAILS, {"1", "w", one}},
         {SQL_CLAIM, {"1", "P", "1", "100"}},
         {SQL_CLAIM_DUE, {"1", "P", "1"}},
@@ -99,7 +100,14 @@ TEST(hot_statements_use_an_index)
           "\"1\"}]",
           "[{\"id\":5,\"revision\":1,\"state\":\"done\"}]", "[]"}},
         {SQL_MISSING, {"1", "invoice", "[\"5\"]"}},
-        {SQL_OPEN_INVOICES, {"1", "20"}},
+        {SQL_OPEN_INVOICES, {"1", "3600000", "20"}},
+        {SQL_OPEN_RECEIPTS, {"1", "3600000", "20"}},
+        {SQL_DRAFTS, {"1", "", "500"}},
+        {SQL_KNOWN, {"1", "customer", "100", "5", "500"}},
+        {SQL_GONE, {"1", "[\"5\"]"}},
+        {SQL_BALANCES,
+         {"1", "100000", "100499", "[{\"id\":\"100005\",\"balance\":\"1\"}]"}},
+        {SQL_REPORT_FEEDS, {"a", "100"}},
         {SQL_WRITE_OPEN, {"x", "1", "P", "w1", "1", "o", "1", "[1]"}},
         {SQL_ACCOUNTS, {"1", "number", "[\"5\"]"}},
     };

@@ -67,7 +67,19 @@ DEATH(an_array_that_overflows_aborts)
     (void)mem_array(SIZE_MAX / 2, 3);
 }
 
+TEST(a_copy_of_bytes_has_all_of_them_and_a_nul)
+{
+    char *a = mem_dup("a\0b", 3);
+    char *b = mem_dup(NULL, 0);
+
+    EQ_MEM(a, "a\0b", 4);
+    EQ_STR(b, "");
+    mem_free(a);
+    mem_free(b);
+}
+
 SUITE(mem, RUN(allocated_memory_is_zeroed),
       RUN(size_zero_gives_a_pointer_to_free), RUN(resizing_keeps_the_content),
       RUN(texts_are_copied_up_to_the_limit),
-      RUN(printf_allocates_what_it_needs), DIES(an_array_that_overflows_aborts))
+      RUN(printf_allocates_what_it_needs), DIES(an_array_that_overflows_aborts),
+      RUN(a_copy_of_bytes_has_all_of_them_and_a_nul))

@@ -87,8 +87,9 @@ run(const char *line)
 static const char *const commands[] = {
     "migrate",       "run",         "tenant add",   "tenant set",
     "tenant list",   "tenant show", "tenant pause", "tenant resume",
-    "tenant remove", "ping",        "provision",    "status",
-    "audit",         "keys rotate", "version"};
+    "tenant remove", "ping",        "provision",    "sync",
+    "status",        "audit",       "replay list",  "replay run",
+    "keys rotate",   "version"};
 
 TEST(every_command_has_help_on_stdout)
 {
@@ -122,6 +123,9 @@ TEST(help_names_the_settings_and_the_flags)
     EQ_INT(run("--help run"), 0);
     HAS(out, "--once");
     HAS(out, "--database-url");
+    EQ_INT(run("sync --help"), 0);
+    HAS(out, "NAME [--feed FEED] [--since TIME]");
+    HAS(out, "--since TIME");
 }
 
 TEST(no_command_at_all_is_wrong_usage_and_shows_the_commands)
@@ -175,7 +179,8 @@ TEST(missing_and_superfluous_arguments_are_wrong_usage)
 {
     static const char *const lines[] = {
         "tenant add",  "tenant show",   "ping",
-        "provision",   "ping a b",      "version more",
+        "provision",   "ping a b",      "version more", "sync",
+        "sync a b",    "sync --feed invoices",
         "migrate now", "tenant list x", "keys rotate x"};
 
     for (size_t i = 0; i < COUNT_OF(lines); i++) {

@@ -5,4 +5,4 @@
  */
 #include "unit.h"
 
-MAIN(query, error, jwt, read)
+MAIN(query, error, jwt, read, describe, token)

@@ -81,6 +81,91 @@ TEST(other_literals_are_cut_to_what_they_can_say)
     EQ_INT(fusion_literal_floor(FUSION_LITERAL_ISO_BARE, -1), -1000000);
 }
 
+TEST(a_literal_says_the_time_in_the_zone_that_the_pod_reads)
+{
+    static const struct {
+        enum fusion_literal literal;
+        int zone;
+        const char *match, *example;
+    } rows[] = {
+        {FUSION_LITERAL_ISO_QUOTED, 120,
+         "A >= '2018-10-09T07:24:44.123+00:00'",
+         "A>='2018-10-09T07:24:44.123+00:00'"},
+        {FUSION_LITERAL_BLANK_QUOTED, -480, "A >= '2018-10-08 21:24:44'",
+         "A>='2018-10-08 21:24:44'"},
+        {FUSION_LITERAL_ISO_BARE, 330, "A >= 2018-10-09T10:54:44Z",
+         "A>=2018-10-09T10:54:44Z"},
+        {FUSION_LITERAL_ZULU_QUOTED, -1440, "A >= '2018-10-08T05:24:44.123Z'",
+         "A>='2018-10-08T05:24:44.123Z'"},
+    };
+    const struct fusion_term t = {
+        .attribute = "A", .op = ">=", .is_time = true, .time_us = AT};
+    const struct fusion_query q = {.resource = "x", .terms = &t, .n_terms = 1};
+
+    ck_assert_uint_eq(COUNT_OF(rows), FUSION_LITERALS);
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct url_style s = v4;
+
+        s.literal = rows[i].literal;
+        s.zone = rows[i].zone;
+        EQ_STR(q_of(&s, &q), rows[i].match);
+        s.version = 2;
+        EQ_STR(q_of(&s, &q), rows[i].match);
+        s.version = 1;
+        EQ_STR(q_of(&s, &q), rows[i].example);
+    }
+}
+
+TEST(a_literal_at_the_edge_of_time_keeps_its_form)
+{
+    struct fusion_term t = {
+        .attribute = "A",
+        .op = ">=",
+        .is_time = true,
+        .time_us = INT64_C(253402300799) * 1000000}; /* the end of 9999 */
+    const struct fusion_query q = {.resource = "x", .terms = &t, .n_terms = 1};
+    struct url_style s = v4;
+
+    s.zone = 60;
+    EQ_STR(q_of(&s, &q), "A >= '9999-12-31T23:59:59.999+00:00'");
+    t.time_us = INT64_C(-62167219200) * 1000000; /* the year 0 begins */
+    s.zone = -60;
+    EQ_STR(q_of(&s, &q), "A >= '0000-01-01T00:00:00.000+00:00'");
+    s.zone = 60;
+    EQ_STR(q_of(&s, &q), "A >= '0000-01-01T01:00:00.000+00:00'");
+}
+
+TEST(the_zone_moves_literals_and_not_what_is_compared)
+{
+    const struct fusion_config c = {.tenant = "t", .base_url = "https://pod"};
+    const struct fusion_term t = {
+        .attribute = "A", .op = ">=", .is_time = true, .time_us = AT};
+    const struct fusion_query q = {.resource = "x", .terms = &t, .n_terms = 1};
+    struct fusion *f = fusion_new(NULL, NULL, &c);
+    struct url_style s;
+
+    EQ_INT(fusion_get_zone(f), 0);
+    fusion_set_zone(f, -90);
+    EQ_INT(fusion_get_zone(f), -90);
+    s = fusion_style(f);
+    EQ_STR(url_of(&s, &q, 0),
+           "https://pod/fscmRestApi/resources/11.13.18.05/x?q=A%20%3E%3D%20%27"
+           "2018-10-09T03%3A54%3A44.123%2B00%3A00%27&onlyData=true");
+    EQ_INT(fusion_literal_floor(FUSION_LITERAL_ISO_QUOTED, AT),
+           INT64_C(1539062684123000));
+    fusion_set_zone(f, 0);
+    s = fusion_style(f);
+    EQ_STR(q_of(&s, &q), "A >= '2018-10-09T05:24:44.123+00:00'");
+    fusion_free(f);
+}
+
+DEATH(a_zone_beyond_a_day_aborts)
+{
+    const struct fusion_config c = {.tenant = "t", .base_url = "https://pod"};
+
+    fusion_set_zone(fusion_new(NULL, NULL, &c), FUSION_ZONE_MAX + 1);
+}
+
 TEST(quotes_in_texts_are_doubled)
 {
     const struct fusion_term terms[] = {
@@ -174,6 +259,10 @@ TEST(labels_name_the_collection)
 
 SUITE(query, RUN(a_window_is_written_for_both_frameworks),
       RUN(other_literals_are_cut_to_what_they_can_say),
+      RUN(a_literal_says_the_time_in_the_zone_that_the_pod_reads),
+      RUN(a_literal_at_the_edge_of_time_keeps_its_form),
+      RUN(the_zone_moves_literals_and_not_what_is_compared),
+      DIES(a_zone_beyond_a_day_aborts),
       RUN(quotes_in_texts_are_doubled),
       RUN(lists_are_in_for_rows_and_or_for_examples),
       RUN(everything_is_percent_encoded),

@@ -19,7 +19,7 @@ struct fx {
     struct fusion *f;
     char base[64];
     atomic_uint tokens, refused;
-    atomic_bool hold, expired, cut;
+    atomic_bool hold, expired, cut, nul;
     const char *page; /* answered to every GET */
     int status;
     const char *headers;
@@ -77,6 +77,10 @@ on_request(struct peer_conn *c, const struct peer_request *r, void *arg)
         (void)peer_text(c, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
                            "{\"items\":[");
         return false;
+    }
+    if (atomic_load(&fx->nul)) {
+        return peer_text(c, "HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n") &&
+               peer_write(c, "{\"items\":[]\0,\"x\":12}", 21);
     }
     return peer_answer(c, fx->status, fx->headers, fx->page);
 }
@@ -545,6 +549,19 @@ TEST(a_cut_answer_says_what_was_asked_for)
     fx_close(&fx);
 }
 
+TEST(an_answer_with_a_nul_is_read_no_further_than_it_goes)
+{
+    struct fx fx;
+    struct end e = {0};
+
+    fx_open(&fx);
+    atomic_store(&fx.nul, true);
+    wait_for(&fx, &e);
+    EQ_ERR(e.err, ERR_SYNTAX);
+    HAS(e.page.fault.message, "receivablesInvoices: byte 11");
+    fx_close(&fx);
+}
+
 TEST(a_429_tells_how_long_to_wait)
 {
     struct fx fx;
@@ -728,6 +745,7 @@ SUITE(read, RUN(done_is_called_once_with_rows_and_page),
       RUN(a_row_whose_children_cannot_be_read_says_so_and_ends),
       RUN_LONG(answers_that_refuse_say_what_was_asked_for, 10),
       RUN(a_cut_answer_says_what_was_asked_for),
+      RUN(an_answer_with_a_nul_is_read_no_further_than_it_goes),
       RUN_LONG(answers_that_are_no_page_are_told_apart, 10),
       RUN(a_429_tells_how_long_to_wait),
       RUN_LONG(many_401s_lead_to_one_token, 10),

@@ -2,4 +2,5 @@
 /* Runs the tests of the Fusion simulator. */
 #include "unit.h"
 
-MAIN(world, token, collection, query, account, trouble, control)
+MAIN(world, token, collection, query, account, trouble, control, moment, flex,
+     trap)

@@ -111,6 +111,15 @@ make(uint64_t seed, size_t index)
     return world_new_at(&o, index, INT64_C(1790000000000000));
 }
 
+static json_t *
+mutate(struct world *w, unsigned n, uint64_t seed, int64_t now)
+{
+    const struct mutation m = {
+        .n = n, .seed = seed, .now = now, .groups = MUTATE_ALL};
+
+    return world_mutate(w, &m);
+}
+
 TEST(a_new_world_adds_up)
 {
     struct world *w = make(7, 0);
@@ -126,7 +135,7 @@ TEST(a_changed_world_adds_up)
     struct world *w = make(8, 1);
 
     for (unsigned i = 0; i < 5; i++) {
-        json_t *done = world_mutate(w, 400, i, w->start_us + 1000000 * i);
+        json_t *done = mutate(w, 400, i, w->start_us + 1000000 * i);
 
         EQ_INT(json_array_size(json_object_get(done, "changes")), 400);
         json_decref(done);
@@ -139,9 +148,9 @@ TEST(the_same_changes_happen_to_the_same_world)
 {
     struct world *a = make(8, 1);
     struct world *b = make(8, 1);
-    json_t *x = world_mutate(a, 200, 5, a->start_us);
-    json_t *y = world_mutate(b, 200, 5, b->start_us);
-    json_t *z = world_mutate(b, 200, 6, b->start_us);
+    json_t *x = mutate(a, 200, 5, a->start_us);
+    json_t *y = mutate(b, 200, 5, b->start_us);
+    json_t *z = mutate(b, 200, 6, b->start_us);
 
     IS(json_equal(x, y));
     NOT(json_equal(x, z));

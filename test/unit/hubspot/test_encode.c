@@ -236,7 +236,30 @@ DEATH(a_pair_outside_the_table_aborts)
     fix_encode(&x);
 }
 
+TEST(properties_are_listed_where_the_api_version_keeps_them)
+{
+    static const struct {
+        const char *version;
+        enum map_object object;
+        const char *path;
+    } cases[] = {
+        {"2026-03", MAP_INVOICES, "/crm/properties/2026-03/invoices"},
+        {"2026-09", MAP_LINE_ITEMS, "/crm/properties/2026-09/line_items"},
+        {"v3", MAP_PAYMENTS, "/crm/v3/properties/commerce_payments"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct buf b;
+
+        buf_init(&b, 256);
+        hubspot_properties_path(&b, cases[i].version, cases[i].object);
+        EQ_STR(buf_text(&b), cases[i].path);
+        buf_fini(&b);
+    }
+}
+
 SUITE(encode, RUN(paths_follow_the_api_version),
+      RUN(properties_are_listed_where_the_api_version_keeps_them),
       RUN(upsert_names_key_and_trace_in_every_input),
       RUN(update_names_no_id_property),
       RUN(read_asks_for_the_key_it_is_matched_with),

@@ -5,4 +5,5 @@
  */
 #include "unit.h"
 
-MAIN(samples, invoice, payment, customer, format, file, equal, broken)
+MAIN(samples, invoice, payment, customer, format, file, needs, check, equal,
+     broken)

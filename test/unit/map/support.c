@@ -9,7 +9,7 @@ struct fault fault;
 static struct arena the_arena;
 static bool has_arena;
 static json_t *trees;
-static struct mapping *mappings[8];
+static struct mapping *mappings[64];
 static size_t mapping_count;
 
 static void

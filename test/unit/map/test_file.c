@@ -15,6 +15,22 @@
     "'LineAmount':1,'Warehouse':'W1','receivablesInvoiceLineDFF':["            \
     "{'slot':7}]}]}"
 
+static void
+refuse_file(const char *text, const char *says)
+{
+    char *file = arena_strdup(arena(), text);
+    struct map_options o = {.mapping_file = file};
+    struct mapping *m = NULL;
+
+    for (char *s = file; *s != '\0'; s++) {
+        *s = *s == '\'' ? '"' : *s;
+    }
+    fault_clear(&fault);
+    EQ_ERR(map_new(&o, &m, &fault), ERR_CONFIG);
+    IS(m == NULL);
+    HAS(fault.message, says);
+}
+
 TEST(a_path_adds_or_replaces_a_property)
 {
     struct mapping *m = custom(
@@ -91,13 +107,87 @@ TEST(companies_contacts_and_payments_name_their_rows)
     EQ_STR(prop(&all[0], 0, "hs_payment_method_type"), "cash");
 }
 
+TEST(the_line_is_that_of_the_entry_whatever_else_has_its_name)
+{
+    static const struct {
+        const char *file, *says;
+    } cases[] = {
+        {"{'companies':{'invoices':{'value':'invoices'}},\n'invoices':{\n"
+         "'a':'!'}}",
+         "line 3: invoices.a: "},
+        {"{'invoices':{'b':{'value':'a'},'c':\n{'value':'\\'a\\':{'},\n"
+         "'a':'!'}}",
+         "line 3: invoices.a: "},
+        {"{'line_items':{\n'a':'A'},\n\n'invoices' : {\n'a'\n:'!'}}",
+         "line 5: invoices.a: "},
+        {"{'contacts':{'path':{'path':'B'}},'invoices':{\n"
+         "'path':{\n'path':'!'}}}",
+         "line 2: invoices.path: "},
+        {"\n\n[]", "line 1: expected an object, found array"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        refuse_file(cases[i].file, cases[i].says);
+    }
+}
+
+TEST(a_collection_without_a_row_is_one_of_the_first_row)
+{
+    struct mapping *m = custom("{'contacts':{'a':'Address.City',"
+                               "'b':'organization.Address.City'}}");
+    struct map_customer_rows rows = {
+        .account_number = "1",
+        .organization = q("{'Address':{'items':[{'City':'Here'}]}}"),
+        .persons = q("[{'PartyId':5}]"),
+    };
+    struct map_record r = customer_row(m, &rows);
+
+    IS(prop(&r, 1, "a") == NULL);
+    EQ_STR(prop(&r, 1, "b"), "Here");
+}
+
+TEST(flexfields_are_read_from_header_line_and_receipt)
+{
+    struct mapping *m = custom(
+        "{'invoices':{'context':'receivablesInvoiceDFF.__FLEX_Context',"
+        "'code':'receivablesInvoiceDFF.projectCode'},"
+        "'line_items':{'region':'receivablesInvoiceLineDFF.region_2',"
+        "'code':'invoice.receivablesInvoiceDFF.projectCode'},"
+        "'commerce_payments':{'bank':'standardReceiptDFF.bankReference'}}");
+    struct map_record r = invoice_row(
+        m, q("{'CustomerTransactionId':1,'InvoiceCurrencyCode':'USD',"
+             "'receivablesInvoiceDFF':{'items':[{'__FLEX_Context':'SALES',"
+             "'projectCode':'P-1'}],'hasMore':false},"
+             "'receivablesInvoiceLines':{'items':[{"
+             "'CustomerTransactionLineId':1,'LineAmount':1,"
+             "'receivablesInvoiceLineDFF':[{'region_2':'N'}]},{"
+             "'CustomerTransactionLineId':2,'LineAmount':1,"
+             "'receivablesInvoiceLineDFF':{'items':[]}}]}}"));
+    struct map_record *all;
+    size_t n;
+
+    EQ_STR(prop(&r, 0, "context"), "SALES");
+    EQ_STR(prop(&r, 0, "code"), "P-1");
+    EQ_STR(prop(&r, 1, "region"), "N");
+    EQ_STR(prop(&r, 1, "code"), "P-1");
+    IS(prop(&r, 2, "region") == NULL);
+    EQ_STR(prop(&r, 2, "code"), "P-1");
+    EQ_INT(map_payments(m, arena(),
+                        q("{'StandardReceiptId':1,'UnappliedAmount':1,"
+                          "'standardReceiptDFF':[{'bankReference':'BR'}]}"),
+                        NULL, &all, &n, &fault),
+           MAP_RECORD);
+    EQ_STR(prop(&all[0], 0, "bank"), "BR");
+}
+
 TEST(a_wrong_file_is_refused_with_line_and_reason)
 {
     static const struct {
         const char *file, *says;
     } cases[] = {
         {"", "mapping file"},
-        {"{\n'invoices':", "mapping file"},
+        {"{\n'invoices':", "mapping file, line 2: the text ends early"},
+        {"{'invoices':\n\n{'a':x}}", "mapping file, line 3: "},
         {"[]", "line 1: expected an object, found array"},
         {"{\n'invoice':{}}",
          "line 2: invoice: is no object, did you mean \"invoices\"?"},
@@ -133,17 +223,7 @@ TEST(a_wrong_file_is_refused_with_line_and_reason)
     };
 
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        char *file = arena_strdup(arena(), cases[i].file);
-        struct map_options o = {.mapping_file = file};
-        struct mapping *m = NULL;
-
-        for (char *s = file; *s != '\0'; s++) {
-            *s = *s == '\'' ? '"' : *s;
-        }
-        fault_clear(&fault);
-        EQ_ERR(map_new(&o, &m, &fault), ERR_CONFIG);
-        IS(m == NULL);
-        HAS(fault.message, cases[i].says);
+        refuse_file(cases[i].file, cases[i].says);
     }
 }
 
@@ -171,6 +251,9 @@ TEST(freeing_no_mapping_does_nothing)
 SUITE(file, RUN(a_path_adds_or_replaces_a_property),
       RUN(a_replaced_property_keeps_its_form),
       RUN(companies_contacts_and_payments_name_their_rows),
+      RUN(flexfields_are_read_from_header_line_and_receipt),
+      RUN(a_collection_without_a_row_is_one_of_the_first_row),
+      RUN(the_line_is_that_of_the_entry_whatever_else_has_its_name),
       RUN(a_wrong_file_is_refused_with_line_and_reason),
       RUN(the_sample_in_docs_is_a_mapping),
       RUN(freeing_no_mapping_does_nothing))

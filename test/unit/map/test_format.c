@@ -168,7 +168,19 @@ TEST(currencies_dates_and_numbers_take_their_form_or_nothing)
         {MAP_AS_DATE, "2018-10-09", "2018-10-09T00:00:00Z"},
         {MAP_AS_DATE, "2018-10-09T05:24:44+00:00", "2018-10-09T00:00:00Z"},
         {MAP_AS_DATE, "09.10.2018", NULL},
+        {MAP_AS_DAY, "2018-10-09", "2018-10-09"},
+        {MAP_AS_DAY, " 2018-10-09T23:24:44-08:00 ", "2018-10-09"},
+        {MAP_AS_DAY, "soon", NULL},
         {MAP_AS_TIME, "2018-10-09T05:24:44.5+0530", "2018-10-08T23:54:44.500Z"},
+        {MAP_AS_BOOLEAN, "true", "true"},
+        {MAP_AS_BOOLEAN, " Yes ", "true"},
+        {MAP_AS_BOOLEAN, "Y", "true"},
+        {MAP_AS_BOOLEAN, "FALSE", "false"},
+        {MAP_AS_BOOLEAN, "n", "false"},
+        {MAP_AS_BOOLEAN, "No", "false"},
+        {MAP_AS_BOOLEAN, "nope", NULL},
+        {MAP_AS_BOOLEAN, "ye", NULL},
+        {MAP_AS_BOOLEAN, "1", NULL},
         {MAP_AS_NUMBER, "+1.50", "1.50"},
         {MAP_AS_NUMBER, "1.5e-3", "0.0015"},
         {MAP_AS_NUMBER, "0x10", NULL},
@@ -228,6 +240,11 @@ TEST(names_and_tables_agree)
 
 TEST(the_page_in_docs_names_every_property_and_note)
 {
+    /* those that a file may ask for */
+    static const enum map_format formats[] = {
+        MAP_AS_TEXT,  MAP_AS_NUMBER, MAP_AS_DATE,
+        MAP_AS_DAY,   MAP_AS_TIME,   MAP_AS_BOOLEAN,
+        MAP_AS_EMAIL, MAP_AS_DOMAIN, MAP_AS_CURRENCY};
     char *text;
     size_t n;
 
@@ -242,6 +259,9 @@ TEST(the_page_in_docs_names_every_property_and_note)
         for (; *s != NULL; s++) {
             HAS(text, arena_printf(arena(), "`%s`", *s));
         }
+    }
+    for (size_t i = 0; i < COUNT_OF(formats); i++) {
+        HAS(text, arena_printf(arena(), "`%s`", map_format_name(formats[i])));
     }
     HAS(text, "`industry_unmapped`");
     HAS(text, "`email_invalid`");

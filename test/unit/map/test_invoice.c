@@ -501,6 +501,48 @@ TEST(long_texts_are_cut_where_hubspot_ends)
     EQ_STR(prop(&r, 1, "name"), "ab");
 }
 
+TEST(what_decides_about_reading_again_is_no_part_of_the_hash)
+{
+    static const struct {
+        const char *row, *balance;
+        bool draft;
+    } cases[] = {
+        {"'InvoiceStatus':'Complete','EnteredAmount':5,'ConversionRate':1",
+         NULL, false},
+        {"'InvoiceStatus':'Complete','EnteredAmount':5,'ConversionRate':1,"
+         "'InvoiceBalanceAmount':7.50",
+         "7.50", false},
+        {"'InvoiceStatus':'Complete','EnteredAmount':5,'ConversionRate':1,"
+         "'InvoiceBalanceAmount':'1E2'",
+         "100", false},
+        {"'InvoiceStatus':'Complete','EnteredAmount':5,'ConversionRate':1,"
+         "'InvoiceBalanceAmount':'much'",
+         NULL, false},
+        {"'InvoiceStatus':'Complete','EnteredAmount':5,'ConversionRate':1,"
+         "'InvoiceBalanceAmount':[1]",
+         NULL, false},
+        {"'InvoiceStatus':'INCOMPLETE','EnteredAmount':5,'ConversionRate':1,"
+         "'InvoiceBalanceAmount':0",
+         "0", true},
+    };
+    struct map_record first = {0};
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct map_record r =
+            invoice(arena_printf(arena(),
+                                 "{'CustomerTransactionId':1,"
+                                 "'InvoiceCurrencyCode':'USD',%s}",
+                                 cases[i].row));
+
+        first = i == 0 ? r : first;
+        EQ_INT(r.draft, cases[i].draft);
+        ck_assert_pstr_eq(r.balance, cases[i].balance);
+        if (!r.draft) {
+            EQ_MEM(&r.hash, &first.hash, sizeof(r.hash));
+        }
+    }
+}
+
 SUITE(invoice, RUN(status_follows_invoice_status_balance_and_payments),
       RUN(balance_and_credits_come_from_the_installments),
       RUN(header_fallbacks_and_forms),
@@ -517,4 +559,5 @@ SUITE(invoice, RUN(status_follows_invoice_status_balance_and_payments),
       RUN(no_more_notes_are_kept_than_there_is_room_for),
       RUN(other_business_units_are_filtered),
       RUN(a_refused_invoice_still_has_its_id),
-      RUN(long_texts_are_cut_where_hubspot_ends))
+      RUN(long_texts_are_cut_where_hubspot_ends),
+      RUN(what_decides_about_reading_again_is_no_part_of_the_hash))

@@ -301,6 +301,55 @@ TEST(notes_on_the_receipt_are_told_once)
     HAS(note_of(&all[0], "value_ignored"), "ReceiptNumber");
 }
 
+TEST(a_receipt_is_open_until_its_money_and_its_life_are_settled)
+{
+    static const struct {
+        const char *receipt;
+        bool open;
+    } cases[] = {
+        {",'UnappliedAmount':0,'Status':'Cleared'", false},
+        {",'UnappliedAmount':'0.00','Status':'CLEARED'", false},
+        {",'UnappliedAmount':0,'Status':'Reversed'", false},
+        {",'UnappliedAmount':5,'Status':'Cleared'", true},
+        {",'UnappliedAmount':-5,'Status':'Cleared'", true},
+        {",'UnappliedAmount':0,'Status':'Confirmed'", true},
+        {",'UnappliedAmount':0,'Status':'Remitted'", true},
+        {",'UnappliedAmount':0,'Status':'Not cleared'", true},
+        {",'UnappliedAmount':0,'Status':null", true},
+        {",'UnappliedAmount':0", true},
+        {",'Status':'Reversed','ReversalDate':'2024-01-01'", false},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        size_t n;
+        struct map_record *all =
+            payments(arena_printf(arena(), "{" RECEIPT "%s}", cases[i].receipt),
+                     "[" APPLIED(1, 5) "]", &n);
+
+        EQ_UINT(n, 2);
+        NOT(all[0].open); /* it is the receipt that is read again */
+        EQ_INT(all[1].open, cases[i].open);
+        NOT(all[1].draft);
+        IS(all[1].balance == NULL);
+    }
+}
+
+/* Only the amount says so: it is a new one, and no part of the hash. */
+TEST(whether_a_receipt_is_open_is_no_part_of_its_hash)
+{
+    size_t n;
+    struct map_record *a = payments(
+        "{" RECEIPT ",'UnappliedAmount':0,'State':'X','Status':'Cleared'}",
+        "[]", &n);
+    struct map_record *b = payments(
+        "{" RECEIPT ",'UnappliedAmount':0,'State':'X','Status':'Confirmed'}",
+        "[]", &n);
+
+    NOT(a[0].open);
+    IS(b[0].open);
+    EQ_MEM(&a[0].hash, &b[0].hash, sizeof(a[0].hash));
+}
+
 SUITE(payment, RUN(what_came_and_went_back_makes_amounts_and_status),
       RUN(the_unapplied_rest_is_a_payment_until_it_is_zero),
       RUN(a_receipt_on_several_invoices_makes_one_payment_each),
@@ -311,4 +360,6 @@ SUITE(payment, RUN(what_came_and_went_back_makes_amounts_and_status),
       RUN(an_unidentified_receipt_has_no_customer),
       RUN(what_cannot_be_a_payment_says_which_attribute),
       RUN(receipts_of_other_business_units_are_filtered),
-      RUN(notes_on_the_receipt_are_told_once))
+      RUN(notes_on_the_receipt_are_told_once),
+      RUN(a_receipt_is_open_until_its_money_and_its_life_are_settled),
+      RUN(whether_a_receipt_is_open_is_no_part_of_its_hash))

@@ -17,6 +17,8 @@ struct op {
     store_tenants_fn *tenants;
     store_lease_fn *lease;
     store_done_fn *done;
+    store_json_fn *json;
+    enum err err;
 };
 
 struct dispatch {
@@ -39,6 +41,11 @@ static struct {
     struct store_tenant rows[ROWS_MAX];
     size_t n_rows, n_calls, halts, learned, released, stopped, leases, frees;
     char taken[8][32], state[32];
+    const char *asked; /* what requests_take gives */
+    char held[256], answers[1024];
+    size_t takes, answered, polls, synced[FEED_KINDS + 1];
+    bool once, away; /* away: answers cannot be stored */
+    struct feeds_events feeds;
     bool hold_release;
     struct op *releasing;
     struct dispatch *last; /* the dispatcher made last, while it lives */
@@ -105,7 +112,7 @@ on_done(void *arg)
 
     fault_clear(&f);
     op_free(arg);
-    op.done(op.fn_arg, ERR_OK, &f);
+    op.done(op.fn_arg, op.err, &f);
 }
 
 enum err
@@ -184,6 +191,48 @@ store_lease_release(struct store *s, const char *portal, const char *worker,
         loop_call_cancel(&op->later);
         fx.releasing = op;
     }
+    return ERR_OK;
+}
+
+static void
+on_json(void *arg)
+{
+    struct op op = *(struct op *)arg;
+    const char *rows = fx.asked != NULL ? fx.asked : "[]";
+    struct fault f;
+
+    fault_clear(&f);
+    op_free(arg);
+    fx.asked = NULL; /* taken once */
+    op.json(op.fn_arg, ERR_OK, rows, &f);
+}
+
+enum err
+store_requests_take(struct store *s, const char *worker, int64_t tenant,
+                    const char *held, store_json_fn *done, void *arg,
+                    struct store_op **out)
+{
+    (void)s;
+    EQ_STR(worker, "me");
+    EQ_INT(tenant, fx.once ? 5 : 0);
+    (void)snprintf(fx.held, sizeof(fx.held), "%s", held);
+    fx.takes++;
+    op_new(on_json, arg, out)->json = done;
+    return ERR_OK;
+}
+
+enum err
+store_requests_answer(struct store *s, const char *worker, const char *answers,
+                      store_done_fn *done, void *arg, struct store_op **out)
+{
+    struct op *op = op_new(on_done, arg, out);
+
+    (void)s;
+    EQ_STR(worker, "me");
+    (void)snprintf(fx.answers, sizeof(fx.answers), "%s", answers);
+    op->done = done;
+    op->err = fx.away ? ERR_DB_AWAY : ERR_OK;
+    fx.answered++;
     return ERR_OK;
 }
 
@@ -337,7 +386,7 @@ feeds_new(struct loop *l, struct store *s, struct fusion *f,
     (void)s;
     (void)m;
     (void)c;
-    (void)e;
+    fx.feeds = *e;
     IS(f != NULL);
     return MEM_NEW(struct feeds);
 }
@@ -365,6 +414,49 @@ void
 feeds_poll_once(struct feeds *f)
 {
     (void)f;
+    fx.polls++;
+    EQ_UINT(fx.takes, fx.rows[0].asked ? 1 : 0); /* asked before */
+}
+
+void
+feeds_sync(struct feeds *f, enum feed_kind k)
+{
+    IS(f != NULL);
+    fx.synced[k]++;
+}
+
+struct feed_status
+feeds_status(const struct feeds *f, enum feed_kind k)
+{
+    struct feed_status s = {.state = "idle"};
+
+    IS(f != NULL);
+    fault_clear(&s.fault);
+    if (k == FEED_PAYMENTS) {
+        s.state = "maintenance";
+        s.err = fault_set(&s.fault, ERR_MAINTENANCE, "back at nine");
+    }
+    return s;
+}
+
+static const char *const kinds[] = {"customers", "invoices", "payments"};
+
+const char *
+feed_kind_name(enum feed_kind k)
+{
+    return kinds[k];
+}
+
+bool
+feed_kind_parse(const char *s, enum feed_kind *k)
+{
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        if (strcmp(s, kinds[i]) == 0) {
+            *k = (enum feed_kind)i;
+            return true;
+        }
+    }
+    return false;
 }
 
 void
@@ -382,12 +474,21 @@ static const char settings[] =
     "\"fusion_user\":\"u\",\"hubspot_tier\":\"professional\"}";
 
 static void
-begin(const char *portal)
+on_finished(void *arg)
 {
-    struct tenants_config c = {.conf = &fx.conf, .worker = "me"};
-    struct tenants_events e = {NULL, NULL};
+    (void)arg;
+    fx.stopped += 100;
+}
+
+static void
+begin_as(const char *portal, bool once, bool asked)
+{
+    struct tenants_config c = {
+        .conf = &fx.conf, .worker = "me", .once = once};
+    struct tenants_events e = {on_finished, NULL};
 
     memset(&fx, 0, sizeof(fx));
+    fx.once = once;
     list_init(&fx.ops);
     fx.loop = loop_new();
     fx.conf.lease_ttl = 15000;
@@ -399,10 +500,17 @@ begin(const char *portal)
         .settings = settings,
         .sealed = "{\"hubspot_token\":\"t\",\"fusion_password\":\"p\"}",
         .learned = "{}",
-        .revision = 1};
+        .revision = 1,
+        .asked = asked};
     fx.n_rows = 1;
     fx.tenants = tenants_new(fx.loop, NULL, NULL, NULL, &c, &e);
     tenants_start(fx.tenants);
+}
+
+static void
+begin(const char *portal)
+{
+    begin_as(portal, false, false);
 }
 
 static void
@@ -594,6 +702,127 @@ TEST(a_halted_tenant_stops_and_the_lease_stays)
     end();
 }
 
+/* ---- requests ----------------------------------------------------------- */
+
+#define ROW(more)                                                              \
+    "[{\"id\":9,\"tenant\":5,\"command\":\"sync\",\"arguments\":{" more "}}]"
+
+TEST(nothing_asked_costs_no_statement)
+{
+    begin("4711");
+    turn();
+    reload();
+    reload();
+    EQ_UINT(fx.takes, 0);
+    end();
+}
+
+TEST(a_request_of_a_tenant_at_work_is_taken_begun_and_answered)
+{
+    begin("4711");
+    turn();
+    fx.rows[0].asked = true;
+    fx.asked = ROW("");
+    reload();
+    EQ_UINT(fx.takes, 1);
+    EQ_STR(fx.held, "[{\"tenant\":5,\"portal\":\"4711\",\"term\":1}]");
+    EQ_UINT(fx.synced[FEED_KINDS], 1);
+    EQ_UINT(fx.answered, 1);
+    EQ_STR(fx.answers,
+           "[{\"id\":9,\"answer\":{\"polling\":[\"customers\",\"invoices\","
+           "\"payments\"],\"was\":{\"customers\":\"idle\",\"invoices\":"
+           "\"idle\",\"payments\":\"maintenance\"}}}]");
+    fx.rows[0].asked = false;
+    reload();
+    EQ_UINT(fx.takes, 1);
+    end();
+}
+
+TEST(a_request_for_one_feed_polls_that_one)
+{
+    begin("4711");
+    turn();
+    fx.rows[0].asked = true;
+    fx.asked = ROW("\"feed\":\"invoices\"");
+    reload();
+    EQ_UINT(fx.synced[FEED_INVOICES], 1);
+    EQ_UINT(fx.synced[FEED_KINDS], 0);
+    HAS(fx.answers, "\"polling\":[\"invoices\"]");
+    end();
+}
+
+TEST(what_is_not_understood_or_cannot_be_done_is_answered_so)
+{
+    begin("4711");
+    turn();
+    fx.rows[0].asked = true;
+    fx.asked = ROW("\"feed\":\"orders\"");
+    reload();
+    HAS(fx.answers, "\"error\":\"this worker, version ");
+    fx.asked = "[{\"id\":10,\"tenant\":5,\"command\":\"dance\","
+               "\"arguments\":{}}]";
+    reload();
+    HAS(fx.answers, "\"id\":10");
+    HAS(fx.answers, "does not know");
+    fx.asked = "[{\"id\":11,\"tenant\":77,\"command\":\"sync\","
+               "\"arguments\":{}}]";
+    reload();
+    HAS(fx.answers, "\"id\":11");
+    HAS(fx.answers, "stopped to work here");
+    EQ_UINT(fx.synced[FEED_KINDS], 0);
+    end();
+}
+
+TEST(without_the_lease_nothing_is_taken)
+{
+    begin("4711");
+    turn();
+    fx.last->events.lease_lost(fx.last->events.arg);
+    turn();
+    fx.rows[0].asked = true;
+    fx.asked = ROW("");
+    reload();
+    EQ_UINT(fx.takes, 0);
+    end();
+}
+
+TEST(an_answer_that_cannot_be_stored_is_stored_later)
+{
+    begin("4711");
+    turn();
+    fx.rows[0].asked = true;
+    fx.asked = ROW("");
+    fx.away = true;
+    reload();
+    EQ_UINT(fx.answered, 1);
+    fx.away = false;
+    reload();
+    EQ_UINT(fx.answered, 2);
+    HAS(fx.answers, "\"id\":9");
+    reload();
+    EQ_UINT(fx.answered, 2);
+    EQ_UINT(fx.synced[FEED_KINDS], 1);
+    end();
+}
+
+TEST(run_once_takes_before_it_polls_and_answers_after)
+{
+    begin_as("4711", true, true);
+    fx.asked = ROW("");
+    turn();
+    EQ_UINT(fx.polls, 1);
+    EQ_UINT(fx.takes, 1);
+    EQ_UINT(fx.answered, 0);
+    fx.feeds.idle(fx.feeds.arg);
+    turn();
+    EQ_UINT(fx.answered, 1);
+    EQ_STR(fx.answers, "[{\"id\":9,\"answer\":{\"polled\":[\"customers\","
+                       "\"invoices\"],\"failed\":{\"payments\":"
+                       "\"back at nine\"}}}]");
+    EQ_UINT(fx.synced[FEED_KINDS], 0);
+    end();
+}
+
 SUITE(
     portal, RUN(a_tenant_works_under_the_lease_of_its_portal),
     RUN(a_tenant_of_an_unknown_portal_asks_which_it_is_and_moves_there),
@@ -603,4 +832,11 @@ SUITE(
     RUN(a_paused_tenant_gives_its_portal_back_and_a_resumed_one_takes_it_again),
     RUN(a_tenant_resumed_while_its_portal_is_given_back_takes_it_again),
     RUN(a_lost_lease_drops_all_work),
-    RUN(a_halted_tenant_stops_and_the_lease_stays))
+    RUN(a_halted_tenant_stops_and_the_lease_stays),
+    RUN(nothing_asked_costs_no_statement),
+    RUN(a_request_of_a_tenant_at_work_is_taken_begun_and_answered),
+    RUN(a_request_for_one_feed_polls_that_one),
+    RUN(what_is_not_understood_or_cannot_be_done_is_answered_so),
+    RUN(without_the_lease_nothing_is_taken),
+    RUN(an_answer_that_cannot_be_stored_is_stored_later),
+    RUN(run_once_takes_before_it_polls_and_answers_after))

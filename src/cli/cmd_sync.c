@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * sync: the worker that holds the tenant's portal polls now, or reads from a
+ * time on.
+ *
+ *     history begun in the database -> request left -> answered, or not yet
+ *
+ * Nothing is lost without a worker: the history is to be read by whoever polls
+ * next, and an open request is taken up by the next holder.
+ */
+#include "cli_priv.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LOOK_MS = 200, PATIENCE_MS = 10000 };
+
+const struct flag sync_flags[] = {
+    {"feed", FLAG_TEXT, "FEED",
+     "Only this one: customers, invoices or payments."},
+    {"since", FLAG_TEXT, "TIME",
+     "Also read what changed from then on, beside the fresh polls: a date or "
+     "an RFC 3339 time; may lie before the tenant's own --since."},
+    {NULL, FLAG_BOOL, NULL, NULL}};
+
+struct sync {
+    struct cli *c;
+    const char *name, *since;
+    enum feed_kind feed; /* FEED_KINDS: all */
+    int64_t since_us;    /* 0: only a poll */
+    int64_t tenant, request;
+    struct loop_timer timer;
+};
+
+/* ---- what was asked for ------------------------------------------------- */
+
+static enum err
+read_feed(struct sync *s, const char *feed, struct fault *f)
+{
+    const char *names[FEED_KINDS + 1] = {NULL};
+    const char *near;
+
+    s->feed = FEED_KINDS;
+    if (feed == NULL || feed_kind_parse(feed, &s->feed)) {
+        return ERR_OK;
+    }
+    for (enum feed_kind k = FEED_CUSTOMERS; k < FEED_KINDS; k++) {
+        names[k] = feed_kind_name(k);
+    }
+    near = text_nearest(feed, names);
+    return fault_set(f, ERR_USAGE,
+                     "--feed: \"%s\" is none of customers, invoices, "
+                     "payments%s%s%s",
+                     feed, near != NULL ? "; did you mean " : "",
+                     near != NULL ? near : "", near != NULL ? "?" : "");
+}
+
+static enum err
+read_since(struct sync *s, const char *since, struct fault *f)
+{
+    s->since = since;
+    if (since == NULL) {
+        return ERR_OK;
+    }
+    if (time_parse(since, strlen(since), &s->since_us) != ERR_OK ||
+        s->since_us <= 0) {
+        return fault_set(f, ERR_USAGE,
+                         "--since: \"%s\" is no date (2026-01-01) and no time "
+                         "(2026-01-01T00:00:00Z) after 1970",
+                         since);
+    }
+    if (s->since_us > clock_wall_us()) {
+        return fault_set(f, ERR_USAGE, "--since: %s is still to come", since);
+    }
+    return ERR_OK;
+}
+
+/* Gives the answer of the call just waited for; NULL when there is none. */
+static json_t *
+document(struct cli *c, struct fault *f)
+{
+    json_t *o = NULL;
+
+    if (c->app.json != NULL &&
+        jsonx_parse(c->app.json, strlen(c->app.json), &o, f) != ERR_OK) {
+        return NULL;
+    }
+    return o;
+}
+
+static int64_t
+number(const json_t *o, const char *key)
+{
+    struct fault ignored;
+    int64_t n = 0;
+    bool has;
+
+    return jsonx_get_int(o, key, &has, &n, &ignored) == ERR_OK && has ? n : 0;
+}
+
+static enum err
+no_such_tenant(const struct sync *s, const json_t *names, struct fault *f)
+{
+    size_t n = json_array_size(names);
+    const char **all = mem_array(n + 1, sizeof(*all));
+    const char *near;
+
+    for (size_t i = 0; i < n; i++) {
+        all[i] = json_string_value(json_array_get(names, i));
+    }
+    near = text_nearest(s->name, all);
+    (void)fault_set(f, ERR_USAGE,
+                    "there is no tenant named %s%s%s%s; see `ml-connector "
+                    "tenant list`",
+                    s->name, near != NULL ? ", did you mean " : "",
+                    near != NULL ? near : "", near != NULL ? "?" : "");
+    mem_free(all);
+    return ERR_USAGE;
+}
+
+/* Nobody polls a tenant in another state than active. */
+static enum err
+is_at_work(const struct sync *s, const json_t *tenant, struct fault *f)
+{
+    const char *state = jsonx_text(tenant, "state");
+    const char *reason = jsonx_text(tenant, "reason");
+
+    if (text_equal(state, "active")) {
+        return ERR_OK;
+    }
+    if (text_equal(state, "removed")) {
+        return fault_set(f, ERR_NOT_FOUND,
+                         "tenant %s was removed: nothing is polled; add it "
+                         "again to go on",
+                         s->name);
+    }
+    return fault_set(f, ERR_CONFLICT,
+                     "tenant %s is %s%s%s: nothing is polled; `ml-connector "
+                     "tenant resume %s` lets it work again",
+                     s->name, state, reason != NULL ? ", " : "",
+                     reason != NULL ? reason : "", s->name);
+}
+
+static enum err
+find_tenant(struct sync *s, struct fault *f)
+{
+    struct app *a = &s->c->app;
+    struct store_op *op;
+    const json_t *tenant;
+    json_t *o;
+    enum err err;
+
+    if (app_wait(a, store_request_target(a->store, s->name, app_on_json, a,
+                                         &op)) != ERR_OK) {
+        *f = a->fault;
+        return f->err;
+    }
+    o = document(s->c, f);
+    tenant = json_object_get(o, "tenant");
+    if (json_is_object(tenant)) {
+        s->tenant = number(tenant, "id");
+        err = is_at_work(s, tenant, f);
+    } else {
+        err = no_such_tenant(s, json_object_get(o, "names"), f);
+    }
+    json_decref(o);
+    return err;
+}
+
+/* ---- asking for it ------------------------------------------------------ */
+
+static bool
+is_meant(const struct sync *s, enum feed_kind k)
+{
+    return s->feed == FEED_KINDS || s->feed == k;
+}
+
+/* Each stream is to be read from then on, up to where its cursor stands. */
+static enum err
+begin_history(struct sync *s, struct fault *f)
+{
+    struct app *a = &s->c->app;
+
+    for (enum feed_kind k = FEED_CUSTOMERS; k < FEED_KINDS; k++) {
+        const char *const *stream = feed_streams(k);
+
+        for (; is_meant(s, k) && *stream != NULL; stream++) {
+            char *name = mem_printf("backfill:%s", *stream);
+            struct store_pass pass = {
+                .pass = name, .begin = true, .from_us = s->since_us};
+            struct store_op *op;
+            enum err err = app_wait(
+                a, store_pass_save(a->store, s->tenant, feed_kind_name(k),
+                                   &pass, app_on_done, a, &op));
+
+            mem_free(name);
+            if (err != ERR_OK) {
+                *f = a->fault;
+                return err;
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err
+leave_request(struct sync *s, struct fault *f)
+{
+    struct app *a = &s->c->app;
+    char *arguments =
+        s->feed == FEED_KINDS ?
+            mem_strdup("{}") :
+            mem_printf("{\"feed\":\"%s\"}", feed_kind_name(s->feed));
+    struct store_op *op;
+    enum err err = app_wait(
+        a, store_request_add(a->store, s->tenant, "sync", arguments, a->worker,
+                             app_on_json, a, &op));
+    json_t *o;
+
+    mem_free(arguments);
+    if (err != ERR_OK) {
+        *f = a->fault;
+        return err;
+    }
+    o = document(s->c, f);
+    s->request = number(o, "id");
+    json_decref(o);
+    return ERR_OK;
+}
+
+/* ---- waiting for the answer --------------------------------------------- */
+
+static void
+on_timer(void *arg)
+{
+    struct sync *s = arg;
+
+    loop_stop(s->c->app.loop);
+}
+
+static bool
+is_answered(const json_t *request)
+{
+    return json_is_true(json_object_get(request, "answered"));
+}
+
+/* *request gives a new reference to how it stands: answered; or nobody holds
+ * the portal; or patience is at its end. */
+static enum err
+wait_answer(struct sync *s, json_t **request, struct fault *f)
+{
+    struct app *a = &s->c->app;
+    int64_t end_us = clock_mono_us() + PATIENCE_MS * 1000;
+    struct store_op *op;
+
+    *request = NULL;
+    for (;;) {
+        json_decref(*request);
+        *request = NULL;
+        if (app_wait(a, store_request_get(a->store, s->request, app_on_json, a,
+                                          &op)) != ERR_OK) {
+            *f = a->fault;
+            return f->err;
+        }
+        *request = document(s->c, f);
+        if (*request == NULL || is_answered(*request) ||
+            jsonx_text(*request, "holder") == NULL ||
+            clock_mono_us() >= end_us) {
+            return ERR_OK;
+        }
+        loop_timer_start(a->loop, &s->timer, LOOK_MS, on_timer, s);
+        loop_run(a->loop);
+    }
+}
+
+/* ---- telling ------------------------------------------------------------ */
+
+/* "customers, invoices" */
+static char *
+joined(const json_t *names)
+{
+    struct buf b;
+    const json_t *name;
+    char *text;
+    size_t i;
+
+    buf_init(&b, 4096);
+    json_array_foreach((json_t *)(uintptr_t)names, i, name)
+    {
+        buf_addf(&b, "%s%s", i > 0 ? ", " : "", json_string_value(name));
+    }
+    text = mem_strdup(buf_text(&b));
+    buf_fini(&b);
+    return text;
+}
+
+static void
+tell_answer(const struct sync *s, const json_t *request)
+{
+    const json_t *answer = json_object_get(request, "answer");
+    const json_t *was = json_object_get(answer, "was");
+    const json_t *failed = json_object_get(answer, "failed");
+    const json_t *now = json_object_get(answer, "polling");
+    char *feeds =
+        joined(now != NULL ? now : json_object_get(answer, "polled"));
+    const json_t *value;
+    const char *feed;
+
+    if (feeds[0] != '\0') {
+        (void)printf("Worker %s %s %s of %s%s.\n",
+                     jsonx_text(request, "worker"),
+                     now != NULL ? "polls" : "has polled", feeds, s->name,
+                     now != NULL ? " now" : "");
+    }
+    json_object_foreach((json_t *)(uintptr_t)was, feed, value)
+    {
+        const char *state = json_string_value(value);
+
+        if (!text_equal(state, "idle") && !text_equal(state, "polling")) {
+            (void)printf("%s was in %s; see `ml-connector status %s`.\n", feed,
+                         state, s->name);
+        }
+    }
+    json_object_foreach((json_t *)(uintptr_t)failed, feed, value)
+    {
+        (void)printf("%s failed: %s\n", feed, json_string_value(value));
+    }
+    mem_free(feeds);
+}
+
+static void
+tell(const struct sync *s, const json_t *request)
+{
+    const char *holder = jsonx_text(request, "holder");
+    char time[TIME_TEXT_MAX];
+
+    if (s->since_us > 0) {
+        (void)printf("What changed since %s is read beside the fresh polls; "
+                     "`ml-connector status %s` shows how far.\n",
+                     time_format(s->since_us, time), s->name);
+    }
+    if (is_answered(request)) {
+        tell_answer(s, request);
+    } else if (holder == NULL) {
+        (void)printf("No worker holds the portal of %s now: the next `run` or "
+                     "`run --once` does it.\n",
+                     s->name);
+    } else {
+        (void)printf("%s holds the portal of %s and has not answered within "
+                     "%d s: it, or the next worker that holds it, does it.\n",
+                     holder, s->name, PATIENCE_MS / 1000);
+    }
+}
+
+/* Takes the request. */
+static void
+tell_json(const struct sync *s, json_t *request)
+{
+    json_t *o = json_object();
+    char time[TIME_TEXT_MAX];
+
+    json_object_set_new(o, "tenant", json_string(s->name));
+    json_object_set_new(o, "feed",
+                        s->feed == FEED_KINDS ?
+                            json_null() :
+                            json_string(feed_kind_name(s->feed)));
+    json_object_set_new(o, "since",
+                        s->since_us == 0 ?
+                            json_null() :
+                            json_string(time_format(s->since_us, time)));
+    json_object_set_new(o, "request", json_integer(s->request));
+    for (size_t i = 0; i < 4; i++) {
+        static const char *const keys[] = {"answered", "worker", "holder",
+                                           "answer"};
+        json_t *value = json_object_get(request, keys[i]);
+
+        json_object_set(o, keys[i], value != NULL ? value : json_null());
+    }
+    cli_print_json(o);
+    json_decref(o);
+    json_decref(request);
+}
+
+/* ---- the command -------------------------------------------------------- */
+
+int
+cmd_sync(struct cli *c)
+{
+    struct sync s = {.c = c, .name = c->argv[0]};
+    json_t *request = NULL;
+    const char *refused;
+    struct fault f;
+    enum err err;
+
+    fault_clear(&f);
+    err = read_feed(&s, flag_text(c, "feed"), &f);
+    if (err == ERR_OK) {
+        err = read_since(&s, flag_text(c, "since"), &f);
+    }
+    if (err == ERR_OK) {
+        err = find_tenant(&s, &f);
+    }
+    if (err == ERR_OK && s.since_us > 0) {
+        err = begin_history(&s, &f);
+    }
+    if (err == ERR_OK) {
+        err = leave_request(&s, &f);
+    }
+    if (err == ERR_OK) {
+        err = wait_answer(&s, &request, &f);
+    }
+    refused = jsonx_text(json_object_get(request, "answer"), "error");
+    if (err == ERR_OK && refused != NULL) {
+        err = fault_set(&f, ERR_CONFLICT, "worker %s: %s",
+                        jsonx_text(request, "worker"), refused);
+    }
+    if (err != ERR_OK) {
+        json_decref(request);
+        return cli_fail(&f);
+    }
+    if (c->json) {
+        tell_json(&s, request);
+    } else {
+        tell(&s, request);
+        json_decref(request);
+    }
+    return APP_DONE;
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * What is here against what the pod has: counted, or against a database that
+ * read all of it anew.
+ */
+#include "compare.h"
+
+int64_t
+records(struct pod *p, const char *kind)
+{
+    return pod_sql(p,
+                   "SELECT count(*) FROM ml_connector.record WHERE kind = "
+                   "'%s' AND hash IS NOT NULL",
+                   kind);
+}
+
+size_t
+opened(struct pod *p)
+{
+    size_t n = 0;
+
+    for (unsigned k = 0; k < FEED_KINDS; k++) {
+        n += feeds_status(p->feeds, (enum feed_kind)k).opened;
+    }
+    return n;
+}
+
+/* Jobs the last round opened; says which when they are not as many. */
+void
+opened_is(struct pod *p, size_t want, const char *after)
+{
+    PGresult *r = PQexec(p->db, "SELECT string_agg(kind || ':' || fusion_id, "
+                                "' ') FROM ml_connector.job WHERE revision "
+                                "> 1");
+    size_t n = opened(p);
+
+    ck_assert_msg(n == want, "%zu opened, not %zu, after %s; replaced: %s", n,
+                  want, after, PQgetvalue(r, 0, 0));
+    PQclear(r);
+}
+
+/* Every invoice of the pod is here with as many lines as it has there. */
+void
+invoices_are_equal(struct pod *p)
+{
+    const json_t *items = NULL;
+    json_t *all = NULL;
+
+    items = pod_get(p, "dump/invoices?limit=100000");
+    all = json_deep_copy(json_object_get(items, "invoices"));
+    IS(json_array_size(all) > 0);
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *row = json_array_get(all, i);
+        const char *id = jsonx_text(row, "CustomerTransactionId");
+        size_t lines =
+            json_array_size(jsonx_items(row, "receivablesInvoiceLines"));
+
+        EQ_INT(pod_sql(p,
+                       "SELECT jsonb_array_length(desired -> 'objects') "
+                       "FROM ml_connector.record WHERE kind = 'invoice' "
+                       "AND fusion_id = '%s'",
+                       id),
+               (int64_t)lines + 1);
+    }
+    EQ_INT(records(p, "invoice"), (int64_t)json_array_size(all));
+    json_decref(all);
+}
+
+/* What a database that never heard of the pod gets in one round. */
+char *
+digest(struct pod *p)
+{
+    PGresult *r = PQexec(
+        p->db, "SELECT string_agg(kind || ' ' || fusion_id || ' ' || "
+               "encode(hash, 'hex'), E'\n' ORDER BY kind, fusion_id) FROM "
+               "ml_connector.record WHERE hash IS NOT NULL AND "
+               "state <> 'gone'");
+    char *out = NULL;
+
+    IS(PQresultStatus(r) == PGRES_TUPLES_OK);
+    out = mem_strdup(PQgetvalue(r, 0, 0));
+    PQclear(r);
+    return out;
+}
+
+/* Fails with the first line that differs. */
+void
+same_lines(const char *got, const char *want)
+{
+    while (*got != 0 || *want != 0) {
+        size_t a = strcspn(got, "\n");
+        size_t b = strcspn(want, "\n");
+
+        ck_assert_msg(a == b && memcmp(got, want, a) == 0,
+                      "got  %.*s\nwant %.*s", (int)a, got, (int)b, want);
+        got += a + (got[a] != 0);
+        want += b + (want[b] != 0);
+    }
+}
+
+void
+is_as_from_scratch(struct pod *p, const struct pod_spec *spec)
+{
+    struct pod_spec plain = {.index = spec->index};
+    struct pod fresh;
+    char *want = NULL;
+    char *got = digest(p);
+
+    pod_open(&fresh, &plain);
+    pod_round_ok(&fresh);
+    want = digest(&fresh);
+    same_lines(got, want);
+    mem_free(got);
+    mem_free(want);
+    pod_close(&fresh);
+}
+
+/* The same, but what Fusion deleted meanwhile may still be here. */
+void
+has_all_of_scratch(struct pod *p, size_t index)
+{
+    struct pod fresh;
+    char *want = NULL;
+    char *got = digest(p);
+    char *line = NULL;
+
+    pod_open(&fresh, &(struct pod_spec){.index = index});
+    pod_round_ok(&fresh);
+    want = digest(&fresh);
+    for (line = want; *line != 0;) {
+        size_t n = strcspn(line, "\n");
+        bool last = line[n] == 0;
+
+        line[n] = 0;
+        ck_assert_msg(strstr(got, line) != NULL, "missing: %s", line);
+        line += n + !last;
+    }
+    mem_free(got);
+    mem_free(want);
+    pod_close(&fresh);
+}
+
+void
+reads_all_with(size_t index, const char *switches, int version, unsigned page)
+{
+    struct pod_spec spec = {.index = index, .version = version, .page = page};
+    struct pod p;
+
+    pod_open(&p, &spec);
+    (void)pod_post(&p, "switches?%s", switches);
+    pod_round_ok(&p);
+    invoices_are_equal(&p);
+    (void)pod_post(&p, "switches?reset=1");
+    is_as_from_scratch(&p, &spec);
+    pod_close(&p);
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * What commands ask of the holder of a portal, and what every worker asks of
+ * all polls: do they tie out?
+ */
+#include "fix.h"
+
+static int64_t
+number_in(const char *json, const char *key)
+{
+    const char *at = json != NULL ? strstr(json, key) : NULL;
+
+    ck_assert_msg(at != NULL, "%s is not in %s", key, json);
+    return strtoll(at + strlen(key), NULL, 10);
+}
+
+static int64_t
+ask(struct fix *f, int64_t tenant, const char *arguments)
+{
+    struct got g = {0};
+    int64_t id;
+
+    CALL(f, &g, store_request_add, tenant, "sync", arguments, "op", on_json);
+    OK(g.err);
+    id = number_in(g.json, "\"id\": ");
+    got_clear(&g);
+    return id;
+}
+
+static void
+take(struct fix *f, struct got *g, const char *worker, int64_t tenant,
+     const char *portal, int term)
+{
+    CALL(f, g, store_requests_take, worker, tenant,
+         text("[{\"tenant\":%" PRId64 ",\"portal\":\"%s\",\"term\":%d}]",
+              tenant, portal, term),
+         on_json);
+    OK(g->err);
+}
+
+TEST(a_request_is_taken_by_the_holder_once_and_answered)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t, id;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    CALL(&f, &g, store_tenants, NULL, on_tenants);
+    NOT(g.asked);
+    id = ask(&f, t, "{\"feed\":\"invoices\"}");
+    CALL(&f, &g, store_tenants, NULL, on_tenants);
+    IS(g.asked);
+    CALL(&f, &g, store_request_get, id, on_json);
+    HAS(g.json, "\"holder\": \"w1\"");
+    HAS(g.json, "\"worker\": null");
+    HAS(g.json, "\"answered\": false");
+    take(&f, &g, "w1", t, "P-acme", 1);
+    HAS(g.json, "\"command\": \"sync\"");
+    HAS(g.json, "{\"feed\": \"invoices\"}");
+    EQ_INT(number_in(g.json, "\"tenant\": "), t);
+    take(&f, &g, "w1", t, "P-acme", 1);
+    EQ_STR(g.json, "[]");
+    CALL(&f, &g, store_requests_answer, "w1",
+         text("[{\"id\":%" PRId64 ",\"answer\":{\"polling\":[]}}]", id),
+         on_done);
+    OK(g.err);
+    CALL(&f, &g, store_request_get, id, on_json);
+    HAS(g.json, "\"answered\": true");
+    HAS(g.json, "\"answer\": {\"polling\": []}");
+    HAS(g.json, "\"worker\": \"w1\"");
+    CALL(&f, &g, store_tenants, NULL, on_tenants);
+    NOT(g.asked);
+    got_clear(&g);
+    fix_close(&f);
+}
+
+TEST(only_under_its_own_lease_a_worker_takes_or_answers)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t, id;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    id = ask(&f, t, NULL);
+    take(&f, &g, "w2", t, "P-acme", 1); /* another worker */
+    EQ_STR(g.json, "[]");
+    take(&f, &g, "w1", t, "P-acme", 2); /* of the same name */
+    EQ_STR(g.json, "[]");
+    take(&f, &g, "w1", t, "P-else", 1);
+    EQ_STR(g.json, "[]");
+    (void)fix_sql(&f, "UPDATE ml_connector.lease SET expires_at = now()");
+    take(&f, &g, "w1", t, "P-acme", 1);
+    EQ_STR(g.json, "[]");
+    CALL(&f, &g, store_request_get, id, on_json);
+    HAS(g.json, "\"holder\": null");
+    (void)fix_sql(&f, "UPDATE ml_connector.lease SET expires_at = now() + "
+                      "interval '1 minute'");
+    take(&f, &g, "w1", t, "P-acme", 1);
+    HAS(g.json, "\"command\"");
+    CALL(&f, &g, store_requests_answer, "w2",
+         text("[{\"id\":%" PRId64 ",\"answer\":{}}]", id), on_done);
+    OK(g.err);
+    CALL(&f, &g, store_request_get, id, on_json);
+    HAS(g.json, "\"answered\": false");
+    got_clear(&g);
+    fix_close(&f);
+}
+
+TEST(what_a_dead_worker_took_is_taken_by_the_next)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t, id;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    id = ask(&f, t, NULL);
+    take(&f, &g, "w1", t, "P-acme", 1);
+    EQ_INT(number_in(g.json, "\"id\": "), id);
+    (void)fix_sql(&f, "UPDATE ml_connector.lease SET worker = 'w2', term = 2");
+    take(&f, &g, "w2", t, "P-acme", 2);
+    EQ_INT(number_in(g.json, "\"id\": "), id);
+    CALL(&f, &g, store_requests_answer, "w1",
+         text("[{\"id\":%" PRId64 ",\"answer\":{\"by\":1}}]", id), on_done);
+    CALL(&f, &g, store_requests_answer, "w2",
+         text("[{\"id\":%" PRId64 ",\"answer\":{\"by\":2}}]", id), on_done);
+    CALL(&f, &g, store_requests_answer, "w2",
+         text("[{\"id\":%" PRId64 ",\"answer\":{\"by\":3}}]", id), on_done);
+    CALL(&f, &g, store_request_get, id, on_json);
+    HAS(g.json, "{\"by\": 2}");
+    got_clear(&g);
+    fix_close(&f);
+}
+
+TEST(requests_of_other_tenants_stay_with_them)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t a, b, of_b;
+
+    fix_open(&f, false);
+    a = fix_tenant(&f, "acme");
+    b = fix_tenant(&f, "beta");
+    of_b = ask(&f, b, NULL);
+    take(&f, &g, "w1", a, "P-acme", 1);
+    EQ_STR(g.json, "[]");
+    take(&f, &g, "w1", b, "P-acme", 1); /* not its portal */
+    EQ_STR(g.json, "[]");
+    take(&f, &g, "w1", b, "P-beta", 1);
+    EQ_INT(number_in(g.json, "\"id\": "), of_b);
+    got_clear(&g);
+    fix_close(&f);
+}
+
+TEST(upkeep_drops_requests_after_a_day)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t, old, kept;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    old = ask(&f, t, NULL);
+    kept = ask(&f, t, NULL);
+    (void)fix_sql(&f, "UPDATE ml_connector.request SET asked_at = now() - "
+                      "interval '25 hours' WHERE id = %" PRId64,
+                  old);
+    CALL(&f, &g, store_upkeep, INT64_C(86400000), on_done);
+    OK(g.err);
+    CALL(&f, &g, store_request_get, old, on_json);
+    OK(g.err);
+    IS(g.json == NULL);
+    CALL(&f, &g, store_request_get, kept, on_json);
+    IS(g.json != NULL);
+    got_clear(&g);
+    fix_close(&f);
+}
+
+TEST(a_command_learns_of_its_tenant_or_of_the_names_there_are)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    CALL(&f, &g, store_request_target, "acme", on_json);
+    EQ_INT(number_in(g.json, "\"id\": "), t);
+    HAS(g.json, "\"state\": \"active\"");
+    HAS(g.json, "\"holder\": \"w1\"");
+    HAS(g.json, "\"names\": []");
+    CALL(&f, &g, store_request_target, "acne", on_json);
+    HAS(g.json, "\"tenant\": null");
+    HAS(g.json, "\"names\": [\"acme\"]");
+    CALL(&f, &g, store_tenant_state, "acme", NULL, "removed", NULL, "op",
+         on_done);
+    CALL(&f, &g, store_request_target, "acme", on_json);
+    HAS(g.json, "\"state\": \"removed\"");
+    CALL(&f, &g, store_tenant_add, "acme", "{}", "{}", on_done);
+    CALL(&f, &g, store_request_target, "acme", on_json);
+    HAS(g.json, "\"state\": \"active\""); /* the one there is now */
+    got_clear(&g);
+    fix_close(&f);
+}
+
+/* ---- conservation ------------------------------------------------------- */
+
+static void
+look(struct fix *f, struct got *g, const char *worker, int64_t age_ms)
+{
+    CALL(f, g, store_conservation, worker, age_ms, on_json);
+    OK(g->err);
+}
+
+TEST(a_poll_that_does_not_tie_out_is_found_and_told_of_once)
+{
+    struct fix f;
+    struct got g = {0};
+    struct store_report_spec spec = {.report = STORE_REPORT_CONSERVATION};
+    int64_t t;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    fix_intake(&f, &g, t, "invoices", "p1", "fresh", 1,
+               invoice("1", "c", 1, 'a'));
+    fix_intake(&f, &g, t, "invoices", "p2", "fresh", 1,
+               invoice("2", "c", 1, 'a'));
+    look(&f, &g, "w1", 0);
+    EQ_STR(g.json, "{\"fresh\": [], \"difference\": 0}");
+    CALL(&f, &g, store_report, &spec, on_json);
+    EQ_STR(g.json, "[]");
+    (void)fix_sql(&f, "UPDATE ml_connector.poll SET read = read + 2 "
+                      "WHERE poll = 'p2'");
+    look(&f, &g, "w1", 0);
+    HAS(g.json, "\"tenant\": \"acme\"");
+    HAS(g.json, "\"poll\": \"p2\"");
+    LACKS(g.json, "\"poll\": \"p1\"");
+    HAS(g.json, "\"difference\": 2, ");
+    look(&f, &g, "w2", 0); /* told of, and still there */
+    EQ_STR(g.json, "{\"fresh\": [], \"difference\": 2}");
+    CALL(&f, &g, store_report, &spec, on_json);
+    HAS(g.json, "\"read\":3");
+    HAS(g.json, "\"open\":1");
+    /* a job too many, against a poll that is settled by itself */
+    (void)fix_sql(&f, "UPDATE ml_connector.poll SET written = 1 "
+                      "WHERE poll = 'p1'");
+    look(&f, &g, "w1", 0);
+    HAS(g.json, "\"poll\": \"p1\"");
+    HAS(g.json, "\"difference\": -1, ");
+    HAS(g.json, "\"difference\": 3}");
+    CALL(&f, &g, store_report, &spec, on_json);
+    EQ_STR(g.json,
+           fix_sql(&f,
+                   "SELECT json_agg(v) FROM (SELECT tenant, feed, poll, "
+                   "started_at, read, unchanged, filtered, invalid, "
+                   "superseded, open, written, parked, difference FROM "
+                   "ml_dashboard.conservation WHERE difference <> 0 ORDER BY "
+                   "tenant, started_at, feed) v"));
+    got_clear(&g);
+    fix_close(&f);
+}
+
+TEST(one_worker_looks_and_the_others_get_what_it_found)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    look(&f, &g, "w1", 600000); /* the first one looks at once */
+    SQL_IS(&f, "w1", "SELECT worker FROM ml_connector.checked");
+    fix_intake(&f, &g, t, "invoices", "p1", "fresh", 1,
+               invoice("1", "c", 1, 'a'));
+    (void)fix_sql(&f, "DELETE FROM ml_connector.job");
+    look(&f, &g, "w2", 600000); /* not due */
+    EQ_STR(g.json, "{\"fresh\": [], \"difference\": 0}");
+    (void)fix_sql(&f, "UPDATE ml_connector.checked SET checked_at = now() - "
+                      "interval '11 minutes'");
+    (void)fix_sql(&f, "BEGIN; SELECT 1 FROM ml_connector.checked FOR UPDATE");
+    look(&f, &g, "w2", 600000); /* another one is at it: no waiting */
+    EQ_STR(g.json, "{\"fresh\": [], \"difference\": 0}");
+    (void)fix_sql(&f, "ROLLBACK");
+    look(&f, &g, "w2", 600000);
+    HAS(g.json, "\"difference\": 1}");
+    look(&f, &g, "w1", 600000);
+    EQ_STR(g.json, "{\"fresh\": [], \"difference\": 1}");
+    SQL_IS(&f, "w2", "SELECT worker FROM ml_connector.checked");
+    got_clear(&g);
+    fix_close(&f);
+}
+
+TEST(a_removed_tenant_leaves_no_difference)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    fix_intake(&f, &g, t, "invoices", "p1", "fresh", 1,
+               invoice("1", "c", 1, 'a'));
+    CALL(&f, &g, store_tenant_state, "acme", NULL, "removed", NULL, "op",
+         on_done);
+    look(&f, &g, "w1", 0);
+    EQ_STR(g.json, "{\"fresh\": [], \"difference\": 0}");
+    got_clear(&g);
+    fix_close(&f);
+}
+
+SUITE(request, RUN_LONG(a_request_is_taken_by_the_holder_once_and_answered, 20),
+      RUN_LONG(only_under_its_own_lease_a_worker_takes_or_answers, 20),
+      RUN_LONG(what_a_dead_worker_took_is_taken_by_the_next, 20),
+      RUN_LONG(requests_of_other_tenants_stay_with_them, 20),
+      RUN_LONG(upkeep_drops_requests_after_a_day, 20),
+      RUN_LONG(a_command_learns_of_its_tenant_or_of_the_names_there_are, 20),
+      RUN_LONG(a_poll_that_does_not_tie_out_is_found_and_told_of_once, 20),
+      RUN_LONG(one_worker_looks_and_the_others_get_what_it_found, 20),
+      RUN_LONG(a_removed_tenant_leaves_no_difference, 20))
