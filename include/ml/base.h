@@ -265,6 +265,9 @@ char *random_id(char out[RANDOM_ID_MAX]);
 bool text_equal(const char *a, const char *b); /* NULL equals NULL only */
 bool text_has_prefix(const char *s, const char *prefix);
 bool text_is_utf8(const char *s, size_t n);
+/* What fits into max bytes with a NUL, whole characters only; bytes that are
+ * not UTF-8 become '?'. NULL gives "". */
+void text_copy(char *out, size_t max, const char *s);
 /* The name of `names` (NULL-terminated) nearest to `s` by edit distance, for
  * "did you mean"; NULL when none is near. */
 const char *text_nearest(const char *s, const char *const *names);

@@ -93,8 +93,8 @@ bool map_resource_is_crm(enum map_resource r);
  * of such a collection is read. Without a mapping file: none.
  */
 const char *const *map_expands(const struct mapping *m, enum map_resource r);
-/* What the file makes of the records of one kind, as a hash in hex over its
- * entries: another order, layout or spelling of the same file gives the same.
+/* What the file makes of the records of one kind, and which business units are
+ * wanted of invoices and payments, as a hash in hex over its entries: another order, layout or spelling of the same file gives the same.
  * "" when the file has nothing for that kind, or there is none. When it differs
  * from the one the kind was last read in full with, records may come out
  * otherwise: the whole kind is to be read again. Lives as long as m. */

@@ -156,6 +156,7 @@ struct store_pass {
 /*
  * Where a feed stands:
  * {"now_us": database's clock, "late_us": how late rows were in the last week,
+ *  "learned": as store_tenant.learned,
  *  "cursors":{"<stream>":{"us","id","scanned_us"}},
  *  "passes":{"<pass>":{"revision","from_us","to_us","at_us","at_id",
  *            "begun_us","done_us" or null}}}

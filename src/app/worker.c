@@ -144,7 +144,7 @@ field(const json_t *o, const char *key, const char *otherwise)
 static char *
 terms_of(const json_t *row)
 {
-    static const char *const terms[] = {"read",   "unchanged",  "filtered",
+    static const char *const terms[] = {"read",    "unchanged",  "filtered",
                                         "invalid", "superseded", "open",
                                         "written", "parked"};
     struct buf b;
@@ -391,11 +391,14 @@ static int
 report_left(struct worker *w, const char *skipped, app_report_fn *tell,
             void *arg)
 {
-    size_t left = report_rows(w->app, STORE_REPORT_TENANTS, w->began_us, tell, arg);
+    size_t left =
+        report_rows(w->app, STORE_REPORT_TENANTS, w->began_us, tell, arg);
 
     left += report_rows(w->app, STORE_REPORT_FEEDS, w->began_us, tell, arg);
-    left += report_rows(w->app, STORE_REPORT_UNFINISHED, w->began_us, tell, arg);
-    left += report_rows(w->app, STORE_REPORT_CONSERVATION, w->began_us, tell, arg);
+    left +=
+        report_rows(w->app, STORE_REPORT_UNFINISHED, w->began_us, tell, arg);
+    left +=
+        report_rows(w->app, STORE_REPORT_CONSERVATION, w->began_us, tell, arg);
     if (skipped[0] != '\0') {
         char *line =
             mem_printf("skipped, leased to another worker: %s", skipped);

@@ -83,6 +83,27 @@ text_is_utf8(const char *s, size_t n)
     return true;
 }
 
+void
+text_copy(char *out, size_t max, const char *s)
+{
+    size_t to = 0;
+
+    while (s != NULL && *s != '\0') {
+        size_t len = sequence_len((unsigned char)*s);
+        bool fine =
+            len > 0 && memchr(s, '\0', len) == NULL && text_is_utf8(s, len);
+
+        len = fine ? len : 1;
+        if (to + len >= max) {
+            break;
+        }
+        memcpy(out + to, fine ? s : "?", len);
+        to += len;
+        s += len;
+    }
+    out[to] = '\0';
+}
+
 size_t
 base_trim_utf8(char *s, size_t n)
 {

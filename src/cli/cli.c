@@ -65,8 +65,7 @@ static const struct command commands[] = {
     {"replay list", "NAME", "Parked jobs of a tenant, with their reasons.",
      cmd_replay_list, DATA, 1, 1, no_flags},
     {"replay run", "NAME (--job ID... | --error CODE | --all)",
-     "Put parked jobs back to work.", cmd_replay_run, DATA, 1, 1,
-     replay_flags},
+     "Put parked jobs back to work.", cmd_replay_run, DATA, 1, 1, replay_flags},
     {"keys rotate", "", "Seal every secret anew with the first master key.",
      cmd_keys_rotate, DATA | APP_VAULT, 0, 0, no_flags},
     {"version", "", "Print the version.", cmd_version, 0, 0, 0, no_flags},
@@ -82,8 +81,7 @@ print_usage(FILE *out)
                   "payments to HubSpot.\n\nusage: ml-connector COMMAND "
                   "[arguments] [flags]\n\ncommands:\n");
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
-        (void)fprintf(out, "  %-14s %s\n", commands[i].name,
-                      commands[i].help);
+        (void)fprintf(out, "  %-14s %s\n", commands[i].name, commands[i].help);
     }
     (void)fprintf(out,
                   "\nEach has --help. Exit status: 0 done, 1 something "

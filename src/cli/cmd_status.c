@@ -40,12 +40,13 @@ put_span(json_t *out, const char *key, const json_t *row, const char *column)
     const char *value = jsonx_text(row, column);
     int64_t s;
     char *text;
-    size_t i = 0;
+    size_t i;
 
     if (value == NULL) {
         return;
     }
     s = strtoll(value, NULL, 10);
+    i = s == 0 ? COUNT_OF(units) - 1 : 0;
     /* a unit that does not hide more than a tenth of it */
     while (i + 1 < COUNT_OF(units) && s % units[i].seconds != 0 &&
            s < 10 * units[i].seconds) {
@@ -97,8 +98,8 @@ static void
 print_reading(const struct cli *c, const char *feeds)
 {
     static const char *const columns[] = {
-        "tenant",     "feed",     "strategy",   "every", "late", "overlap",
-        "open_round", "backfill", "last_sweep", NULL};
+        "tenant",  "feed",       "strategy", "every",      "late",
+        "overlap", "open_round", "backfill", "last_sweep", NULL};
     json_t *rows = NULL, *row, *out = json_array();
     struct jsonx_writer w;
     struct fault ignored;
@@ -135,9 +136,9 @@ cmd_status(struct cli *c)
                                           "parked_jobs",
                                           "health",
                                           NULL};
-    static const char *const feeds[] = {
-        "tenant", "feed",        "state",        "last_poll", "last_error",
-        "cursor", "lag_seconds", "records_seen", NULL};
+    static const char *const feeds[] = {"tenant",      "feed",         "state",
+                                        "last_poll",   "last_error",   "cursor",
+                                        "lag_seconds", "records_seen", NULL};
     char *t = NULL, *f = NULL;
     int status;
 

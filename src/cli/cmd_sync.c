@@ -190,9 +190,9 @@ begin_history(struct sync *s, struct fault *f)
             struct store_pass pass = {
                 .pass = name, .begin = true, .from_us = s->since_us};
             struct store_op *op;
-            enum err err = app_wait(
-                a, store_pass_save(a->store, s->tenant, feed_kind_name(k),
-                                   &pass, app_on_done, a, &op));
+            enum err err = app_wait(a, store_pass_save(a->store, s->tenant,
+                                                       feed_kind_name(k), &pass,
+                                                       app_on_done, a, &op));
 
             mem_free(name);
             if (err != ERR_OK) {
@@ -213,9 +213,9 @@ leave_request(struct sync *s, struct fault *f)
             mem_strdup("{}") :
             mem_printf("{\"feed\":\"%s\"}", feed_kind_name(s->feed));
     struct store_op *op;
-    enum err err = app_wait(
-        a, store_request_add(a->store, s->tenant, "sync", arguments, a->worker,
-                             app_on_json, a, &op));
+    enum err err =
+        app_wait(a, store_request_add(a->store, s->tenant, "sync", arguments,
+                                      a->worker, app_on_json, a, &op));
     json_t *o;
 
     mem_free(arguments);
@@ -302,8 +302,7 @@ tell_answer(const struct sync *s, const json_t *request)
     const json_t *was = json_object_get(answer, "was");
     const json_t *failed = json_object_get(answer, "failed");
     const json_t *now = json_object_get(answer, "polling");
-    char *feeds =
-        joined(now != NULL ? now : json_object_get(answer, "polled"));
+    char *feeds = joined(now != NULL ? now : json_object_get(answer, "polled"));
     const json_t *value;
     const char *feed;
 
@@ -333,12 +332,11 @@ static void
 tell(const struct sync *s, const json_t *request)
 {
     const char *holder = jsonx_text(request, "holder");
-    char time[TIME_TEXT_MAX];
 
     if (s->since_us > 0) {
-        (void)printf("What changed since %s is read beside the fresh polls; "
-                     "`ml-connector status %s` shows how far.\n",
-                     time_format(s->since_us, time), s->name);
+        (void)printf("What changed since %s will be read beside the fresh "
+                     "polls; `ml-connector status %s` shows how far.\n",
+                     s->since, s->name);
     }
     if (is_answered(request)) {
         tell_answer(s, request);

@@ -261,14 +261,8 @@ customers_mapped(struct poll *p)
     remap(p, accounts_scan);
 }
 
-static void
-customers_debts(struct poll *p)
-{
-    poll_call(p, crm_debts_read, customers_mapped);
-}
-
 void
 customers_begin(struct poll *p)
 {
-    poll_call(p, calibrate, customers_debts);
+    poll_call(p, calibrate, customers_mapped);
 }

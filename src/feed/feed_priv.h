@@ -6,15 +6,16 @@
  * Inside feed:
  *
  *   feeds.c     the public object: timers, rounds, what is told to the tenant
- *   poll.c      one poll as a chain of steps; reads and stores with retries
+ *   poll.c      one poll as a chain of steps; waits for the store
+ *   read.c      reads of the pod with retries
  *   collect.c   what the rows of one page became
  *   intake.c    a page into the database; needs
  *   window.c    keyset arithmetic, pure
  *   calibrate.c how this pod wants time stamps written, and in which zone
  *   scan.c      a resource by LastUpdateDate, page after page
  *   pass.c      walks beside the fresh polls: when due, where they stand
- *   invoices.c customers.c compose.c payments.c receipts.c applications.c
- *               the feeds
+ *   invoices.c customers.c compose.c payments.c receipts.c receipts_id.c
+ *   applications.c  the feeds
  *   sweep.c     open balances and drafts against what is known, daily
  *   repay.c     what customers lack while the pod refuses parties
  *   learned.c   what was found out about the pod
@@ -185,6 +186,9 @@ struct learned {
 };
 extern const char *const learned_debts[CRM_PARTS]; /* names of owed */
 void learned_parse(const char *json, struct learned *l);
+/* What other processes may have changed since: debts of customers, and what
+ * the feed's records were made with. */
+void learned_refresh(struct feeds *f, enum feed_kind k, const json_t *tree);
 
 struct feeds {
     unsigned magic;
@@ -230,6 +234,8 @@ int64_t feeds_until_us(const struct feeds *f);
 void feeds_pod_heard(struct feeds *f, int64_t pod_us);
 void feeds_tell_stored(struct feeds *f);
 void feed_enter(struct feed *s, enum feed_state next);
+/* At least 0 and less than 1, for jitter. */
+double random_share(void);
 /* When it would be due next: monotonic. */
 int64_t feed_due_us(const struct feed *s);
 /* The same for every process and start. */
@@ -315,6 +321,7 @@ struct poll {
     const char *klass; /* of jobs this opens; NULL: by their age */
     int64_t yield_us;  /* monotonic: passes give way then; 0: never */
     bool walked;       /* a page of a pass was read */
+    bool remapped;     /* all it reads is made anew: backfill */
     int64_t now_us;    /* the database's clock as the poll began */
     int64_t late_us;
     /* the step under way, and where its caller goes on */
@@ -395,7 +402,7 @@ void poll_return(struct poll *p);
 void poll_again(struct poll *p, int64_t delay_ms); /* the step, later */
 void poll_end(struct poll *p);
 void poll_fail(struct poll *p, enum err err, const struct fault *why);
-/* Reads q with `row`; then on_page. Rows were reset. */
+/* read.c: reads q with `row`; then on_page. Rows were reset. */
 void poll_read(struct poll *p, const struct fusion_query *q, fusion_row_fn *row,
                page_fn *on_page);
 void poll_on_page(void *arg, enum err err, const struct fusion_page *page);
@@ -526,8 +533,6 @@ void crm_off(struct poll *p, enum crm part);
 bool crm_is_off(const struct poll *p, enum crm part);
 /* Steps. Remembers what p->compose goes without, then compose_store(). */
 void crm_owe(struct poll *p);
-/* What the database remembers of debts. */
-void crm_debts_read(struct poll *p);
 /* Composes all accounts again when there is a debt that can be paid. */
 void crm_repay(struct poll *p);
 /* The chunk under way is not stored, and the pass ends. */
@@ -555,15 +560,27 @@ void applications_reset(struct poll *p);
 void receipts_fresh(struct poll *p, step_fn *back);
 /* History, as long as the poll may take; then `back`. */
 void receipts_history(struct poll *p, step_fn *back);
-/* Steps: receipts of p->hand, ids; or ids of their payments. */
-void receipts_by_id(struct poll *p);
-void receipts_by_payment(struct poll *p);
-/* p->open from a JSON array of ids; a step that reads them, slice by slice. */
-void receipts_take(struct poll *p, const char *json);
-void receipts_slice(struct poll *p);
+/* Inside a pass over history, not a fresh walk. */
+bool walks_history(const struct poll *p);
+bool receipt_is_good(struct poll *p, const json_t *row, const char **id,
+                     int64_t *us);
+void receipt_keep(struct poll *p, const json_t *row);
+const char *receipt_expand(struct poll *p);
 /* In payments.c: the pod does not sort by the stamp: strategy C from now on. */
 void receipts_cannot_be_sorted(struct poll *p);
 /* In payments.c: the rows kept of the page become records; then `back`. */
 void payments_store(struct poll *p, step_fn *back);
+
+/* ---- receipts_id.c ---------------------------------------------------------------------- */
+
+/* Steps to be called: ids above the highest; all ids, as p->pass says; stamps
+ * of the last days; those with a rest. */
+void receipts_new_ids(struct poll *p);
+void receipts_all_ids(struct poll *p);
+void receipts_days(struct poll *p);
+void receipts_open(struct poll *p);
+/* Steps: receipts of p->hand, ids; or ids of their payments. */
+void receipts_by_id(struct poll *p);
+void receipts_by_payment(struct poll *p);
 
 #endif

@@ -178,6 +178,12 @@ feeds_tell_halted(struct feeds *f, enum err err, const struct fault *why)
     loop_later(f->loop, &f->tell, on_tell, f);
 }
 
+double
+random_share(void)
+{
+    return (double)(random_u64() >> 11) / 9007199254740992.0;
+}
+
 /* ---- when ------------------------------------------------------------------------------ */
 
 static void round_step(struct feeds *f);
@@ -247,10 +253,9 @@ feed_plan_again(struct feed *s, enum err err, int64_t retry_ms)
 {
     struct feeds *f = s->f;
     int64_t factor = err == ERR_MAINTENANCE ? MAINTENANCE_FACTOR : 1;
-    double random = (double)(random_u64() >> 11) / 9007199254740992.0;
     unsigned attempt = s->failures > 20 ? 20 : s->failures;
     int64_t wait = backoff_ms(attempt, f->cfg.retry_base_ms * factor,
-                              f->cfg.retry_cap_ms * factor, random);
+                              f->cfg.retry_cap_ms * factor, random_share());
 
     wait = retry_ms > wait ? retry_ms : wait;
     feed_plan_us(s, loop_now_us(f->loop) + wait * 1000);

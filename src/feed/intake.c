@@ -294,7 +294,7 @@ intake_class(const struct poll *p)
     if (p->klass != NULL) {
         return p->klass;
     }
-    if (p->repaying ||
+    if (p->repaying || p->remapped ||
         (c->n_rows > 0 && pod != 0 && c->rows[c->n_rows - 1].us > 0 &&
          c->rows[c->n_rows - 1].us < pod - FRESH_US)) {
         return "backfill";

@@ -47,20 +47,14 @@ learned_feeds(const json_t *tree, struct learned *l)
     }
 }
 
-void
-learned_parse(const char *json, struct learned *l)
+static void
+learned_read(const json_t *tree, struct learned *l)
 {
-    json_t *tree = NULL;
     struct fault ignored = {0};
     const char *receipts = NULL;
     int64_t n = 0;
     bool has = false;
 
-    memset(l, 0, sizeof(*l));
-    if (json == NULL ||
-        jsonx_parse(json, strlen(json), &tree, &ignored) != ERR_OK) {
-        return;
-    }
     if (jsonx_get_int(tree, "fusion_literal", &has, &n, &ignored) == ERR_OK &&
         has && n >= 0 && n < FUSION_LITERALS) {
         l->has_literal = true;
@@ -89,5 +83,31 @@ learned_parse(const char *json, struct learned *l)
     for (unsigned part = 0; part < CRM_PARTS; part++) {
         l->owed[part] = jsonx_text(tree, learned_debts[part]) != NULL;
     }
-    json_decref(tree);
+}
+
+void
+learned_parse(const char *json, struct learned *l)
+{
+    struct fault ignored = {0};
+    json_t *tree = NULL;
+
+    memset(l, 0, sizeof(*l));
+    if (json != NULL &&
+        jsonx_parse(json, strlen(json), &tree, &ignored) == ERR_OK) {
+        learned_read(tree, l);
+        json_decref(tree);
+    }
+}
+
+void
+learned_refresh(struct feeds *f, enum feed_kind k, const json_t *tree)
+{
+    struct learned now;
+
+    memset(&now, 0, sizeof(now));
+    learned_read(tree, &now);
+    memcpy(f->learned.mapping[k], now.mapping[k], sizeof(now.mapping[k]));
+    if (k == FEED_CUSTOMERS) {
+        memcpy(f->learned.owed, now.owed, sizeof(now.owed));
+    }
 }

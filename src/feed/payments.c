@@ -226,8 +226,7 @@ strategy_ask(struct poll *p)
 void
 receipts_cannot_be_sorted(struct poll *p)
 {
-    LOG_WARN(&p->log, "feed.strategy", "receipts=C describe=%s",
-             err_name(ERR_PROMISE));
+    LOG_WARN(&p->log, "feed.unsorted", "resource=%s", RESOURCE);
     strategy_is(p, 'C');
     p->n_returns = 0; /* from the beginning */
     p->late_before_us = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: UNLICENSED */
 /*
- * A mapping file that was changed makes other records of the same rows. All of
- * the feed are read again, as backfill: what comes out the same costs HubSpot
- * nothing.
+ * A mapping file that was changed makes other records of the same rows, and
+ * other business units other ones. All of the feed are read again, as backfill:
+ * what comes out the same costs HubSpot nothing.
  *
  *     fingerprint differs --> "backfill:<stream>" from where the tenant begins
  *         --> "known" by id: older ones that came as parents; all customers
@@ -95,6 +95,7 @@ remap(struct poll *p, step_fn *back)
         poll_call(p, remap_learn, back);
     } else {
         LOG_INFO(&p->log, "feed.remapped", "stream=%s", stream_of(p));
+        p->remapped = true;
         poll_call(p, remap_begin, back);
     }
 }

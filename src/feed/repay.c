@@ -130,33 +130,6 @@ crm_owe(struct poll *p)
     mem_free(text);
 }
 
-static void
-on_tenant(void *arg, enum err err, const struct store_tenant *rows, size_t n,
-          const struct fault *f)
-{
-    struct poll *p = poll_from(arg);
-    struct learned now;
-
-    p->sop = NULL;
-    if (!poll_store_ok(p, err, f)) {
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (rows[i].id == p->f->cfg.tenant) {
-            learned_parse(rows[i].learned, &now);
-            memcpy(p->f->learned.owed, now.owed, sizeof(now.owed));
-        }
-    }
-    poll_return(p);
-}
-
-void
-crm_debts_read(struct poll *p)
-{
-    poll_store_started(
-        p, store_tenants(p->f->store, p->f->name, on_tenant, p, &p->sop));
-}
-
 /* ---- the pass ------------------------------------------------------------------ */
 
 static void repay_list(struct poll *p);

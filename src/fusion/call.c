@@ -91,7 +91,6 @@ static enum err
 call_judge(struct fusion_call *c, enum err err, const struct http_reply *r,
            struct fault *f)
 {
-    const char *ecid = NULL;
     struct answer a = {
         .status = r->status, .body = r->body, .len = r->body_len};
 
@@ -100,9 +99,8 @@ call_judge(struct fusion_call *c, enum err err, const struct http_reply *r,
         return fault_set(f, err, "%s: %s", c->label,
                          r->message[0] != 0 ? r->message : err_text(err));
     }
-    ecid = http_header(r, "X-ORACLE-DMS-ECID");
-    (void)snprintf(f->correlation, sizeof(f->correlation), "%s",
-                   ecid == NULL ? "" : ecid);
+    text_copy(f->correlation, sizeof(f->correlation),
+              http_header(r, "X-ORACLE-DMS-ECID"));
     if (r->status >= 200 && r->status < 300) {
         f->http_status = r->status;
         return ERR_OK;

@@ -159,8 +159,7 @@ is_queryable(const json_t *tree, const char *attribute)
 
 /* Retires, then tells. */
 static void
-op_told(struct fusion_op *op, enum err err, json_t *tree,
-        const struct fault *f)
+op_told(struct fusion_op *op, enum err err, json_t *tree, const struct fault *f)
 {
     fusion_describe_all_fn *all = op->described_all;
     fusion_describe_fn *one = op->described;
@@ -216,8 +215,8 @@ on_described(void *arg, enum err err, const struct http_reply *r,
     d->len = r->body_len;
     op->describe = d;
     if (d->len > POOL_BYTES) {
-        op->pool = loop_work(op->f->loop, describe_work, on_read, describe_free,
-                             d);
+        op->pool =
+            loop_work(op->f->loop, describe_work, on_read, describe_free, d);
         return;
     }
     describe_work(d);
@@ -232,9 +231,9 @@ op_ask(struct fusion_op *op)
                              .accept = accepts[op->tried],
                              .max_body = DESCRIBE_MAX,
                              .spent = &op->result.requests};
-    char *url = mem_printf("%s/%s/resources/11.13.18.05/%s/describe",
-                           op->f->base_url,
-                           q->crm ? "crmRestApi" : "fscmRestApi", q->resource);
+    char *url =
+        mem_printf("%s/%s/resources/11.13.18.05/%s/describe", op->f->base_url,
+                   q->crm ? "crmRestApi" : "fscmRestApi", q->resource);
 
     spec.url = url;
     op->call = call_start(op->f, &spec, on_described, op);

@@ -138,8 +138,8 @@ void calls_token_told(struct fusion *f, enum err err, const struct fault *why);
 
 struct token {
     struct secret *bearer;
-    uint64_t generation;                      /* grows with each one fetched */
-    uint64_t accepted; /* the newest that the pod answered to */
+    uint64_t generation; /* grows with each one fetched */
+    uint64_t accepted;   /* the newest that the pod answered to */
     int64_t refresh_us, expires_us, retry_us; /* monotonic */
     struct http_op *http;                     /* fetching */
     bool failing; /* a fetch could not even begin; told on the next turn */

@@ -279,6 +279,27 @@ child_path(struct fusion_op *op, const json_t *row, const json_t *child)
                         op->child);
 }
 
+/* What was to be expanded inside that child, as its own read writes it. */
+static const char *
+child_expand(struct fusion_op *op, const char *child)
+{
+    const char *at = op->queries[0].expand;
+    const char *out = NULL;
+    size_t n = strlen(child);
+
+    while (at != NULL && *at != '\0') {
+        size_t len = strcspn(at, ",");
+
+        if (len > n + 1 && strncmp(at, child, n) == 0 && at[n] == '.') {
+            out = arena_printf(&op->arena, "%s%s%.*s", out != NULL ? out : "",
+                               out != NULL ? "," : "", (int)(len - n - 1),
+                               at + n + 1);
+        }
+        at += len + (at[len] == ',' ? 1 : 0);
+    }
+    return out;
+}
+
 static bool
 op_child_next(struct fusion_op *op, json_t *row)
 {
@@ -299,6 +320,7 @@ op_child_next(struct fusion_op *op, json_t *row)
         op->child_at++;
         return op_child_next(op, row);
     }
+    q.expand = child_expand(op, op->child);
     op_more_ask(op, &q,
                 (unsigned)json_array_size(json_object_get(child, "items")));
     return true;
@@ -668,7 +690,7 @@ fusion_cancel(struct fusion_op *op)
         }
         loop_work_cancel(op->pool);
         op->pool = NULL;
-        op->page = NULL; /* the pool's drop frees it, */
+        op->page = NULL;     /* the pool's drop frees it, */
         op->describe = NULL; /* or this */
     }
     op_free(op);

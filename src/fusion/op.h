@@ -16,7 +16,7 @@ struct fusion_op {
     struct fusion_query *queries;
     size_t n_queries;
     struct fusion_call *call; /* pending */
-    struct loop_work *pool;   /* pending; owns page or describe once cancelled */
+    struct loop_work *pool; /* pending; owns page or describe once cancelled */
     struct page *page;
     struct describe *describe;
     struct fusion_page result;

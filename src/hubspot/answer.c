@@ -11,7 +11,6 @@
 
 #include "ml/jsonx.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum { SECOND_US = 1000000, WAIT_MAX_S = 7 * 24 * 3600 };
@@ -70,8 +69,8 @@ read_headers(const struct hubspot_headers *h, struct hubspot_meta *m)
     m->daily_remaining = whole_number(h->daily_remaining);
     m->retry_after_us = retry_after_us(h);
     if (h->correlation != NULL) {
-        (void)snprintf(m->fault.correlation, sizeof(m->fault.correlation), "%s",
-                       h->correlation);
+        text_copy(m->fault.correlation, sizeof(m->fault.correlation),
+                  h->correlation);
     }
 }
 
@@ -168,7 +167,7 @@ static void
 set_code(struct fault *f, const char *code)
 {
     if (code != NULL && code[0] != '\0') {
-        (void)snprintf(f->code, sizeof(f->code), "%s", code);
+        text_copy(f->code, sizeof(f->code), code);
     }
 }
 
@@ -179,7 +178,7 @@ read_refusal(const json_t *root, const char *body, struct hubspot_meta *m)
     struct fault *f = &m->fault;
     const char *message = jsonx_text(root, "message");
 
-    if (message != NULL) {
+    if (message != NULL && message[0] != '\0') {
         (void)fault_set(f, f->err, "%s", message);
     } else if (body == NULL || body[0] == '\0') {
         (void)fault_set(f, f->err, "status %d without a body", m->status);
@@ -279,8 +278,8 @@ hubspot_answer_read(const struct hubspot_answer *a, bool write,
     read_arrival(*root, m);
     if (m->fault.correlation[0] == '\0' &&
         jsonx_text(*root, "correlationId") != NULL) {
-        (void)snprintf(m->fault.correlation, sizeof(m->fault.correlation), "%s",
-                       jsonx_text(*root, "correlationId"));
+        text_copy(m->fault.correlation, sizeof(m->fault.correlation),
+                  jsonx_text(*root, "correlationId"));
     }
     m->fault.err = status_err(a->status);
     if (m->fault.err == ERR_OK) {

@@ -11,7 +11,6 @@
 
 #include "ml/jsonx.h"
 
-#include <stdio.h>
 #include <string.h>
 
 struct word {
@@ -117,7 +116,7 @@ detail_code(const json_t *e, struct fault *f)
         code = jsonx_text(e, "category");
     }
     if (code != NULL) {
-        (void)snprintf(f->code, sizeof(f->code), "%s", code);
+        text_copy(f->code, sizeof(f->code), code);
     }
     if (strcmp(f->code, "VALIDATION_ERROR") == 0) {
         code_in_message(jsonx_text(e, "message"), f);
@@ -137,7 +136,9 @@ hubspot_detail_fault(const json_t *e, enum err fallback, struct fault *f)
         message = jsonx_text(nested, "message");
     }
     (void)fault_set(f, err != ERR_OK ? err : fallback, "%s",
-                    message != NULL ? message : "refused without a reason");
+                    message != NULL && *message != '\0' ?
+                        message :
+                        "refused without a reason");
     detail_code(e, f);
     if (f->err == ERR_FORBIDDEN) {
         hubspot_detail_scopes(e, f);
@@ -233,8 +234,10 @@ add_scope(void *arg, const char *scope)
     bool first = strstr(f->message, "; scopes: ") == NULL;
 
     if (strstr(f->message, scope) == NULL) {
-        (void)snprintf(f->message + n, sizeof(f->message) - n, "%s%s",
-                       first ? "; scopes: " : ", ", scope);
+        text_copy(f->message + n, sizeof(f->message) - n,
+                  first ? "; scopes: " : ", ");
+        n = strlen(f->message);
+        text_copy(f->message + n, sizeof(f->message) - n, scope);
     }
 }
 

@@ -210,6 +210,36 @@ put_entry(struct jsonx_writer *w, const struct map_custom *c)
     jsonx_close(w, ']');
 }
 
+static int
+by_name(const void *a, const void *b)
+{
+    const char *const *x = a;
+    const char *const *y = b;
+
+    return strcmp(*x, *y);
+}
+
+/* Other business units are other invoices and receipts. */
+static size_t
+put_units(struct jsonx_writer *w, struct mapping *m)
+{
+    const char **sorted = NULL;
+    size_t n = 0;
+
+    while (m->units != NULL && m->units[n] != NULL) {
+        n++;
+    }
+    sorted = arena_array(&m->arena, n + 1, sizeof(*sorted));
+    for (size_t i = 0; i < n; i++) {
+        sorted[i] = m->units[i];
+    }
+    qsort(sorted, n, sizeof(*sorted), by_name);
+    for (size_t i = 0; i < n; i++) {
+        jsonx_put_text(w, sorted[i]);
+    }
+    return n;
+}
+
 static const char *
 hash_kind(struct mapping *m, const struct map_custom *sorted, enum map_kind k)
 {
@@ -228,6 +258,7 @@ hash_kind(struct mapping *m, const struct map_custom *sorted, enum map_kind k)
             n++;
         }
     }
+    n += k == MAP_CUSTOMER ? 0 : put_units(&w, m);
     jsonx_close(&w, ']');
     h = hash_sha256(buf_text(&b), b.len);
     buf_fini(&b);
@@ -246,11 +277,13 @@ map_needs(struct mapping *m)
 {
     struct map_custom *sorted;
 
-    if (m->custom_count == 0) {
+    if (m->custom_count == 0 && m->units == NULL) {
         return;
     }
-    sorted = arena_array(&m->arena, m->custom_count, sizeof(*sorted));
-    memcpy(sorted, m->custom, m->custom_count * sizeof(*sorted));
+    sorted = arena_array(&m->arena, m->custom_count + 1, sizeof(*sorted));
+    for (size_t i = 0; i < m->custom_count; i++) {
+        sorted[i] = m->custom[i];
+    }
     qsort(sorted, m->custom_count, sizeof(*sorted), by_property);
     for (unsigned k = 0; k < MAP_KINDS; k++) {
         m->fingerprint[k] = hash_kind(m, sorted, (enum map_kind)k);

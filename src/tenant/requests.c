@@ -76,9 +76,9 @@ answer(struct tenants *t, int64_t id, json_t *text)
     if (t->answers == NULL) {
         t->answers = json_array();
     }
-    json_array_append_new(t->answers, json_pack("{s:I, s:o}", "id",
-                                                (json_int_t)id, "answer",
-                                                text));
+    json_array_append_new(
+        t->answers,
+        json_pack("{s:I, s:o}", "id", (json_int_t)id, "answer", text));
     flush(t);
 }
 
@@ -151,8 +151,9 @@ serve(struct tenants *t, struct member *m, const json_t *request, bool polled)
         return;
     }
     if (!text_equal(command, "sync") || !feed_of(request, &k)) {
-        refuse(t, id, "this worker, version " ML_VERSION
-                      ", does not know what is asked of it");
+        refuse(t, id,
+               "this worker, version " ML_VERSION
+               ", does not know what is asked of it");
         return;
     }
     LOG_INFO(&m->log, "request.taken", "command=%s request=%" PRId64, command,
@@ -250,9 +251,9 @@ requests_look(struct tenants *t)
         }
     }
     jsonx_close(&w, ']');
-    if (n > 0 && store_requests_take(t->store, t->config.worker, 0,
-                                     buf_text(&b), on_taken, t,
-                                     &t->take_op) != ERR_OK) {
+    if (n > 0 &&
+        store_requests_take(t->store, t->config.worker, 0, buf_text(&b),
+                            on_taken, t, &t->take_op) != ERR_OK) {
         t->take_op = NULL;
     }
     buf_fini(&b);
@@ -306,9 +307,8 @@ requests_take_once(struct member *m)
     put_held(&w, m);
     jsonx_close(&w, ']');
     /* in the tenant's lane: before its polls look where they stand */
-    if (store_requests_take(t->store, t->config.worker, m->row.id,
-                            buf_text(&b), on_taken_once, m,
-                            &m->take_op) != ERR_OK) {
+    if (store_requests_take(t->store, t->config.worker, m->row.id, buf_text(&b),
+                            on_taken_once, m, &m->take_op) != ERR_OK) {
         m->take_op = NULL;
     }
     buf_fini(&b);

@@ -118,10 +118,10 @@ struct member *tenants_member(struct tenants *t, int64_t id); /* or NULL */
 
 /* requests.c */
 void requests_look(struct tenants *t); /* after a reload: takes what is open */
-void requests_take_once(struct member *m); /* before its polls begin */
-void requests_polled(struct member *m);    /* once: they have ended */
+void requests_take_once(struct member *m);          /* before its polls begin */
+void requests_polled(struct member *m);             /* once: they have ended */
 bool requests_are_settled(const struct tenants *t); /* all answers stored */
-void requests_drop(struct member *m);   /* left to the next holder */
+void requests_drop(struct member *m); /* left to the next holder */
 void requests_close(struct tenants *t);
 
 #endif

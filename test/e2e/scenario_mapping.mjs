@@ -240,6 +240,11 @@ async function beside(scene, file) {
   must(/not checked against the portal: .* holds/.test(said.stderr) && said.stderr.includes('ping demo'),
     `what was not checked: ${tail(said)}`);
   await scene.refused(['tenant', 'set', 'demo', '--mapping-file', scene.file('wrong.json', WRONG[0][0])], 2, WRONG[0][1]);
+  const kept = JSON.parse((await scene.ok(['tenant', 'show', 'demo', '--json'])).stdout).settings.mapping_file;
+  must(kept === fs.readFileSync(file, 'utf8'), `a refused file was stored: ${kept}`);
+  const lines = JSON.parse((await scene.ok(['ping', 'demo', '--json'])).stdout).filter((l) => l.check === 'mapping');
+  must(lines.length === 1 && lines[0].state === 'note' && /the portal: .* holds/.test(lines[0].message),
+    `ping beside a worker: ${JSON.stringify(lines)}`);
   worker.child.kill('SIGTERM');
   const { code } = await worker.ended;
   must(code === 0, `the worker ended with ${code}`);

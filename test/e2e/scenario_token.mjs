@@ -195,7 +195,7 @@ async function troubles(scene, town) {
 
 export async function run(scene) {
   const sb = await scene.sandbox('--portals', 4, '--customers', 8, '--invoices', 15, '--receipts', 8);
-  Object.assign(scene.env, { ML_RETRY_BASE: '10ms', ML_RETRY_CAP: '100ms' });
+  Object.assign(scene.env, { ML_RETRY_BASE: '10ms', ML_RETRY_CAP: '100ms', ML_HUBSPOT_LINGER: '10ms', ML_HUBSPOT_LINGER_BUSY: '10ms' });
   const key = keys();
   const town = new Town(scene, sb);
 

@@ -83,8 +83,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (dec_parse(text, n, &a) == ERR_OK) {
         check_one(a);
-        if (blank != NULL &&
-            dec_parse(blank + 1, size - n - 1, &b) == ERR_OK) {
+        if (blank != NULL && dec_parse(blank + 1, size - n - 1, &b) == ERR_OK) {
             check_two(a, b);
         }
     }

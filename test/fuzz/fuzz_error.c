@@ -20,9 +20,8 @@ status_of(const char *text)
     int status = 0;
 
     for (size_t i = 0; i < 3 && text[i] != 0; i++) {
-        status = status * 10 + (text[i] >= '0' && text[i] <= '9' ?
-                                    text[i] - '0' :
-                                    5);
+        status = status * 10 +
+                 (text[i] >= '0' && text[i] <= '9' ? text[i] - '0' : 5);
     }
     /* 2xx is no error, and no peer gets here with it. */
     return status < 100 || (status >= 200 && status < 300) ? 500 : status;
@@ -75,7 +74,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum err err = error_decode(&a, &f);
 
     HOLDS(err != ERR_OK && f.err == err && f.http_status == a.status);
-    HOLDS(err == error_decode(&bare, &plain) || (a.status == 400 && a.len == 0));
+    HOLDS(err == error_decode(&bare, &plain) ||
+          (a.status == 400 && a.len == 0));
     check_words(&f);
     check_prefix(&f);
     check_wait(location);

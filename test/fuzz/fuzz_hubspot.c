@@ -31,13 +31,13 @@ static void
 request(struct hubspot_request *q, enum hubspot_verb verb)
 {
     bool keys = verb == HUBSPOT_UPSERT || verb == HUBSPOT_READ;
-    const struct hubspot_batch b = {
-        .verb = verb,
-        .object = MAP_INVOICES,
-        .to = MAP_COMPANIES,
-        .id_property = keys ? "fusion_transaction_id" : NULL,
-        .inputs = keys ? by_key : by_id,
-        .n = INPUTS};
+    const struct hubspot_batch b = {.verb = verb,
+                                    .object = MAP_INVOICES,
+                                    .to = MAP_COMPANIES,
+                                    .id_property =
+                                        keys ? "fusion_transaction_id" : NULL,
+                                    .inputs = keys ? by_key : by_id,
+                                    .n = INPUTS};
 
     HOLDS(hubspot_encode("2026-03", &b, "t", q) == ERR_OK);
 }
@@ -49,6 +49,7 @@ check_fault(const struct fault *f)
     HOLDS(strnlen(f->code, sizeof(f->code)) < sizeof(f->code));
     HOLDS(text_is_utf8(f->message, strlen(f->message)));
     HOLDS(text_is_utf8(f->code, strlen(f->code)));
+    HOLDS(text_is_utf8(f->correlation, strlen(f->correlation)));
 }
 
 static void
@@ -112,8 +113,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_fault(&first.reply.meta.fault);
     for (size_t i = 0; i < INPUTS; i++) {
         check_result(&first.results[i], verb, a.status);
-        HOLDS(!first.reply.split ||
-              first.results[i].outcome == HUBSPOT_RETRY);
+        HOLDS(!first.reply.split || first.results[i].outcome == HUBSPOT_RETRY);
     }
     check_same(&first, &second);
     hubspot_decoded_fini(&first);

@@ -36,8 +36,8 @@ static void
 check_jansson(const char *text, size_t n)
 {
     json_error_t why;
-    json_t *theirs = json_loadb(
-        text, n, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &why);
+    json_t *theirs =
+        json_loadb(text, n, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &why);
 
     HOLDS(theirs != NULL ||
           json_error_code(&why) == json_error_numeric_overflow);
@@ -55,11 +55,13 @@ check_member(json_t *member, unsigned depth)
     HOLDS(depth <= FUSION_DESCRIBE_DEPTH);
     HOLDS(json_is_object(all) || (depth > 0 && json_is_null(all)));
     HOLDS(json_is_object(kids));
-    json_object_foreach(all, name, value) {
+    json_object_foreach(all, name, value)
+    {
         HOLDS(*name != 0 && jsonx_text(value, "type") != NULL);
         HOLDS(json_is_boolean(json_object_get(value, "queryable")));
     }
-    json_object_foreach(kids, name, value) {
+    json_object_foreach(kids, name, value)
+    {
         check_member(value, depth + 1);
     }
 }

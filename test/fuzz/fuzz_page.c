@@ -51,8 +51,8 @@ split(const char *body, size_t n, size_t parts, bool kids, struct seen *s)
     const struct fusion_query one = {.resource = "r",
                                      .children = kids ? names : NULL};
     struct fusion_query many[9] = {{.resource = "r"}};
-    struct page *p = page_new(parts > 0 ? "parts" : "items",
-                              parts > 0 ? many : &one, parts);
+    struct page *p =
+        page_new(parts > 0 ? "parts" : "items", parts > 0 ? many : &one, parts);
 
     s->rows = json_array();
     p->body = mem_dup(body, n);
@@ -74,9 +74,9 @@ check_places(const struct page *p, const struct seen *s)
     size_t all = given + json_array_size(p->partial);
 
     for (size_t i = 0; i < all; i++) {
-        const json_t *row =
-            i < given ? json_array_get(json_array_get(s->rows, i), 1) :
-                        json_array_get(p->partial, i - given);
+        const json_t *row = i < given ?
+                                json_array_get(json_array_get(s->rows, i), 1) :
+                                json_array_get(p->partial, i - given);
         const json_t *at = json_object_get(row, FUSION_POSITION);
 
         HOLDS(json_is_integer(at) && json_integer_value(at) >= 0 &&

@@ -13,7 +13,8 @@
 #include <string.h>
 
 static const char SECRET[] = "hidden-word-0123";
-static const int statuses[] = {301, 400, 401, 403, 404, 408, 429, 500, 503, 504};
+static const int statuses[] = {301, 400, 401, 403, 404,
+                               408, 429, 500, 503, 504};
 
 static void
 read_token(const char *body, size_t n)
@@ -69,7 +70,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[0] == 't') {
         read_token(body, size - 1);
     } else {
-        read_error(statuses[fuzz_choice(data[0], COUNT_OF(statuses))], body, size - 1);
+        read_error(statuses[fuzz_choice(data[0], COUNT_OF(statuses))], body,
+                   size - 1);
     }
     mem_free(body);
     return 0;

@@ -25,7 +25,6 @@ opened(struct pod *p)
     return n;
 }
 
-/* Jobs the last round opened; says which when they are not as many. */
 void
 opened_is(struct pod *p, size_t want, const char *after)
 {
@@ -39,7 +38,6 @@ opened_is(struct pod *p, size_t want, const char *after)
     PQclear(r);
 }
 
-/* Every invoice of the pod is here with as many lines as it has there. */
 void
 invoices_are_equal(struct pod *p)
 {
@@ -66,7 +64,6 @@ invoices_are_equal(struct pod *p)
     json_decref(all);
 }
 
-/* What a database that never heard of the pod gets in one round. */
 char *
 digest(struct pod *p)
 {
@@ -83,7 +80,6 @@ digest(struct pod *p)
     return out;
 }
 
-/* Fails with the first line that differs. */
 void
 same_lines(const char *got, const char *want)
 {
@@ -115,7 +111,6 @@ is_as_from_scratch(struct pod *p, const struct pod_spec *spec)
     pod_close(&fresh);
 }
 
-/* The same, but what Fusion deleted meanwhile may still be here. */
 void
 has_all_of_scratch(struct pod *p, size_t index)
 {
@@ -153,4 +148,82 @@ reads_all_with(size_t index, const char *switches, int version, unsigned page)
     (void)pod_post(&p, "switches?reset=1");
     is_as_from_scratch(&p, &spec);
     pod_close(&p);
+}
+
+/* ---- accounts kept ------------------------------------------------------ */
+
+int64_t
+cost(struct pod *p, const char *feed)
+{
+    return pod_sql(p,
+                   "SELECT requests FROM ml_connector.poll WHERE feed = '%s' "
+                   "AND outcome <> '' ORDER BY started_at DESC LIMIT 1",
+                   feed);
+}
+
+int64_t
+events(struct pod *p, const char *event)
+{
+    return pod_sql(p,
+                   "SELECT count(*) FROM ml_connector.audit_event WHERE "
+                   "event = '%s'",
+                   event);
+}
+
+bool
+record_is(struct pod *p, int64_t id, const char *text)
+{
+    return pod_sql(p,
+                   "SELECT count(*) FROM ml_connector.record WHERE kind = "
+                   "'invoice' AND fusion_id = '%" PRId64 "' AND "
+                   "desired::text LIKE '%%%s%%'",
+                   id, text) == 1;
+}
+
+/* ---- acting ------------------------------------------------------------- */
+
+void
+settle(struct pod *p)
+{
+    (void)pod_sql(
+        p, "WITH done AS (DELETE FROM ml_connector.job RETURNING *), "
+           "counted AS (UPDATE ml_connector.poll p SET written = p.written "
+           "+ d.n FROM (SELECT poll, feed, count(*) AS n FROM done GROUP BY "
+           "poll, feed) d WHERE p.poll = d.poll AND p.feed = d.feed), "
+           "linked AS (INSERT INTO ml_connector.link (tenant_id, kind, "
+           "fusion_id, object, key, hubspot_id) SELECT d.tenant_id, d.kind, "
+           "d.fusion_id, o.object, o.object, d.id::text FROM done d JOIN "
+           "(VALUES ('customer', 'companies'), ('customer', 'contacts'), "
+           "('invoice', 'invoices')) o(kind, object) ON o.kind = d.kind ON "
+           "CONFLICT DO NOTHING) "
+           "UPDATE ml_connector.record r SET state = 'current' FROM done d "
+           "WHERE r.kind = d.kind AND r.fusion_id = d.fusion_id AND r.state "
+           "= 'pending'");
+    EQ_INT(pod_sql(p, "SELECT count(*) FROM ml_connector.job"), 0);
+}
+
+void
+forget(struct pod *p, const char *kind, int64_t id)
+{
+    settle(p);
+    (void)pod_sql(p,
+                  "WITH l AS (DELETE FROM ml_connector.link WHERE kind = '%s' "
+                  "AND fusion_id = '%" PRId64 "') DELETE FROM "
+                  "ml_connector.record WHERE kind = '%s' AND fusion_id = "
+                  "'%" PRId64 "'",
+                  kind, id, kind, id);
+}
+
+int64_t
+open_invoice(struct pod *p, int n)
+{
+    int64_t id = pod_sql(p,
+                         "SELECT fusion_id FROM ml_connector.record WHERE "
+                         "kind = 'invoice' AND open AND NOT draft AND desired "
+                         "->> 'status' = 'open' AND balance > 10 ORDER BY "
+                         "fusion_id OFFSET %d LIMIT 1",
+                         n);
+
+    IS(id > 0);
+    return id;
 }

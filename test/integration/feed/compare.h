@@ -19,7 +19,7 @@ void opened_is(struct pod *p, size_t want, const char *after);
 int64_t cost(struct pod *p, const char *feed);
 /* Audit events of this name. */
 int64_t events(struct pod *p, const char *event);
-/* An attribute of a record's `desired` has this value. */
+/* What is wanted in HubSpot of this invoice says `text`. */
 bool record_is(struct pod *p, int64_t id, const char *text);
 
 /* ---- comparing ---------------------------------------------------------- */
@@ -37,8 +37,6 @@ void has_all_of_scratch(struct pod *p, size_t index);
 /* One round with these switches gives what it gives without. */
 void reads_all_with(size_t index, const char *switches, int version,
                     unsigned page);
-/* Every poll accounts for every row it read. */
-void all_is_accounted_for(struct pod *p);
 
 /* ---- acting ------------------------------------------------------------- */
 
@@ -46,7 +44,7 @@ void all_is_accounted_for(struct pod *p);
 void settle(struct pod *p);
 /* As if this record had never been read. */
 void forget(struct pod *p, const char *kind, int64_t id);
-/* A column of an invoice that is open and no draft, the n-th by id. */
+/* The n-th open invoice by id, no draft. */
 int64_t open_invoice(struct pod *p, int n);
 
 #endif

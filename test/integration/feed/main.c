@@ -1,19 +1,44 @@
 /* SPDX-License-Identifier: UNLICENSED */
 /*
- * One sandbox and one PostgreSQL for all tests of this program.
+ * One sandbox and one PostgreSQL for all tests of this program:
+ *
+ *     integration-feed [suite...]
  */
 #include "pod.h"
 
 extern const struct unit_suite feed_suite;
+extern const struct unit_suite calibration_suite;
+extern const struct unit_suite overlap_suite;
+extern const struct unit_suite passes_suite;
+extern const struct unit_suite receipts_suite;
+extern const struct unit_suite sweeps_suite;
+extern const struct unit_suite costs_suite;
+extern const struct unit_suite troubles_suite;
 
+static const struct unit_suite *const suites[] = {
+    &feed_suite,     &calibration_suite, &overlap_suite, &passes_suite,
+    &receipts_suite, &sweeps_suite,      &costs_suite,   &troubles_suite};
+
+/* All suites, or those named. */
 int
-main(void)
+main(int argc, char **argv)
 {
-    static const struct unit_suite *const suites[] = {&feed_suite};
+    const struct unit_suite *wanted[COUNT_OF(suites)];
+    size_t n = 0;
     int rc = EXIT_FAILURE;
 
+    for (size_t i = 0; i < COUNT_OF(suites); i++) {
+        bool named = argc < 2;
+
+        for (int k = 1; k < argc; k++) {
+            named = named || strcmp(argv[k], suites[i]->name) == 0;
+        }
+        if (named) {
+            wanted[n++] = suites[i];
+        }
+    }
     if (pods_start()) {
-        rc = unit_main(suites, COUNT_OF(suites));
+        rc = unit_main(wanted, n);
     }
     pods_stop();
     return rc;

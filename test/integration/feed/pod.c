@@ -487,9 +487,25 @@ on_http_closed(void *arg)
     loop_stop(p->loop);
 }
 
+/* Whatever a test did: every poll accounts for every row it read. */
+static void
+is_conserved(struct pod *p)
+{
+    PGresult *r =
+        PQexec(p->db, "SELECT string_agg(c::text, E'\n') FROM "
+                      "ml_dashboard.conservation c WHERE difference <> 0");
+
+    IS(PQresultStatus(r) == PGRES_TUPLES_OK);
+    ck_assert_msg(PQgetisnull(r, 0, 0), "not accounted for:\n%s",
+                  PQgetvalue(r, 0, 0));
+    PQclear(r);
+    EQ_INT(pod_sql(p, "SELECT count(*) FROM ml_connector.imbalance"), 0);
+}
+
 void
 pod_close(struct pod *p)
 {
+    is_conserved(p);
     feeds_free(p->feeds);
     fusion_free(p->fusion);
     map_free(p->map);
@@ -526,4 +542,5 @@ pod_round_ok(struct pod *p)
                       s.fault.message);
         EQ_STR(s.state, "idle");
     }
+    is_conserved(p);
 }

@@ -113,12 +113,11 @@ TEST(without_an_end_a_pass_goes_up_to_the_cursor_of_its_stream)
 {
     struct fix f;
     struct got g = {0};
-    struct store_intake in = {
-        .feed = "invoices",
-        .worker = "w1",
-        .poll = "p",
-        .klass = "fresh",
-        .cursor = {"receivablesInvoices", 7000, "1"}};
+    struct store_intake in = {.feed = "invoices",
+                              .worker = "w1",
+                              .poll = "p",
+                              .klass = "fresh",
+                              .cursor = {"receivablesInvoices", 7000, "1"}};
 
     fix_open(&f, false);
     in.tenant = fix_tenant(&f, "acme");
@@ -530,10 +529,8 @@ TEST(the_end_of_a_poll_ends_what_it_read_for_other_feeds)
     fix_open(&f, false);
     t = p.tenant = fix_tenant(&f, "acme");
     CALL(&f, &g, store_poll_save, &p, on_done);
-    fix_intake(&f, &g, t, "invoices", "p1", "fresh", 10,
-               bill("1", 5, 'a', ""));
-    fix_intake(&f, &g, t, "invoices", "p2", "fresh", 10,
-               bill("2", 5, 'a', ""));
+    fix_intake(&f, &g, t, "invoices", "p1", "fresh", 10, bill("1", 5, 'a', ""));
+    fix_intake(&f, &g, t, "invoices", "p2", "fresh", 10, bill("2", 5, 'a', ""));
     CALL(&f, &g, store_poll_save, &p, on_done); /* still running */
     SQL_IS(&f, "3",
            "SELECT count(*) FROM ml_dashboard.conservation WHERE outcome = "
@@ -565,9 +562,9 @@ TEST(feeds_show_how_they_read)
 
     fix_open(&f, false);
     t = fix_tenant(&f, "acme");
-    fix_intake(&f, &g, t, "invoices", "p", "fresh", 10,
-               text("%s,%s", bill("1", 5, 'a', OPEN("1")),
-                    bill("2", 5, 'a', "")));
+    fix_intake(
+        &f, &g, t, "invoices", "p", "fresh", 10,
+        text("%s,%s", bill("1", 5, 'a', OPEN("1")), bill("2", 5, 'a', "")));
     (void)fix_sql(&f, "UPDATE ml_connector.record SET last_read = now() - "
                       "make_interval(secs => 90 * fusion_id::int)");
     SQL_IS(&f, "A/90/0.000",

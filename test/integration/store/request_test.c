@@ -164,8 +164,9 @@ TEST(upkeep_drops_requests_after_a_day)
     t = fix_tenant(&f, "acme");
     old = ask(&f, t, NULL);
     kept = ask(&f, t, NULL);
-    (void)fix_sql(&f, "UPDATE ml_connector.request SET asked_at = now() - "
-                      "interval '25 hours' WHERE id = %" PRId64,
+    (void)fix_sql(&f,
+                  "UPDATE ml_connector.request SET asked_at = now() - "
+                  "interval '25 hours' WHERE id = %" PRId64,
                   old);
     CALL(&f, &g, store_upkeep, INT64_C(86400000), on_done);
     OK(g.err);

@@ -88,8 +88,8 @@ TEST(hot_statements_use_an_index)
         "\"customer\",\"id\":\"5\",\"version_us\":1,\"hash\":\"ab\","
         "\"desired\":{}}]";
     static const struct plan plans[] = {
-        {SQL_INTAKE, {"1", "f", "p", "w", "fresh", "1", one, "1", "0", "0", "0",
-                      "0"}},
+        {SQL_INTAKE,
+         {"1", "f", "p", "w", "fresh", "1", one, "1", "0", "0", "0", "0"}},
         {SQL_INTAKE_EMAILS, {"1", "w", one}},
         {SQL_CLAIM, {"1", "P", "1", "100"}},
         {SQL_CLAIM_DUE, {"1", "P", "1"}},
@@ -130,6 +130,29 @@ TEST(hot_statements_use_an_index)
     HAS(explain(&f, &plans[2]), "job_due");
     HAS(explain(&f, &plans[4]), "job_waiting");
     HAS(explain(&f, &plans[4]), "write_pkey");
+    fix_close(&f);
+}
+
+/* Polls by the thousand, few of them with open jobs. */
+TEST(what_is_asked_of_all_polls_and_open_invoices_uses_their_indexes)
+{
+    static const struct plan check = {SQL_REPORT_CONSERVATION, {NULL, "100"}};
+    static const struct plan feeds = {SQL_REPORT_FEEDS, {"a", "100"}};
+    struct fix f;
+
+    fix_open(&f, false);
+    fill(&f);
+    (void)fix_sql(&f, "INSERT INTO ml_connector.feed (tenant_id, feed) SELECT "
+                      "t, f FROM generate_series(1, 2) t, "
+                      "unnest('{customers,invoices,payments}'::text[]) f");
+    (void)fix_sql(&f, "INSERT INTO ml_connector.poll (tenant_id, poll, feed, "
+                      "read, unchanged) SELECT 1, 'p' || i, 'invoices', 2, "
+                      "CASE WHEN i %% 1000 = 0 THEN 1 ELSE 2 END FROM "
+                      "generate_series(1, 40000) i");
+    (void)fix_sql(&f, "ANALYZE");
+    HAS(explain(&f, &check), "poll_unsettled");
+    LACKS(explain(&f, &check), "Seq Scan on poll");
+    HAS(explain(&f, &feeds), "record_open_invoice");
     fix_close(&f);
 }
 
@@ -303,6 +326,9 @@ TEST(claim_and_outcome_of_a_hundred_jobs_are_timed)
     fix_close(&f);
 }
 
-SUITE(speed, RUN_LONG(hot_statements_use_an_index, 120),
+SUITE(speed,
+      RUN_LONG(what_is_asked_of_all_polls_and_open_invoices_uses_their_indexes,
+               120),
+      RUN_LONG(hot_statements_use_an_index, 120),
       RUN_LONG(page_costs_a_small_multiple_of_a_bare_insert, 120),
       RUN_LONG(claim_and_outcome_of_a_hundred_jobs_are_timed, 120))

@@ -82,5 +82,26 @@ TEST(the_nearest_name_is_suggested)
     IS(text_nearest("listen", none) == NULL);
 }
 
+TEST(a_text_is_copied_by_whole_characters)
+{
+    char out[6];
+
+    text_copy(out, sizeof(out), "abcdefgh");
+    EQ_STR(out, "abcde");
+    text_copy(out, sizeof(out), "a\xe2\x82\xac\xc3\xa9");
+    EQ_STR(out, "a\xe2\x82\xac");
+    text_copy(out, sizeof(out),
+              "\xff\xc3"
+              "A\xe2\x82");
+    EQ_STR(out, "??A??");
+    text_copy(out, sizeof(out), "");
+    EQ_STR(out, "");
+    text_copy(out, sizeof(out), NULL);
+    EQ_STR(out, "");
+    text_copy(out, 1, "a");
+    EQ_STR(out, "");
+}
+
 SUITE(text, RUN(null_equals_only_null), RUN(prefixes),
-      RUN(utf8_is_told_from_other_bytes), RUN(the_nearest_name_is_suggested))
+      RUN(utf8_is_told_from_other_bytes), RUN(the_nearest_name_is_suggested),
+      RUN(a_text_is_copied_by_whole_characters))

@@ -179,8 +179,8 @@ TEST(missing_and_superfluous_arguments_are_wrong_usage)
 {
     static const char *const lines[] = {
         "tenant add",  "tenant show",   "ping",
-        "provision",   "ping a b",      "version more", "sync",
-        "sync a b",    "sync --feed invoices",
+        "provision",   "ping a b",      "version more",
+        "sync",        "sync a b",      "sync --feed invoices",
         "migrate now", "tenant list x", "keys rotate x"};
 
     for (size_t i = 0; i < COUNT_OF(lines); i++) {

@@ -183,8 +183,7 @@ TEST(a_pod_that_refuses_every_kind_is_asked_three_times)
     EQ_ERR(t.err, ERR_REFUSED);
     EQ_INT(t.fault.http_status, 406);
     EQ_PTR(t.tree, NULL);
-    EQ_STR(t.fault.message,
-           "inv: describe: HTTP 406 without an explanation");
+    EQ_STR(t.fault.message, "inv: describe: HTTP 406 without an explanation");
     EQ_UINT(peer_requests(fx.pod.peer), 3);
     pod_close(&fx.pod);
 }

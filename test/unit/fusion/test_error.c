@@ -138,6 +138,53 @@ TEST(token_errors_say_what_to_check)
     EQ_ERR(decode_token(504, "", &f), ERR_TIMEOUT);
 }
 
+/* The secret as the pod repeats it, in words, codes and addresses. */
+TEST(a_secret_that_is_repeated_is_not_said)
+{
+    static const struct {
+        int status;
+        const char *body, *location;
+    } rows[] = {
+        {401, "Bearer hidden-word is not known", NULL},
+        {401, "{\"title\":\"hidden-word\",\"o:errorCode\":\"hidden-word\"}",
+         NULL},
+        {401, "{\"title\":\"h\\u0069dden-word\"}", NULL},
+        {401, "hidden-hidden-wordword", NULL},
+        {302, "", "https://login.example/hidden-word/x"},
+    };
+    struct secret *secret = secret_new("hidden-word", 11);
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        const struct answer a = {.status = rows[i].status,
+                                 .body = rows[i].body,
+                                 .len = strlen(rows[i].body),
+                                 .location = rows[i].location,
+                                 .hide = {secret}};
+        struct fault f = {0};
+
+        (void)error_decode(&a, &f);
+        LACKS(f.message, "hidden-word");
+        LACKS(f.code, "hidden-word");
+        HAS(f.message, "***");
+    }
+    secret_free(secret);
+}
+
+TEST(words_are_one_line_of_what_prints)
+{
+    struct fault f = {0};
+
+    (void)decode(500,
+                 "{\"title\":\"a\\nb\\u0007\",\"detail\":\"c\\u0085d"
+                 "\\u202ee\\u007f\"}",
+                 &f);
+    EQ_STR(f.message, "HTTP 500: a b: c d e");
+    (void)decode(500, " \n{\"title\":\"x\",\"detail\":\" \\n\"}", &f);
+    EQ_STR(f.message, "HTTP 500: x");
+    (void)decode(500, "a\xff\xe2\x82z <b>bold</b>", &f);
+    EQ_STR(f.message, "HTTP 500: a z bold");
+}
+
 TEST(retry_after_is_seconds_or_nothing)
 {
     EQ_INT(error_retry_after_ms("7"), 7000);
@@ -154,4 +201,6 @@ SUITE(error, RUN(the_status_decides), RUN(adf_details_become_words),
       RUN(broken_json_and_long_bodies_do_no_harm),
       RUN(a_redirect_names_the_page_without_its_query),
       RUN(token_errors_say_what_to_check),
+      RUN(a_secret_that_is_repeated_is_not_said),
+      RUN(words_are_one_line_of_what_prints),
       RUN(retry_after_is_seconds_or_nothing))

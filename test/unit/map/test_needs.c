@@ -114,6 +114,40 @@ TEST(the_fingerprint_knows_content_and_not_layout)
     EQ_STR(map_fingerprint(plain(), MAP_INVOICE), "");
 }
 
+static char *
+of_units(const char *const *units, enum map_kind k)
+{
+    struct map_options o = {.business_units = units};
+    struct mapping *m = NULL;
+    struct fault f = {0};
+    char *out = NULL;
+
+    OK(map_new(&o, &m, &f));
+    out = mem_strdup(map_fingerprint(m, k));
+    map_free(m);
+    return out;
+}
+
+TEST(the_fingerprint_knows_the_business_units)
+{
+    static const char *const ab[] = {"A", "B", NULL};
+    static const char *const ba[] = {"B", "A", NULL};
+    static const char *const a[] = {"A", NULL};
+    char *one = of_units(ab, MAP_INVOICE);
+    char *two = of_units(ba, MAP_INVOICE);
+    char *less = of_units(a, MAP_INVOICE);
+    char *customers = of_units(ab, MAP_CUSTOMER);
+
+    EQ_INT(strlen(one), 64);
+    EQ_STR(one, two);
+    IS(strcmp(one, less) != 0);
+    EQ_STR(customers, "");
+    mem_free(one);
+    mem_free(two);
+    mem_free(less);
+    mem_free(customers);
+}
+
 TEST(the_fingerprint_of_a_kind_changes_with_its_entries_alone)
 {
     static const char *const files[] = {
@@ -147,4 +181,5 @@ SUITE(needs,
       RUN(a_path_without_a_row_uses_every_row_it_may_come_from),
       RUN(resources_have_their_names_and_sides),
       RUN(the_fingerprint_knows_content_and_not_layout),
+      RUN(the_fingerprint_knows_the_business_units),
       RUN(the_fingerprint_of_a_kind_changes_with_its_entries_alone))

@@ -2,4 +2,4 @@
 /* The program of the unit tests of tenant. */
 #include "unit.h"
 
-MAIN(settings, portal)
+MAIN(settings, portal, requests)

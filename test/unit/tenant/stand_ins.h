@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: UNLICENSED */
+#ifndef STAND_INS_H
+#define STAND_INS_H
+
+/*
+ * What tenant's tests put in the place of store, dispatch and feeds: answers
+ * come on a later turn, what was asked is counted in `fx`. Clients are real but
+ * never used.
+ */
+#include "tenant_priv.h"
+#include "unit.h"
+
+enum { ROWS_MAX = 4 };
+
+struct op {
+    struct list link;
+    struct loop_call later;
+    loop_fn *answer;
+    void *fn_arg;
+    store_tenants_fn *tenants;
+    store_lease_fn *lease;
+    store_done_fn *done;
+    store_json_fn *json;
+    enum err err;
+};
+
+struct dispatch {
+    struct dispatch_events events;
+    struct loop_call drained;
+    loop_fn *drained_fn;
+    void *drained_arg;
+    int64_t tenants[ROWS_MAX];
+    size_t n;
+    hubspot_call_fn *call;
+    void *call_arg;
+    char portal[32];
+};
+
+struct stage {
+    struct loop *loop;
+    struct conf conf;
+    struct tenants *tenants;
+    struct list ops;
+    struct store_tenant rows[ROWS_MAX];
+    size_t n_rows, n_calls, halts, learned, released, stopped, leases, frees;
+    char taken[8][32], state[32];
+    const char *asked; /* what requests_take gives */
+    char held[256], answers[1024];
+    size_t takes, answered, polls, finished, synced[FEED_KINDS + 1];
+    bool once, away; /* away: answers cannot be stored */
+    struct feeds_events feeds;
+    bool hold_release;
+    struct op *releasing;
+    struct dispatch *last; /* the dispatcher made last, while it lives */
+};
+extern struct stage fx;
+
+/* One worker "me" and tenant 5 "demo", of this portal or none yet. */
+void begin_as(const char *portal, bool once, bool asked);
+void begin(const char *portal);
+void end(void); /* stops, and checks that nothing is left */
+void turn(void);
+void reload(void);
+bool works_in(const char *portal);
+void answer_details(enum err err);
+void on_done(void *arg); /* of an operation that was held back */
+
+#endif
