@@ -390,7 +390,6 @@ map_file_parse(struct mapping *m, const char *text, struct fault *f)
             goto fail;
         }
     }
-    map_needs(m);
 fail:
     json_decref(tree);
     return err;
@@ -445,6 +444,7 @@ map_new(const struct map_options *o, struct mapping **out, struct fault *f)
         map_free(m);
         return err;
     }
+    map_needs(m);
     *out = m;
     return ERR_OK;
 }
