@@ -4,13 +4,15 @@
  * Nobody documents it, and a wrong guess loses rows without a word. Asked with
  * questions whose answers are known:
  *
- *     >= far future: no rows --> the newest row, stamp T --> >= T: rows
- *         --> >= T + 2 s: none of them as old as T --> right
+ *     >= far future: no rows --> the newest row, stamp T --> >= T: it is the
+ *         first --> >= T + 2 s: it does not come --> right
  *
  * A 400 is answered with the next style (poll.c). Rows that come, or stay away,
  * against the question: the literal is read in another zone. The other styles
- * are tried, then the zone is searched for by quarters of an hour. What cannot
- * be made sense of halts the tenant: better no data than some.
+ * are tried, then the zone is searched for by quarters of an hour; one that is
+ * found must fit the oldest row too, since a zone with summer time fits no
+ * history. What cannot be made sense of halts the tenant: better no data than
+ * some. A row that changes under the questions has them asked of another.
  *
  * Done once, remembered, and done again each day, each hour where there is a
  * zone (summer time comes), and after a 400. A pod without invoices cannot be
@@ -27,11 +29,13 @@
 #define HOUR_US (INT64_C(3600) * 1000000)
 #define FAR_FUTURE_US INT64_C(32472144000000000) /* 2999-01-01 */
 #define FAR_PAST_US (INT64_C(86400) * 1000000)
-#define BARELY_US 2000000 /* fusion literals may have whole seconds */
+#define UNIT_US 1000000   /* literals may have whole seconds */
+#define BARELY_US 2000000 /* more than a literal may lose */
 
 enum {
     QUARTERS = 58, /* of an hour: 14 h 30 min, more than any zone */
     QUARTER_MIN = 15,
+    RESTARTS_MAX = 5,
     WAIT_MS = 200 /* for another feed's calibration */
 };
 
@@ -174,10 +178,36 @@ right(struct poll *p)
 /* ---- another zone ------------------------------------------------------- */
 
 static void at_ask(struct poll *p);
+static void newest_ask(struct poll *p);
+static void oldest_ask(struct poll *p);
 static void zone_ask(struct poll *p);
 
-/* Whether rows come as long as the zone is not too far ahead: the greatest with
- * rows is the pod's. */
+static void
+no_sense(struct poll *p)
+{
+    poll_senseless(p, "the pod reads time stamps in q neither as UTC nor in "
+                      "any zone without summer time: set the time zone of the "
+                      "integration user to UTC");
+}
+
+/* The row looked for changed under our questions: with another one. */
+static void
+moved_on(struct poll *p)
+{
+    struct calibration *c = &p->cal;
+
+    if (++c->restarts > RESTARTS_MAX) {
+        no_sense(p);
+        return;
+    }
+    fusion_set_literal(p->f->fusion, c->was);
+    fusion_set_zone(p->f->fusion, c->was_zone);
+    c->tries = 0;
+    poll_go(p, newest_ask);
+}
+
+/* Its row comes as long as the zone is not too far ahead: the greatest with it
+ * is the pod's. */
 static void
 on_zone(struct poll *p, const struct fusion_page *page)
 {
@@ -186,6 +216,10 @@ on_zone(struct poll *p, const struct fusion_page *page)
 
     if (page == NULL) {
         refused(p);
+        return;
+    }
+    if (c->rows > 0 && c->us > c->known_us + UNIT_US) {
+        moved_on(p);
         return;
     }
     if (c->rows > 0) {
@@ -208,7 +242,7 @@ zone_ask(struct poll *p)
     int middle = c->low + (c->high - c->low) / 2;
 
     fusion_set_zone(p->f->fusion, middle * QUARTER_MIN);
-    ask(p, c->newest_us, "desc", on_zone);
+    ask(p, c->known_us, "asc", on_zone);
 }
 
 /* The literal is not read as it is meant. */
@@ -219,7 +253,9 @@ shifted(struct poll *p)
     struct calibration *c = &p->cal;
     unsigned now = (unsigned)fusion_get_literal(fu);
 
-    if (c->tries++ < FUSION_LITERALS) {
+    if (c->oldest) {
+        no_sense(p); /* the zone that fits the newest row does not fit it */
+    } else if (c->tries++ < FUSION_LITERALS) {
         fusion_set_zone(fu, 0);
         fusion_set_literal(fu,
                            (enum fusion_literal)((now + 1) % FUSION_LITERALS));
@@ -230,10 +266,7 @@ shifted(struct poll *p)
         c->high = QUARTERS;
         poll_go(p, zone_ask);
     } else {
-        poll_senseless(p,
-                       "the pod reads time stamps in q neither as UTC nor in "
-                       "any one zone: set the time zone of the integration "
-                       "user to UTC");
+        no_sense(p);
     }
 }
 
@@ -242,11 +275,14 @@ shifted(struct poll *p)
 static void
 on_after(struct poll *p, const struct fusion_page *page)
 {
+    const struct calibration *c = &p->cal;
+
     if (page == NULL) {
         refused(p);
-    } else if (p->cal.rows > 0 &&
-               p->cal.us < p->cal.newest_us + BARELY_US - 1000000) {
+    } else if (c->rows > 0 && c->us <= c->known_us + UNIT_US) {
         shifted(p);
+    } else if (fusion_get_zone(p->f->fusion) != 0 && !c->oldest) {
+        poll_go(p, oldest_ask);
     } else {
         right(p);
     }
@@ -255,16 +291,20 @@ on_after(struct poll *p, const struct fusion_page *page)
 static void
 after_ask(struct poll *p)
 {
-    ask(p, p->cal.newest_us + BARELY_US, "asc", on_after);
+    ask(p, p->cal.known_us + BARELY_US, "asc", on_after);
 }
 
 static void
 on_at(struct poll *p, const struct fusion_page *page)
 {
+    const struct calibration *c = &p->cal;
+
     if (page == NULL) {
         refused(p);
-    } else if (p->cal.rows == 0) {
+    } else if (c->rows == 0 || (c->oldest && c->us > c->known_us + UNIT_US)) {
         shifted(p);
+    } else if (c->us > c->known_us + UNIT_US) {
+        moved_on(p);
     } else {
         poll_go(p, after_ask);
     }
@@ -273,22 +313,44 @@ on_at(struct poll *p, const struct fusion_page *page)
 static void
 at_ask(struct poll *p)
 {
-    ask(p, p->cal.newest_us, "desc", on_at);
+    ask(p, p->cal.known_us, "asc", on_at);
 }
 
+/* Summer time shows in rows of another season only. */
 static void
-on_newest(struct poll *p, const struct fusion_page *page)
+on_oldest(struct poll *p, const struct fusion_page *page)
 {
     if (page == NULL) {
         refused(p);
         return;
     }
-    if (p->cal.rows == 0 || p->cal.us == 0) {
+    p->cal.oldest = true;
+    p->cal.known_us = p->cal.us;
+    poll_go(p, at_ask);
+}
+
+static void
+oldest_ask(struct poll *p)
+{
+    ask(p, FAR_PAST_US, "asc", on_oldest);
+}
+
+static void
+on_newest(struct poll *p, const struct fusion_page *page)
+{
+    struct calibration *c = &p->cal;
+
+    if (page == NULL) {
+        refused(p);
+        return;
+    }
+    if (c->rows == 0 || c->us == 0) {
         p->f->empty_us = loop_now_us(p->f->loop) + HOUR_US;
         over(p);
         return;
     }
-    p->cal.newest_us = p->cal.us;
+    c->oldest = false;
+    c->known_us = c->us;
     poll_go(p, at_ask);
 }
 
@@ -334,5 +396,6 @@ calibrate(struct poll *p)
     f->calibrating = p;
     memset(&p->cal, 0, sizeof(p->cal));
     p->cal.was = fusion_get_literal(f->fusion);
+    p->cal.was_zone = fusion_get_zone(f->fusion);
     poll_go(p, future_ask);
 }

@@ -98,6 +98,22 @@ struct descent {
 void descent_init(struct descent *d, int64_t floor_us);
 enum window_next descent_page(struct descent *d, const struct window_page *p);
 
+/*
+ * A walk by id: rows above `low`, which follows them. A pod that does not sort
+ * by id is walked by offset above the same `low`, to the end.
+ */
+struct idwalk {
+    char low[64]; /* "": from the first */
+    unsigned offset;
+    bool unsorted;
+    char high[64]; /* the greatest id seen */
+};
+void idwalk_init(struct idwalk *w, const char *low, bool unsorted);
+/* The page's rows, in the pod's order, with numbers as ids. False: they are not
+ * sorted though they should be; the walk is of no use. */
+bool idwalk_page(struct idwalk *w, const struct window_page *p);
+int id_cmp(const char *a, const char *b); /* as numbers; "" is the least */
+
 /* Next wall time that is `phase` within its interval. */
 int64_t phase_next_us(int64_t wall_us, int64_t interval_ms, uint64_t key);
 /* The last moment at or before now when what is done every daily_ms was due:
@@ -213,6 +229,7 @@ struct feeds {
     struct poll *clearing; /* writes that debts are paid */
     int64_t batch_off_us;
     int64_t empty_us; /* monotonic: calibrated again after it */
+    enum { IDS_UNKNOWN, IDS_SORTED, IDS_UNSORTED } ids; /* of receipts */
     struct poll *calibrating;
     int64_t pod_off_us; /* the pod's clock minus our monotonic one */
     bool pod_known;
@@ -302,8 +319,11 @@ struct advance {
 
 struct calibration {
     enum fusion_literal was; /* the style as it began */
-    int64_t newest_us;       /* a stamp that is there */
-    int low, high;           /* zone in quarters of an hour, while sought */
+    int was_zone;
+    int64_t known_us; /* a stamp that is there */
+    bool oldest;      /* it is the oldest, else the newest */
+    unsigned restarts;
+    int low, high; /* zone in quarters of an hour, while sought */
     unsigned tries;
     size_t rows; /* of the read under way */
     int64_t us;  /* of its first row */
@@ -365,8 +385,8 @@ struct poll {
     struct window window;
     bool window_on;
     struct descent descent;
-    char last_id[64];    /* walks by id: the last one of the page */
-    char known_id[64];   /* the same of remap.c, which calls others */
+    struct idwalk ids;   /* of the walk by id */
+    char known_id[64];   /* where a walk over our own ids stands */
     bool twice;          /* drafts: asked for the second time */
     bool other_strategy; /* receipts: another one than was remembered */
     json_t *rows; /* small rows of the page: id and balance, id and stamp */
@@ -375,6 +395,7 @@ struct poll {
     size_t got_mark; /* rows of got that pages before gave */
     unsigned offset; /* of that read */
     bool more;       /* of a read by id: some ids are still to come */
+    bool days_more;  /* of the walk over the last days, which reads by id */
     json_t *got;     /* rows of a read by id, of accounts and parties */
     json_t *hand;    /* array of ids being read */
     bool hand_invoices;

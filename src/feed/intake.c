@@ -314,7 +314,8 @@ intake_step(struct poll *p)
         .worker = p->f->worker,
         .poll = p->id,
         .klass = intake_class(p),
-        .read_us = p->read_us,
+        /* composed without what may come again: never newer than with it */
+        .read_us = p->compose.without != 0 ? 0 : p->read_us,
         .records = records,
         .accounts = p->accounts,
         .cursor = p->advance.cursor,

@@ -9,7 +9,8 @@
  *   by id       some, as a step of others; those with a rest, slice by slice
  *
  * The cursor holds the newest stamp seen and the highest id. History is walked
- * by id from the first; its rows older than wanted are dropped.
+ * by id from the first; its rows older than wanted are dropped. A pod that does
+ * not sort by id either is walked by offset.
  */
 #include "feed_priv.h"
 #include "ml/jsonx.h"
@@ -27,6 +28,102 @@ enum {
     DAYS_NEAR = 30,
     DAYS_FAR = 365
 };
+
+/* ---- whether the pod sorts ---------------------------------------------- */
+
+static void
+on_probe_row(void *arg, const json_t *row)
+{
+    struct poll *p = arg;
+    const char *id = jsonx_text(row, ID);
+
+    (void)json_array_append_new(p->rows, json_string(id == NULL ? "" : id));
+}
+
+static void
+probe_ask(struct poll *p, const char *order, page_fn *on_page)
+{
+    struct fusion_query q = {
+        .resource = RESOURCE, .fields = ID, .order_by = order, .limit = 2};
+
+    json_decref(p->rows);
+    p->rows = json_array();
+    collect_reset(&p->page);
+    p->sized = false;
+    p->optional = true;
+    poll_read(p, &q, on_probe_row, on_page);
+}
+
+static const char *
+probe_first(const struct poll *p)
+{
+    const char *id = json_string_value(json_array_get(p->rows, 0));
+
+    return id == NULL ? "" : id;
+}
+
+static void
+on_last(struct poll *p, const struct fusion_page *page)
+{
+    bool sorted = page != NULL && id_cmp(probe_first(p), p->known_id) > 0;
+
+    p->f->ids = sorted ? IDS_SORTED : IDS_UNSORTED;
+    if (!sorted) {
+        LOG_WARN(&p->log, "feed.unsorted", "resource=%s", RESOURCE);
+    }
+    poll_return(p);
+}
+
+static void
+last_ask(struct poll *p)
+{
+    probe_ask(p, ID ":desc", on_last);
+}
+
+static void
+on_first(struct poll *p, const struct fusion_page *page)
+{
+    if (page != NULL && json_array_size(p->rows) < 2) {
+        poll_return(p); /* nothing to sort yet */
+        return;
+    }
+    (void)snprintf(p->known_id, sizeof(p->known_id), "%s", probe_first(p));
+    poll_go(p, last_ask);
+}
+
+/* The first by one order must not be the first by the other: rows that stand
+ * sorted by chance say nothing. Once for a process. */
+static void
+probe(struct poll *p)
+{
+    if (p->f->ids != IDS_UNKNOWN) {
+        poll_return(p);
+    } else {
+        probe_ask(p, ID ":asc", on_first);
+    }
+}
+
+/* False: the pod was found to sort, and does not: the poll fails, and the next
+ * looks again. */
+static bool
+walk_page(struct poll *p, const struct fusion_page *page)
+{
+    struct window_page wp = {.received = page->count};
+    struct fault why = {0};
+
+    collect_sort(&p->page);
+    wp.rows = p->page.rows;
+    wp.n = p->page.n_rows;
+    p->more = page->has_more && page->count > 0;
+    if (idwalk_page(&p->ids, &wp)) {
+        return true;
+    }
+    p->f->ids = IDS_UNKNOWN;
+    (void)fault_set(&why, ERR_PROMISE,
+                    RESOURCE ": rows come in another order than asked for");
+    poll_fail(p, ERR_PROMISE, &why);
+    return false;
+}
 
 /* ---- new ones, and history ---------------------------------------------- */
 
@@ -61,40 +158,45 @@ ids_next(struct poll *p)
     }
 }
 
-/* The cursor's stamp is the newest seen, its id the highest. */
+/* Where history stands: above an id, or "+" and an offset. */
+static void
+ids_walked(struct poll *p)
+{
+    const struct idwalk *w = &p->ids;
+    char offset[16];
+
+    (void)snprintf(offset, sizeof(offset), "+%u", w->offset);
+    pass_move(p, 0, w->unsorted ? offset : w->low, !p->more);
+}
+
+/* The cursor's stamp is the newest seen, its id the highest; by offset it moves
+ * only at the end. */
 static void
 ids_advance(struct poll *p)
 {
     const struct collect *c = &p->page;
+    const struct idwalk *w = &p->ids;
     const char *at = NULL;
     int64_t us = poll_cursor(p, RESOURCE, &at);
 
+    poll_stay(p);
     if (walks_history(p)) {
-        poll_stay(p);
-        pass_move(p, 0, p->last_id, !p->more);
-        return;
+        ids_walked(p);
+    } else if (!w->unsorted || !p->more) {
+        for (size_t i = 0; i < c->n_rows; i++) {
+            us = c->rows[i].us > us ? c->rows[i].us : us;
+        }
+        poll_move(p, RESOURCE, us, id_cmp(w->high, at) > 0 ? w->high : at);
     }
-    for (size_t i = 0; i < c->n_rows; i++) {
-        us = c->rows[i].us > us ? c->rows[i].us : us;
-    }
-    at =
-        strtoll(p->last_id, NULL, 10) > strtoll(at, NULL, 10) ? p->last_id : at;
-    poll_move(p, RESOURCE, us, at);
 }
 
 static void
 on_ids_page(struct poll *p, const struct fusion_page *page)
 {
-    struct collect *c = &p->page;
-
-    collect_sort(c);
-    p->more = page->has_more && c->n_rows > 0;
-    if (c->n_rows > 0) {
-        (void)snprintf(p->last_id, sizeof(p->last_id), "%s",
-                       c->rows[c->n_rows - 1].id);
+    if (walk_page(p, page)) {
+        ids_advance(p);
+        payments_store(p, ids_next);
     }
-    ids_advance(p);
-    payments_store(p, ids_next);
 }
 
 static void
@@ -105,10 +207,11 @@ ids_ask(struct poll *p)
                              .terms = &term,
                              .n_terms = 1,
                              .order_by = ID ":asc",
-                             .limit = p->feed->page};
+                             .limit = p->feed->page,
+                             .offset = p->ids.offset};
 
     arena_reset(&p->arena);
-    term.number = p->last_id[0] == 0 ? "0" : p->last_id;
+    term.number = p->ids.low[0] == 0 ? "0" : p->ids.low;
     q.expand = receipt_expand(p);
     collect_reset(&p->page);
     p->sized = true;
@@ -116,23 +219,47 @@ ids_ask(struct poll *p)
     poll_read(p, &q, on_ids_row, on_ids_page);
 }
 
+/* By offset a page back, since rows may have been deleted. */
+static void
+all_begin(struct poll *p)
+{
+    const char *at = p->pass.at_id;
+    bool unsorted = p->f->ids == IDS_UNSORTED;
+    unsigned page = p->feed->page;
+    unsigned offset = 0;
+
+    idwalk_init(&p->ids, unsorted || at[0] == '+' ? "" : at, unsorted);
+    if (unsorted && at[0] == '+') {
+        offset = (unsigned)strtoul(at + 1, NULL, 10);
+        p->ids.offset = offset > page ? offset - page : 0;
+    }
+    poll_go(p, ids_ask);
+}
+
 void
 receipts_all_ids(struct poll *p)
 {
-    (void)snprintf(p->last_id, sizeof(p->last_id), "%s", p->pass.at_id);
+    poll_call(p, probe, all_begin);
+}
+
+static void
+new_begin(struct poll *p)
+{
+    const char *at = NULL;
+    char low[64];
+    long long id = 0;
+
+    (void)poll_cursor(p, RESOURCE, &at);
+    id = strtoll(at, NULL, 10) - ID_BLOCK;
+    (void)snprintf(low, sizeof(low), "%lld", id > 0 ? id : 0);
+    idwalk_init(&p->ids, low, p->f->ids == IDS_UNSORTED);
     poll_go(p, ids_ask);
 }
 
 void
 receipts_new_ids(struct poll *p)
 {
-    const char *at = NULL;
-    long long id = 0;
-
-    (void)poll_cursor(p, RESOURCE, &at);
-    id = strtoll(at, NULL, 10) - ID_BLOCK;
-    (void)snprintf(p->last_id, sizeof(p->last_id), "%lld", id > 0 ? id : 0);
-    poll_go(p, ids_ask);
+    poll_call(p, probe, new_begin);
 }
 
 /* ---- stamps of the last days -------------------------------------------- */
@@ -164,7 +291,7 @@ on_days_row(void *arg, const json_t *row)
 static void
 days_next(struct poll *p)
 {
-    if (p->more) {
+    if (p->days_more) {
         poll_go(p, days_ask);
         return;
     }
@@ -198,15 +325,10 @@ days_compare(struct poll *p)
 static void
 on_days_page(struct poll *p, const struct fusion_page *page)
 {
-    struct collect *c = &p->page;
-
-    collect_sort(c);
-    p->more = page->has_more && c->n_rows > 0;
-    if (c->n_rows > 0) {
-        (void)snprintf(p->known_id, sizeof(p->known_id), "%s",
-                       c->rows[c->n_rows - 1].id);
+    if (walk_page(p, page)) {
+        p->days_more = p->more;
+        poll_go(p, days_compare);
     }
-    poll_go(p, days_compare);
 }
 
 static void
@@ -217,15 +339,16 @@ days_ask(struct poll *p)
     int64_t days = p->wide ? DAYS_FAR : DAYS_NEAR;
     struct fusion_term terms[2] = {
         {.attribute = "ReceiptDate", .op = ">="},
-        {.attribute = ID, .op = ">", .number = p->known_id},
+        {.attribute = ID, .op = ">", .number = p->ids.low},
     };
     struct fusion_query q = {
         .resource = RESOURCE,
         .terms = terms,
-        .n_terms = p->known_id[0] == 0 ? 1 : 2,
+        .n_terms = p->ids.low[0] == 0 ? 1 : 2,
         .fields = ID ",BusinessUnit,LastUpdateDate",
         .order_by = ID ":asc",
         .limit = p->feed->page,
+        .offset = p->ids.offset,
     };
 
     terms[0].text = time_format_date(now - days * DAY_US, date);
@@ -254,7 +377,7 @@ receipts_days(struct poll *p)
     struct pass daily = pass_get(p, "receipts");
 
     p->wide = pass_is_due(p, &daily);
-    p->known_id[0] = 0;
+    idwalk_init(&p->ids, "", p->f->ids == IDS_UNSORTED);
     poll_call(p, days_ask, days_over);
 }
 

@@ -20,7 +20,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ZONE_SLACK_MIN = 120 }; /* a zone may change to summer time */
+#define SECOND_US 1000000
+#define ZONE_SLACK_US (INT64_C(7200) * 1000000) /* more than summer time */
 
 static void scan_ask(struct poll *p);
 
@@ -36,9 +37,6 @@ scan_overlap(struct poll *p, const char *stream)
     p->wide = pass_is_due(p, &daily);
     if (p->wide && p->f->cfg.wide_ms * 1000 > p->overlap_us) {
         p->overlap_us = p->f->cfg.wide_ms * 1000;
-    }
-    if (fusion_get_zone(p->f->fusion) != 0) {
-        p->overlap_us += ZONE_SLACK_MIN * INT64_C(60) * 1000000;
     }
     return p->overlap_us;
 }
@@ -99,6 +97,18 @@ scan_advance(struct poll *p)
     }
 }
 
+/* In another zone than UTC a literal may be read an hour off for part of the
+ * year: then the row that the page before ended with does not come again. */
+static bool
+scan_is_torn(const struct poll *p)
+{
+    const struct window *w = &p->window;
+
+    return fusion_get_zone(p->f->fusion) != 0 && w->seen.count > 0 &&
+           w->offset == 0 && p->page.n_rows > 0 &&
+           p->page.rows[0].us > w->low_us + SECOND_US;
+}
+
 static void
 scan_page(struct poll *p, const struct fusion_page *page)
 {
@@ -114,6 +124,14 @@ scan_page(struct poll *p, const struct fusion_page *page)
         return;
     }
     collect_sort(&p->page);
+    if (scan_is_torn(p)) {
+        calibration_doubt(p->f);
+        scan_fault(p, "the row a page ended with is not where the next one "
+                      "begins: does the integration user's time zone have "
+                      "summer time? Set it to UTC");
+        return;
+    }
+    wp.rows = p->page.rows;
     wp.received = page->count;
     wp.has_more = page->has_more;
     if (w->to_us == 0) {
@@ -198,6 +216,9 @@ scan_begin(struct poll *p, const struct scan_spec *spec, int64_t from_us,
     }
     window_init(&p->window, from_us, to_us, fusion_get_literal(p->f->fusion));
     p->window_on = true;
+    if (fusion_get_zone(p->f->fusion) != 0) {
+        p->window.low_us -= ZONE_SLACK_US;
+    }
     poll_call(p, scan_ask, back);
 }
 

@@ -121,7 +121,7 @@ on_compared(void *arg, enum err err, const char *json, const struct fault *f)
     LOG_DEBUG(&p->log, "feed.sweep", "rows=%zu again=%zu",
               json_array_size(p->rows), p->f->need_invoices.count);
     json_decref(tree);
-    pass_save(p, 0, p->last_id, !p->more, balances_moved);
+    pass_save(p, 0, p->ids.low, !p->more, balances_moved);
 }
 
 static void
@@ -131,7 +131,7 @@ balances_compare(struct poll *p)
 
     poll_store_started(p,
                        store_balances(p->f->store, p->f->cfg.tenant,
-                                      p->pass.at_id, p->more ? p->last_id : "",
+                                      p->pass.at_id, p->more ? p->ids.low : "",
                                       rows, on_compared, p, &p->sop));
     mem_free(rows);
 }
@@ -152,7 +152,7 @@ on_balance_row(void *arg, const json_t *row)
                                     &ignored) != ERR_OK) {
         return; /* the full row will tell, when it is read */
     }
-    (void)snprintf(p->last_id, sizeof(p->last_id), "%s", id);
+    collect_row(&p->page, row, id, 0);
     o = json_object();
     (void)json_object_set_new(o, "id", json_string(id));
     (void)json_object_set_new(o, "balance",
@@ -169,12 +169,19 @@ on_balance_row(void *arg, const json_t *row)
 static void
 on_balances(struct poll *p, const struct fusion_page *page)
 {
-    if (page == NULL) {
-        /* Refused: this pod does not let it be asked for; another day. */
+    struct collect *c = &p->page;
+    struct window_page wp = {0};
+
+    collect_sort(c);
+    wp.rows = c->rows;
+    wp.n = c->n_rows;
+    if (page == NULL || !idwalk_page(&p->ids, &wp)) {
+        /* This pod does not let it be asked for, or does not sort. */
+        LOG_WARN(&p->log, "feed.unsorted", "resource=%s", RESOURCE);
         pass_save(p, 0, "", true, balances_next);
         return;
     }
-    p->more = page->has_more && json_array_size(p->rows) > 0;
+    p->more = page->has_more && c->n_rows > 0;
     poll_go(p, balances_compare);
 }
 
@@ -197,7 +204,7 @@ balances_ask(struct poll *p)
     p->klass = "reconcile";
     json_decref(p->rows);
     p->rows = json_array();
-    p->last_id[0] = 0;
+    idwalk_init(&p->ids, p->pass.at_id, false);
     collect_reset(&p->page);
     p->sized = true;
     p->optional = true;
@@ -232,7 +239,7 @@ drafts_next(struct poll *p)
 static void
 drafts_moved(struct poll *p)
 {
-    pass_save(p, 0, p->last_id, p->last_id[0] == 0, drafts_next);
+    pass_save(p, 0, p->known_id, p->known_id[0] == 0, drafts_next);
 }
 
 static void
@@ -352,7 +359,7 @@ on_list(void *arg, enum err err, const char *json, const struct fault *f)
     hand_set(p, json_incref(json_object_get(tree, "ids")), true);
     json_decref(tree);
     n = json_array_size(p->hand);
-    (void)snprintf(p->last_id, sizeof(p->last_id), "%s",
+    (void)snprintf(p->known_id, sizeof(p->known_id), "%s",
                    n < CHUNK_DRAFTS ?
                        "" :
                        json_string_value(json_array_get(p->hand, n - 1)));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: UNLICENSED */
 /*
- * Keyset arithmetic, pure.
+ * Keyset arithmetic, by stamp and by id, pure.
  *
  * A query says `LastUpdateDate >= low`. After a page, low moves to the last
  * row's stamp, cut to what a literal can say; rows there already given are
@@ -171,6 +171,49 @@ descent_page(struct descent *d, const struct window_page *p)
         return WINDOW_END;
     }
     return WINDOW_MORE;
+}
+
+/* ---- by id --------------------------------------------------------------- */
+
+int
+id_cmp(const char *a, const char *b)
+{
+    size_t n = strlen(a);
+    size_t m = strlen(b);
+
+    return n != m ? (n < m ? -1 : 1) : strcmp(a, b);
+}
+
+void
+idwalk_init(struct idwalk *w, const char *low, bool unsorted)
+{
+    memset(w, 0, sizeof(*w));
+    w->unsorted = unsorted;
+    (void)snprintf(w->low, sizeof(w->low), "%s", low);
+    (void)snprintf(w->high, sizeof(w->high), "%s", low);
+}
+
+bool
+idwalk_page(struct idwalk *w, const struct window_page *p)
+{
+    const char *before = w->low;
+    bool sorted = true;
+
+    for (size_t i = 0; i < p->n; i++) {
+        sorted = sorted && id_cmp(p->rows[i].id, before) > 0;
+        before = p->rows[i].id;
+        if (id_cmp(before, w->high) > 0) {
+            (void)snprintf(w->high, sizeof(w->high), "%s", before);
+        }
+    }
+    if (w->unsorted) {
+        w->offset += (unsigned)p->received;
+        return true;
+    }
+    if (p->n > 0) {
+        (void)snprintf(w->low, sizeof(w->low), "%s", w->high);
+    }
+    return sorted;
 }
 
 /* ---- when ---------------------------------------------------------------------- */

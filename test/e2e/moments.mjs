@@ -105,7 +105,9 @@ function drawBulk(d, page) {
   const most = fresh ? 45 : 200;
   return {
     kind, new: fresh, n: Math.min(most, d.of(page - 1, page, page + 1, 2 * page, 2 * page + 3, d.from(2, 40))),
-    lines: d.of(1, 1, 3), step_us: d.of(0, 0, 0, 1), age_s: d.of(2, 2, 60, d.from(2, 3000)),
+    lines: d.of(1, 1, 3), step_us: d.of(0, 0, 0, 1),
+    /* what was there is never stamped back */
+    age_s: fresh ? d.of(0, 2, 60, d.from(2, 3000)) : 0,
   };
 }
 

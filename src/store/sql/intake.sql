@@ -73,6 +73,8 @@ WITH input AS MATERIALIZED (
     WHERE r.version_us < excluded.version_us
        OR (r.version_us = excluded.version_us
         AND r.read_us <= excluded.read_us + 1500000)
+       -- clearly read later: a child row with the greatest stamp may be gone
+       OR r.read_us + 1500000 < excluded.read_us
     RETURNING r.kind, r.fusion_id, r.changed, r.invoice
 ), opened AS MATERIALIZED (
     SELECT o.*,
@@ -171,7 +173,11 @@ WITH input AS MATERIALIZED (
         bill_to_email = excluded.bill_to_email,
         hint_version_us = excluded.hint_version_us,
         hint_id = excluded.hint_id
-    WHERE a.hint_version_us IS NULL
+    WHERE a.hint_version_us IS NULL OR (a.hint_id = excluded.hint_id
+        AND (a.bill_to_name, a.bill_to_contact, a.bill_to_party,
+            a.bill_to_email) IS DISTINCT FROM
+            (excluded.bill_to_name, excluded.bill_to_contact,
+            excluded.bill_to_party, excluded.bill_to_email))
        OR ((a.hint_version_us, length(a.hint_id), a.hint_id) <=
             (excluded.hint_version_us, length(excluded.hint_id),
             excluded.hint_id)

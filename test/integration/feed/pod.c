@@ -262,6 +262,18 @@ pod_get(struct pod *p, const char *fmt, ...)
     return out;
 }
 
+const json_t *
+pod_delete(struct pod *p, const char *fmt, ...)
+{
+    va_list ap;
+    const json_t *out = NULL;
+
+    va_start(ap, fmt);
+    out = control(p, "DELETE", fmt, ap);
+    va_end(ap);
+    return out;
+}
+
 int64_t
 pod_count(struct pod *p, const char *name)
 {
