@@ -292,8 +292,8 @@ MUST_USE enum err store_drafts(struct store *s, int64_t tenant,
 MUST_USE enum err store_gone(struct store *s, int64_t tenant, const char *ids,
                              store_done_fn *done, void *arg,
                              struct store_op **op);
-/* Ids of records of a kind with a version older than before_us, above `after`
- * in text order: ["1008",..] */
+/* Ids of records of a kind that were last read before before_us (database's
+ * clock), above `after` in text order: ["1008",..] */
 MUST_USE enum err store_known(struct store *s, int64_t tenant,
                               const char *kind, const char *after,
                               int64_t before_us, unsigned limit,

@@ -148,9 +148,64 @@ check_pod_clock(struct ping *p)
     mem_free(text);
 }
 
+/* What the polls found out about the pod; NULL: nothing yet. */
+static const char *
+learned(struct ping *p, const char *key)
+{
+    struct fault ignored;
+    json_t *o = NULL;
+    const char *text = NULL;
+
+    if (jsonx_parse(p->s.row.learned, strlen(p->s.row.learned), &o, &ignored) ==
+            ERR_OK &&
+        jsonx_text(o, key) != NULL) {
+        text = arena_strdup(&p->s.arena, jsonx_text(o, key));
+    }
+    json_decref(o);
+    return text;
+}
+
+static void
+check_stamps(struct ping *p)
+{
+    const char *at = learned(p, "fusion_calibrated");
+    const char *zone = learned(p, "fusion_zone_min");
+    bool utc = zone == NULL || strcmp(zone, "0") == 0;
+    char *text = NULL;
+
+    if (at == NULL) {
+        line(p, "fusion", "stamps", "note",
+             "how the pod wants time stamps written is found out by the first "
+             "poll");
+        return;
+    }
+    text = mem_printf("time stamps are asked for in a style and zone that "
+                      "were found right at %s%s%s%s",
+                      at, utc ? "" : "; the pod reads them ", utc ? "" : zone,
+                      utc ? "" :
+                            " min from UTC: better set the integration "
+                            "user's time zone to UTC");
+    line(p, "fusion", "stamps", utc ? "ok" : "note", text);
+    mem_free(text);
+}
+
+static const char *
+strategy_text(char strategy)
+{
+    if (strategy == 'A') {
+        return "receipts are polled by LastUpdateDate (A)";
+    }
+    return strategy == 'C' ?
+               "LastUpdateDate of receipts can neither be queried nor sorted "
+               "by: ids, and the stamps of the last 30 days (C)" :
+               "LastUpdateDate of receipts cannot be queried: newest first "
+               "until known ones appear (B)";
+}
+
 static void
 check_receipts(struct ping *p)
 {
+    const char *known = learned(p, "fusion_receipts");
     struct app *a = &p->cli->app;
     struct fusion_op *op;
     enum err err =
@@ -162,9 +217,9 @@ check_receipts(struct ping *p)
         return;
     }
     line(p, "fusion", "strategy", "ok",
-         p->queryable ? "receipts are polled by LastUpdateDate (A)" :
-                        "LastUpdateDate of receipts cannot be queried: newest "
-                        "first until known ones appear (B)");
+         strategy_text(p->queryable                             ? 'A' :
+                       known != NULL && strcmp(known, "C") == 0 ? 'C' :
+                                                                  'B'));
 }
 
 static void
@@ -191,6 +246,7 @@ ping_fusion(struct ping *p)
     line(p, "fusion", "token", "ok", "the credentials are accepted");
     if (read_one(p, &invoices, "invoices", true, "invoices can be read")) {
         check_pod_clock(p);
+        check_stamps(p);
     }
     if (read_one(p, &receipts, "receipts", true, "receipts can be read")) {
         check_receipts(p);

@@ -197,9 +197,15 @@ customers_repay(struct poll *p)
 }
 
 static void
+accounts_known(struct poll *p)
+{
+    remap_known(p, customers_repay);
+}
+
+static void
 persons_history(struct poll *p)
 {
-    backfill(p, &persons, customers_repay);
+    backfill(p, &persons, accounts_known);
 }
 
 static void
@@ -214,22 +220,16 @@ accounts_history(struct poll *p)
     backfill(p, &accounts, orgs_history);
 }
 
-static void
-accounts_known(struct poll *p)
-{
-    remap_known(p, accounts_history);
-}
-
 /* The history of parties comes with their accounts. */
 static void
 persons_scan(struct poll *p)
 {
     if (crm_is_off(p, CRM_PERSONS)) {
-        poll_go(p, accounts_known);
+        poll_go(p, accounts_history);
     } else if (stream_is_new(p, PERSONS)) {
-        stream_begin(p, PERSONS, accounts_known);
+        stream_begin(p, PERSONS, accounts_history);
     } else {
-        scan_start(p, &persons, accounts_known);
+        scan_start(p, &persons, accounts_history);
     }
 }
 

@@ -305,7 +305,7 @@ struct pass {
     char name[NAME_MAX_PASS];
     bool known; /* it was begun once */
     bool open;  /* and is not done */
-    int64_t revision, from_us, to_us, at_us, done_us;
+    int64_t revision, from_us, to_us, at_us, begun_us, done_us;
     char at_id[64];
 };
 

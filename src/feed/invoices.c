@@ -291,21 +291,21 @@ invoices_serve(struct poll *p)
 }
 
 static void
-invoices_history(struct poll *p)
+invoices_known(struct poll *p)
 {
-    backfill(p, &invoices, invoices_serve);
+    remap_known(p, invoices_serve);
 }
 
 static void
-invoices_known(struct poll *p)
+invoices_history(struct poll *p)
 {
-    remap_known(p, invoices_history);
+    backfill(p, &invoices, invoices_known);
 }
 
 static void
 invoices_drafts(struct poll *p)
 {
-    poll_call(p, sweep_drafts, invoices_known);
+    poll_call(p, sweep_drafts, invoices_history);
 }
 
 static void

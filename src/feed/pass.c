@@ -37,6 +37,7 @@ pass_get(const struct poll *p, const char *name)
     s.from_us = json_number(o, "from_us");
     s.to_us = json_number(o, "to_us");
     s.at_us = json_number(o, "at_us");
+    s.begun_us = json_number(o, "begun_us");
     s.done_us = json_number(o, "done_us");
     s.open = s.done_us == 0;
     (void)snprintf(s.at_id, sizeof(s.at_id), "%s",
@@ -83,6 +84,7 @@ pass_begun(const struct poll *p, const char *name, int64_t from_us,
     s.at_us = s.open && s.at_us < from_us ? s.at_us : from_us;
     s.at_id[0] = 0;
     s.revision++;
+    s.begun_us = p->now_us;
     s.known = true;
     s.open = true;
     s.done_us = 0;
@@ -107,7 +109,7 @@ pass_committed(struct poll *p, const struct store_pass *row)
     (void)json_object_set_new(o, "to_us", json_integer(s.to_us));
     (void)json_object_set_new(o, "at_us", json_integer(s.at_us));
     (void)json_object_set_new(o, "at_id", json_string(s.at_id));
-    (void)json_object_set_new(o, "begun_us", json_integer(p->now_us));
+    (void)json_object_set_new(o, "begun_us", json_integer(s.begun_us));
     (void)json_object_set_new(o, "done_us", json_integer(s.done_us));
     (void)json_object_set_new(p->passes, row->pass, o);
 }

@@ -92,15 +92,15 @@ payments_store(struct poll *p, step_fn *back)
 static void payments_serve(struct poll *p);
 
 static void
-payments_history(struct poll *p)
+payments_known(struct poll *p)
 {
-    receipts_history(p, payments_serve);
+    remap_known(p, payments_serve);
 }
 
 static void
-payments_known(struct poll *p)
+payments_history(struct poll *p)
 {
-    remap_known(p, payments_history);
+    receipts_history(p, payments_known);
 }
 
 static void
@@ -109,7 +109,7 @@ payments_new(struct poll *p)
     if (stream_is_new(p, RESOURCE)) {
         stream_begin(p, RESOURCE, payments_history);
     } else {
-        receipts_fresh(p, payments_known);
+        receipts_fresh(p, payments_history);
     }
 }
 

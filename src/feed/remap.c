@@ -4,9 +4,10 @@
  * other business units other ones. All of the feed are read again, as backfill:
  * what comes out the same costs HubSpot nothing.
  *
- *     fingerprint differs --> "backfill:<stream>" from where the tenant begins
- *         --> "known" by id: older ones that came as parents; all customers
- *         --> the new fingerprint is remembered
+ *     fingerprint differs --> "backfill:<stream>" from where the tenant begins,
+ *         and "known", are begun --> the new fingerprint is remembered
+ *     history walked to its end --> "known": what was not read since it was
+ *         begun (parents older than the beginning, customers), by id
  *
  * Remembered only after both walks were begun: a death between does it again.
  */
@@ -63,15 +64,13 @@ remap_learn(struct poll *p)
     mem_free(text);
 }
 
-/* Customers came by number as often as by stamp: all of them by number. */
 static void
 remap_begin_known(struct poll *p)
 {
-    pass_begin(p, "known", 0,
-               p->feed->kind == FEED_CUSTOMERS ? INT64_MAX : p->f->cfg.since_us,
-               remap_learn);
+    pass_begin(p, "known", 0, 1, remap_learn);
 }
 
+/* Customers came by number as often as by stamp: all of them by number. */
 static void
 remap_begin(struct poll *p)
 {
@@ -164,16 +163,18 @@ known_list(struct poll *p)
 
     poll_store_started(p, store_known(p->f->store, p->f->cfg.tenant,
                                       map_kind_name(kind), p->pass.at_id,
-                                      p->pass.to_us, CHUNK_ACCOUNTS, on_known,
-                                      p, &p->sop));
+                                      p->pass.begun_us, CHUNK_ACCOUNTS,
+                                      on_known, p, &p->sop));
 }
 
 void
 remap_known(struct poll *p, step_fn *back)
 {
     struct pass s = pass_get(p, "known");
+    char name[NAME_MAX_PASS];
 
-    if (!s.open) {
+    (void)snprintf(name, sizeof(name), "backfill:%s", stream_of(p));
+    if (!s.open || pass_get(p, name).open) {
         poll_go(p, back);
         return;
     }

@@ -282,7 +282,7 @@ drafts_missing(struct poll *p)
             }
         }
     }
-    if (witness && (json_array_size(p->hand) <= HIDDEN_MIN ||
+    if (witness && (p->twice || json_array_size(p->hand) <= HIDDEN_MIN ||
                     json_array_size(p->hand) * 2 <= asked)) {
         return true;
     }

@@ -14,7 +14,7 @@
 
 #include <string.h>
 
-enum { CHILDREN_MAX = 16 };
+enum { CHILDREN_MAX = 16, CHILD_CUT = 25 };
 
 struct page *
 page_new(const char *key, const struct fusion_query *q, size_t n_queries)
@@ -95,11 +95,31 @@ page_give(struct page *p, size_t query, const json_t *row)
     return open;
 }
 
+/* Frameworks 1 and 2 show children as bare arrays: nothing says whether one was
+ * cut, but pods cut at multiples of the usual child page. Such a one becomes a
+ * collection that has more, and is read on. */
+static json_t *
+page_doubted(json_t *row, const char *name, json_t *child)
+{
+    size_t n = json_array_size(child);
+    json_t *all = NULL;
+
+    if (n == 0 || n % CHILD_CUT != 0) {
+        return child;
+    }
+    all = json_object();
+    (void)json_object_set(all, "items", child);
+    (void)json_object_set_new(all, "hasMore", json_true());
+    (void)json_object_set_new(row, name, all);
+    return all;
+}
+
 json_t *
 page_truncated(const struct page *p, json_t *row, size_t *at, const char **name)
 {
     for (; p->names[*at] != NULL; (*at)++) {
-        json_t *child = json_object_get(row, p->names[*at]);
+        json_t *child = page_doubted(row, p->names[*at],
+                                     json_object_get(row, p->names[*at]));
         struct fault ignored = {0};
         bool has = false;
         bool more = false;
