@@ -341,6 +341,7 @@ struct poll {
     const char *klass; /* of jobs this opens; NULL: by their age */
     int64_t yield_us;  /* monotonic: passes give way then; 0: never */
     bool walked;       /* a page of a pass was read */
+    bool restarted;    /* once, for a calibration */
     bool remapped;     /* all it reads is made anew: backfill */
     int64_t now_us;    /* the database's clock as the poll began */
     int64_t late_us;
@@ -392,12 +393,14 @@ struct poll {
     json_t *rows; /* small rows of the page: id and balance, id and stamp */
     enum window_next next;
     size_t kept_at;
-    size_t got_mark; /* rows of got that pages before gave */
-    unsigned offset; /* of that read */
-    bool more;       /* of a read by id: some ids are still to come */
-    bool days_more;  /* of the walk over the last days, which reads by id */
-    json_t *got;     /* rows of a read by id, of accounts and parties */
-    json_t *hand;    /* array of ids being read */
+    size_t got_mark;  /* rows of got that pages before gave */
+    unsigned offset;  /* of that read */
+    bool more;        /* of a read by id: some ids are still to come */
+    bool light_more;  /* receipts_id.c: of a walk that reads others by id */
+    bool light_days;  /* it is over the last days, else over new ones */
+    int64_t light_us; /* the newest stamp it saw */
+    json_t *got;      /* rows of a read by id, of accounts and parties */
+    json_t *hand;     /* array of ids being read */
     bool hand_invoices;
     bool hand_needs;  /* they were needs: go back when the poll is dropped */
     json_t *unwanted; /* ids given but filtered */
@@ -421,6 +424,9 @@ void poll_go(struct poll *p, step_fn *step);
 void poll_call(struct poll *p, step_fn *step, step_fn *back);
 void poll_return(struct poll *p);
 void poll_again(struct poll *p, int64_t delay_ms); /* the step, later */
+/* Drops what the steps so far were at; what was stored stays. */
+void poll_unwind(struct poll *p);
+void poll_restart(struct poll *p); /* from the beginning, with a calibration */
 void poll_end(struct poll *p);
 void poll_fail(struct poll *p, enum err err, const struct fault *why);
 /* read.c: reads q with `row`; then on_page. Rows were reset. */
@@ -469,6 +475,8 @@ void needs_add(struct feeds *f, bool invoices, const char *id);
 void needs_add_all(struct feeds *f, bool invoices, const char *json);
 /* Takes over `ids`; the ones before go. */
 void hand_set(struct poll *p, json_t *ids, bool invoices);
+/* Needs in hand become needs again. */
+void hand_back(struct poll *p);
 /* Moves up to n needs into p->hand. False: there were none. */
 bool needs_take(struct poll *p, bool invoices, size_t n);
 bool needs_any(const struct feeds *f);

@@ -67,6 +67,16 @@ hand_set(struct poll *p, json_t *ids, bool invoices)
     p->hand_needs = false;
 }
 
+void
+hand_back(struct poll *p)
+{
+    for (size_t i = 0; p->hand_needs && i < json_array_size(p->hand); i++) {
+        needs_add(p->f, p->hand_invoices,
+                  json_string_value(json_array_get(p->hand, i)));
+    }
+    hand_set(p, NULL, false);
+}
+
 bool
 needs_any(const struct feeds *f)
 {

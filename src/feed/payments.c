@@ -228,11 +228,7 @@ receipts_cannot_be_sorted(struct poll *p)
 {
     LOG_WARN(&p->log, "feed.unsorted", "resource=%s", RESOURCE);
     strategy_is(p, 'C');
-    p->n_returns = 0; /* from the beginning */
-    p->late_before_us = 0;
-    fault_clear(&p->fault);
-    pass_leave(p);
-    applications_reset(p);
+    poll_unwind(p); /* from the beginning */
     poll_go(p, strategy_learn);
 }
 

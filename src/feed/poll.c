@@ -75,6 +75,21 @@ poll_again(struct poll *p, int64_t delay_ms)
     loop_timer_start(p->f->loop, &p->timer, delay_ms, on_again, p);
 }
 
+void
+poll_unwind(struct poll *p)
+{
+    p->n_returns = 0;
+    p->late_before_us = 0;
+    p->repaying = false;
+    p->repay = 0;
+    hand_back(p);
+    fault_clear(&p->fault);
+    poll_stay(p);
+    pass_leave(p);
+    compose_reset(p);
+    applications_reset(p);
+}
+
 /* ---- the end ---------------------------------------------------------------------- */
 
 static void
@@ -308,6 +323,17 @@ poll_take(struct poll *p, const json_t *tree)
     p->late_us = json_number(tree, "late_us");
 }
 
+/* The pod no longer takes time stamps as they are written: another way may be
+ * read in another zone, so nothing goes on before that is known. */
+void
+poll_restart(struct poll *p)
+{
+    p->restarted = true;
+    calibration_doubt(p->f);
+    poll_unwind(p);
+    poll_go(p, poll_run);
+}
+
 static void
 on_loaded(void *arg, enum err err, const char *json, const struct fault *f)
 {
@@ -408,11 +434,7 @@ poll_free(struct poll *p)
     loop_timer_stop(&p->timer);
     fusion_cancel(p->fop);
     store_cancel(p->sop);
-    for (size_t i = 0; p->hand_needs && i < json_array_size(p->hand); i++) {
-        needs_add(p->f, p->hand_invoices,
-                  json_string_value(json_array_get(p->hand, i)));
-    }
-    json_decref(p->hand);
+    hand_back(p);
     json_decref(p->open);
     json_decref(p->got);
     json_decref(p->unwanted);

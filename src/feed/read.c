@@ -4,7 +4,8 @@
  * function; what fails is asked again, by and by.
  *
  *     poll_read --page--> on_page
- *         | 400 on a time stamp: another way of writing it
+ *         | 400 on a time stamp: the poll begins again, with a calibration,
+ *         |     which tries another way of writing it
  *         | refused, and that is no failure: on_page without a page
  *         | too slow, too large: half the rows
  *         | else after a while, a few times; then the poll fails
@@ -46,19 +47,17 @@ page_halve(struct poll *p)
 }
 
 static bool
-next_literal(struct poll *p, const struct fusion_page *page)
+next_literal(struct poll *p)
 {
     struct fusion *fu = p->f->fusion;
     unsigned now = (unsigned)fusion_get_literal(fu);
 
-    if (!p->has_time || page->fault.http_status != 400 ||
-        ++p->literals_tried >= FUSION_LITERALS) {
+    if (++p->literals_tried >= FUSION_LITERALS) {
         return false;
     }
     fusion_set_literal(fu, (enum fusion_literal)((now + 1) % FUSION_LITERALS));
     LOG_INFO(&p->log, "feed.literal", "from=%u to=%u", now,
              (unsigned)fusion_get_literal(fu));
-    calibration_doubt(p->f);
     return true;
 }
 
@@ -95,9 +94,15 @@ poll_read_failed(struct poll *p, enum err err, const struct fusion_page *page)
     char text[LOG_TEXT_MAX];
     int64_t wait = 0;
 
-    if (err == ERR_REFUSED && next_literal(p, page)) {
-        poll_again(p, 0);
-        return;
+    if (err == ERR_REFUSED && p->has_time && page->fault.http_status == 400) {
+        if (p->f->calibrating == p && next_literal(p)) {
+            poll_again(p, 0);
+            return;
+        }
+        if (p->f->calibrating != p && !p->restarted) {
+            poll_restart(p);
+            return;
+        }
     }
     if ((p->optional && is_refusal(err)) ||
         (p->fallback && p->tries > 0 && err_class(err) == ERR_CLASS_AGAIN)) {

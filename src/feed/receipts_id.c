@@ -4,9 +4,11 @@
  *
  *   new ones    ids above the highest, less a block: ids are handed out in
  *               blocks, so that a lower one may come later
- *   changed     of all receipts of the last days the stamps, three attributes
- *               each; those that changed since we read them are read by id
+ *   changed     all receipts of the last days
  *   by id       some, as a step of others; those with a rest, slice by slice
+ *
+ * Of the new and the changed three attributes are asked for first; only those
+ * that nobody read, or not since they changed, are then read by id.
  *
  * The cursor holds the newest stamp seen and the highest id. History is walked
  * by id from the first; its rows older than wanted are dropped. A pod that does
@@ -125,7 +127,7 @@ walk_page(struct poll *p, const struct fusion_page *page)
     return false;
 }
 
-/* ---- new ones, and history ---------------------------------------------- */
+/* ---- history ------------------------------------------------------------ */
 
 static void ids_ask(struct poll *p);
 
@@ -140,7 +142,7 @@ on_ids_row(void *arg, const json_t *row)
         return;
     }
     collect_row(&p->page, row, id, us);
-    if (!walks_history(p) || us >= p->pass.from_us) {
+    if (us >= p->pass.from_us) {
         receipt_keep(p, row);
     }
 }
@@ -150,7 +152,7 @@ ids_next(struct poll *p)
 {
     if (!p->more) {
         poll_return(p);
-    } else if (walks_history(p) && poll_must_yield(p)) {
+    } else if (poll_must_yield(p)) {
         p->feed->unfinished = true;
         poll_return(p);
     } else {
@@ -158,43 +160,17 @@ ids_next(struct poll *p)
     }
 }
 
-/* Where history stands: above an id, or "+" and an offset. */
+/* Where it stands: above an id, or "+" and an offset. */
 static void
-ids_walked(struct poll *p)
+on_ids_page(struct poll *p, const struct fusion_page *page)
 {
     const struct idwalk *w = &p->ids;
     char offset[16];
 
-    (void)snprintf(offset, sizeof(offset), "+%u", w->offset);
-    pass_move(p, 0, w->unsorted ? offset : w->low, !p->more);
-}
-
-/* The cursor's stamp is the newest seen, its id the highest; by offset it moves
- * only at the end. */
-static void
-ids_advance(struct poll *p)
-{
-    const struct collect *c = &p->page;
-    const struct idwalk *w = &p->ids;
-    const char *at = NULL;
-    int64_t us = poll_cursor(p, RESOURCE, &at);
-
-    poll_stay(p);
-    if (walks_history(p)) {
-        ids_walked(p);
-    } else if (!w->unsorted || !p->more) {
-        for (size_t i = 0; i < c->n_rows; i++) {
-            us = c->rows[i].us > us ? c->rows[i].us : us;
-        }
-        poll_move(p, RESOURCE, us, id_cmp(w->high, at) > 0 ? w->high : at);
-    }
-}
-
-static void
-on_ids_page(struct poll *p, const struct fusion_page *page)
-{
     if (walk_page(p, page)) {
-        ids_advance(p);
+        (void)snprintf(offset, sizeof(offset), "+%u", w->offset);
+        poll_stay(p);
+        pass_move(p, 0, w->unsorted ? offset : w->low, !p->more);
         payments_store(p, ids_next);
     }
 }
@@ -242,34 +218,14 @@ receipts_all_ids(struct poll *p)
     poll_call(p, probe, all_begin);
 }
 
-static void
-new_begin(struct poll *p)
-{
-    const char *at = NULL;
-    char low[64];
-    long long id = 0;
+/* ---- by stamps against what is known ------------------------------------ */
 
-    (void)poll_cursor(p, RESOURCE, &at);
-    id = strtoll(at, NULL, 10) - ID_BLOCK;
-    (void)snprintf(low, sizeof(low), "%lld", id > 0 ? id : 0);
-    idwalk_init(&p->ids, low, p->f->ids == IDS_UNSORTED);
-    poll_go(p, ids_ask);
-}
-
-void
-receipts_new_ids(struct poll *p)
-{
-    poll_call(p, probe, new_begin);
-}
-
-/* ---- stamps of the last days -------------------------------------------- */
-
-static void days_ask(struct poll *p);
+static void light_ask(struct poll *p);
 static void receipts_take(struct poll *p, const char *json);
 static void receipts_slice(struct poll *p);
 
 static void
-on_days_row(void *arg, const json_t *row)
+on_light_row(void *arg, const json_t *row)
 {
     struct poll *p = arg;
     const char *id = NULL;
@@ -280,6 +236,7 @@ on_days_row(void *arg, const json_t *row)
         return;
     }
     collect_row(&p->page, row, id, us);
+    p->light_us = us > p->light_us ? us : p->light_us;
     if (map_unit_wanted(p->f->map, row)) {
         o = json_object();
         (void)json_object_set_new(o, "id", json_string(id));
@@ -289,10 +246,10 @@ on_days_row(void *arg, const json_t *row)
 }
 
 static void
-days_next(struct poll *p)
+light_next(struct poll *p)
 {
-    if (p->days_more) {
-        poll_go(p, days_ask);
+    if (p->light_more) {
+        poll_go(p, light_ask);
         return;
     }
     json_decref(p->rows);
@@ -308,12 +265,12 @@ on_stale(void *arg, enum err err, const char *json, const struct fault *f)
     p->sop = NULL;
     if (poll_store_ok(p, err, f)) {
         receipts_take(p, json);
-        poll_call(p, receipts_slice, days_next);
+        poll_call(p, receipts_slice, light_next);
     }
 }
 
 static void
-days_compare(struct poll *p)
+light_compare(struct poll *p)
 {
     char *rows = feed_json(p->rows);
 
@@ -323,41 +280,91 @@ days_compare(struct poll *p)
 }
 
 static void
-on_days_page(struct poll *p, const struct fusion_page *page)
+on_light_page(struct poll *p, const struct fusion_page *page)
 {
     if (walk_page(p, page)) {
-        p->days_more = p->more;
-        poll_go(p, days_compare);
+        p->light_more = p->more;
+        poll_go(p, light_compare);
     }
 }
 
-static void
-days_ask(struct poll *p)
+/* Those above the cursor's id less a block, or of the last days. */
+static size_t
+light_terms(struct poll *p, struct fusion_term terms[2], char date[])
 {
-    char date[TIME_TEXT_MAX];
     int64_t now = feeds_pod_us(p->f) != 0 ? feeds_pod_us(p->f) : p->now_us;
     int64_t days = p->wide ? DAYS_FAR : DAYS_NEAR;
-    struct fusion_term terms[2] = {
-        {.attribute = "ReceiptDate", .op = ">="},
-        {.attribute = ID, .op = ">", .number = p->ids.low},
-    };
+    size_t n = 0;
+
+    if (p->light_days) {
+        terms[n++] = (struct fusion_term){
+            .attribute = "ReceiptDate",
+            .op = ">=",
+            .text = time_format_date(now - days * DAY_US, date)};
+    }
+    if (p->ids.low[0] != 0) {
+        terms[n++] = (struct fusion_term){
+            .attribute = ID, .op = ">", .number = p->ids.low};
+    }
+    return n;
+}
+
+static void
+light_ask(struct poll *p)
+{
+    char date[TIME_TEXT_MAX];
+    struct fusion_term terms[2];
     struct fusion_query q = {
         .resource = RESOURCE,
         .terms = terms,
-        .n_terms = p->ids.low[0] == 0 ? 1 : 2,
         .fields = ID ",BusinessUnit,LastUpdateDate",
         .order_by = ID ":asc",
         .limit = p->feed->page,
         .offset = p->ids.offset,
     };
 
-    terms[0].text = time_format_date(now - days * DAY_US, date);
+    q.n_terms = light_terms(p, terms, date);
     json_decref(p->rows);
     p->rows = json_array();
     collect_reset(&p->page);
     p->sized = true;
     p->optional = false;
-    poll_read(p, &q, on_days_row, on_days_page);
+    poll_read(p, &q, on_light_row, on_light_page);
+}
+
+/* All of them were read: now the cursor may move. */
+static void
+new_over(struct poll *p)
+{
+    const char *at = NULL;
+    int64_t us = poll_cursor(p, RESOURCE, &at);
+
+    us = p->light_us > us ? p->light_us : us;
+    collect_reset(&p->page);
+    poll_move(p, RESOURCE, us, id_cmp(p->ids.high, at) > 0 ? p->ids.high : at);
+    poll_store(p, FEED_PAYMENTS, poll_return);
+}
+
+static void
+new_begin(struct poll *p)
+{
+    const char *at = NULL;
+    char low[64];
+    long long id = 0;
+
+    (void)poll_cursor(p, RESOURCE, &at);
+    id = strtoll(at, NULL, 10) - ID_BLOCK;
+    (void)snprintf(low, sizeof(low), "%lld", id > 0 ? id : 0);
+    idwalk_init(&p->ids, low, p->f->ids == IDS_UNSORTED);
+    p->light_days = false;
+    p->light_us = 0;
+    poll_call(p, light_ask, new_over);
+}
+
+void
+receipts_new_ids(struct poll *p)
+{
+    poll_call(p, probe, new_begin);
 }
 
 static void
@@ -377,8 +384,9 @@ receipts_days(struct poll *p)
     struct pass daily = pass_get(p, "receipts");
 
     p->wide = pass_is_due(p, &daily);
+    p->light_days = true;
     idwalk_init(&p->ids, "", p->f->ids == IDS_UNSORTED);
-    poll_call(p, days_ask, days_over);
+    poll_call(p, light_ask, days_over);
 }
 
 /* ---- by id -------------------------------------------------------------- */
@@ -395,10 +403,6 @@ static void by_id_ask(struct poll *p);
 static void
 on_by_id(struct poll *p, const struct fusion_page *page)
 {
-    if (page == NULL) {
-        poll_go(p, by_id_next); /* refused: another day */
-        return;
-    }
     if (got_more(p, page)) {
         poll_go(p, by_id_ask);
         return;
@@ -423,7 +427,7 @@ by_id_ask(struct poll *p)
     arena_reset(&p->arena);
     term.list = poll_list(p, p->hand);
     q.expand = receipt_expand(p);
-    p->optional = true;
+    p->optional = false;
     got_ask(p, &q, on_by_id);
 }
 

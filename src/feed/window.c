@@ -236,9 +236,10 @@ daily_last_us(int64_t now_us, int64_t daily_ms, uint64_t key)
 {
     int64_t day = daily_ms * 1000;
     int64_t phase = day < 8 ? 0 : (int64_t)(key % (uint64_t)(day / 8));
-    int64_t rest = (now_us - phase) % day;
+    int64_t rest = 0;
 
     ML_ASSERT(day > 0);
+    rest = (now_us - phase) % day;
     return now_us - (rest < 0 ? rest + day : rest);
 }
 

@@ -85,7 +85,7 @@ function drawMoments(d) {
     mutate_seed: d.from(1, 1e9),
     mutate_groups: d.of(15, 15, 15, 2, 6, 14),
     late_seconds: d.of(0, 5, 600, d.from(1, 3000), 3000),
-    timeout_limit: d.of(0, 0, 0, 5, 25, 100),
+    timeout_limit: d.of(0, 0, 0, 12, 25, 100),
     throttle_every: d.of(0, 0, 0, 7, 23),
     unavailable_next: d.of(0, 0, 0, 1, 3),
     unauthorized_every: d.of(0, 0, 0, 9),

@@ -111,6 +111,29 @@ is_as_from_scratch(struct pod *p, const struct pod_spec *spec)
     pod_close(&fresh);
 }
 
+/* What a record is here, for people; of a line of digest(). */
+static char *
+shown(struct pod *p, const char *line)
+{
+    char kind[32] = "";
+    char id[96] = "";
+    char *sql = NULL;
+    char *out = NULL;
+    PGresult *r = NULL;
+
+    (void)sscanf(line, "%31s %95s", kind, id);
+    sql = mem_printf("SELECT state || ' version ' || version_us || ' read ' "
+                     "|| read_us || ' ' || desired::text FROM "
+                     "ml_connector.record WHERE kind = '%s' AND fusion_id = "
+                     "'%s'",
+                     kind, id);
+    r = PQexec(p->db, sql);
+    out = mem_strdup(PQntuples(r) == 1 ? PQgetvalue(r, 0, 0) : "nothing");
+    PQclear(r);
+    mem_free(sql);
+    return out;
+}
+
 void
 has_all_of_scratch(struct pod *p, size_t index)
 {
@@ -127,7 +150,8 @@ has_all_of_scratch(struct pod *p, size_t index)
         bool last = line[n] == 0;
 
         line[n] = 0;
-        ck_assert_msg(strstr(got, line) != NULL, "missing: %s", line);
+        ck_assert_msg(strstr(got, line) != NULL, "missing: %s\n%s\nhere:\n%s",
+                      line, shown(&fresh, line), shown(p, line));
         line += n + !last;
     }
     mem_free(got);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: UNLICENSED */
 /*
- * Unit tests of feed: the arithmetic of windows, what was learned, phases.
+ * Unit tests of feed: the arithmetic of windows and days, what was learned.
  */
 #include "unit.h"
 
-MAIN(window, learned)
+MAIN(window, when, learned)

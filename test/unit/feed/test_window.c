@@ -157,6 +157,53 @@ TEST(twelve_hundred_rows_stored_at_one_instant_are_all_given)
     }
 }
 
+/* As pods cut pages without a word: always the same, or by their mood. */
+TEST(pages_cut_by_the_pod_lose_nothing)
+{
+    static const size_t caps[] = {500, 499, 299, 200};
+    static const size_t stamps[] = {1, 3, 400};
+    struct model m;
+
+    for (size_t i = 0; i < COUNT_OF(caps); i++) {
+        for (size_t k = 0; k < COUNT_OF(stamps); k++) {
+            model_fill(&m, i * 10 + k + 1, ROWS_MAX, stamps[k]);
+            m.literal = (enum fusion_literal)(i % FUSION_LITERALS);
+            read_all(&m, caps[i], stamps[k] == 400);
+        }
+    }
+}
+
+static void
+read_moody(struct model *m)
+{
+    static const size_t caps[] = {500, 499, 299, 200};
+    struct window w;
+    enum window_next more = WINDOW_MORE;
+    unsigned pages = 0;
+
+    window_init(&w, 0, 0, m->literal);
+    while (more == WINDOW_MORE) {
+        IS(pages++ < 100);
+        more = model_page(m, &w, caps[next(m) % COUNT_OF(caps)]);
+    }
+    EQ_INT(more, WINDOW_END);
+    for (size_t i = 0; i < m->n; i++) {
+        IS(m->rows[i].given);
+    }
+    window_fini(&w);
+}
+
+TEST(pages_cut_differently_each_time_lose_nothing)
+{
+    struct model m;
+
+    for (uint64_t seed = 1; seed < 30; seed++) {
+        model_fill(&m, seed, ROWS_MAX, seed % 5 + 1);
+        m.literal = (enum fusion_literal)(seed % FUSION_LITERALS);
+        read_moody(&m);
+    }
+}
+
 TEST(rows_that_move_during_the_scan_hide_no_other)
 {
     struct model m;
@@ -263,6 +310,8 @@ TEST(a_phase_is_stable_and_within_the_interval)
 SUITE(window, RUN_LONG(every_row_is_given_whatever_the_page_size, 20),
       RUN_LONG(one_stamp_on_more_rows_than_a_page_is_read_by_offset, 20),
       RUN_LONG(twelve_hundred_rows_stored_at_one_instant_are_all_given, 20),
+      RUN_LONG(pages_cut_by_the_pod_lose_nothing, 20),
+      RUN_LONG(pages_cut_differently_each_time_lose_nothing, 20),
       RUN_LONG(rows_that_move_during_the_scan_hide_no_other, 20),
       RUN(a_row_is_given_once_and_again_when_it_changed),
       RUN(rows_outside_the_window_are_left_and_do_not_move_the_cursor),
