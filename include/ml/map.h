@@ -169,6 +169,8 @@ struct map_record {
                              it is unapplied or it is neither cleared nor
                              reversed */
     bool draft;          /* invoices: Incomplete; not in the hash */
+    int64_t stamp_us;    /* payments: LastUpdateDate of the receipt alone; 0: of
+                            other kinds */
     int64_t version_us;  /* greatest LastUpdateDate of the source rows */
     struct hash hash;
     const char *desired;
@@ -216,7 +218,7 @@ enum map_fate map_payments(const struct mapping *m, struct arena *a,
 
 /* The record as an element of the JSON array that store_intake() takes:
  * {kind,id,number,customer,invoice,receipt,amount,currency,email,party,
- *  account_name,contact_name,contact_email,balance,open,draft,version_us,hash,
+ *  account_name,contact_name,contact_email,balance,open,draft,stamp_us,version_us,hash,
  *  desired,notes}.
  */
 void map_record_json(const struct map_record *r, struct buf *out);

@@ -258,6 +258,7 @@ build_payment(struct map_ctx *c, const struct receipt *r, const char *invoice,
     out->currency = s->currency != NULL ? s->currency : r->currency;
     out->amount = arena_strdup(c->a, dec_text(&s->in, text));
     map_saw_version(c, r->stamp);
+    c->out->stamp_us = r->stamp;
     c->rows[MAP_FROM_RECEIPT] = r->row;
     map_fact(c, "payment_key", out->id);
     map_fact(c, "receipt_id", r->id);

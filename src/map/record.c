@@ -131,6 +131,9 @@ map_record_json(const struct map_record *r, struct buf *out)
     jsonx_add_text(&w, "balance", r->balance);
     jsonx_add_bool(&w, "open", r->open);
     jsonx_add_bool(&w, "draft", r->draft);
+    if (r->stamp_us != 0) {
+        jsonx_add_int(&w, "stamp_us", r->stamp_us);
+    }
     jsonx_add_int(&w, "version_us", r->version_us);
     jsonx_add_text(&w, "hash", hash_text(&r->hash, hash));
     jsonx_key(&w, "desired");

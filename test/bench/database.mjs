@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url';
 
 const here = path.dirname(fs.realpathSync(fileURLToPath(import.meta.url)));
 const folder = path.join(here, '..', '..', 'src', 'store', 'sql');
-const read = (name) => fs.readFileSync(path.join(folder, `${name}.sql`), 'utf8');
+// As they were when this began: a run is long.
+const texts = new Map(fs.readdirSync(folder).map((file) => [
+  path.basename(file, '.sql'), fs.readFileSync(path.join(folder, file), 'utf8')]));
 
 // Counts that must agree with each other and with the pod's.
 export async function asIsAt(ask) {
@@ -37,14 +39,23 @@ function skeleton(text) {
     .replace(/\s+/g, ' ').trim().slice(0, 400);
 }
 
-// Which statement of the connector is meant by an id: Map id -> name.
+function alike(a, b) {
+  let n = 0;
+  while (n < a.length && a[n] === b[n]) {
+    n++;
+  }
+  return n;
+}
+
+// Which statement of the connector is meant by an id: Map id -> name. The one
+// that begins most alike, since a build may be older than the files.
 export async function statementNames(ask) {
-  const known = new Map(fs.readdirSync(folder).map((file) => {
-    const name = path.basename(file, '.sql');
-    return [skeleton(read(name)), name];
-  }));
+  const known = [...texts].map(([name, text]) => [name, skeleton(text)]);
   const rows = await ask.json('SELECT queryid::text AS id, query FROM pg_stat_statements');
-  return new Map(rows.map((r) => [r.id, known.get(skeleton(r.query))]).filter(([, name]) => name));
+  const best = (query) => known.map(([name, text]) => ({ name, n: alike(text, query), whole: text.length }))
+    .reduce((a, b) => (b.n > a.n ? b : a));
+  return new Map(rows.map((r) => [r.id, best(skeleton(r.query))])
+    .filter(([, b]) => b.n >= Math.min(b.whole, 100)).map(([id, b]) => [id, b.name]));
 }
 
 // What hot statements take now, in ms: the second of two runs, taken back.
@@ -59,7 +70,7 @@ export async function hot(ask) {
   const out = [];
   for (const [name, args] of list) {
     await ask.text(`BEGIN; UPDATE ml_connector.lease SET worker = 'bench',
-      expires_at = now() + interval '1 hour'; PREPARE s AS ${read(name)}`);
+      expires_at = now() + interval '1 hour'; PREPARE s AS ${texts.get(name)}`);
     for (let i = 0; i < 2; i++) {
       await ask.text('SAVEPOINT s');
       const plan = JSON.parse(await ask.text(`EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE s (${args})`));

@@ -15,12 +15,13 @@ import { lastToFirst, lastToOthers, tenths, walk } from './tenths.mjs';
 
 // What is judged.
 const peakRatioMax = 1.15; // peak memory of the largest size to that a tenth of it
-const requestsRatioMax = 1.1; // last tenth to the first
+const requestsRatioMax = 1.1; // last tenth to the first, but for its last page
 const cpuRatioMax = 1.3; // last tenth to the mean of the others
 const cpuJudgedFrom = 100000; // below, a tenth lasts less than a second
 const linesJudgedFrom = 1000000; // below, chance decides where the long invoices are
 
 const largest = 1000000;
+const statementsShown = 4;
 const withWriting = process.env.BENCH_HISTORY_WRITE === '1';
 
 const feeds = {
@@ -137,7 +138,7 @@ function showTenths(r, feed, ts, records) {
   if (feeds[feed].apart) {
     row('  of them lines beyond 25', (t) => t.apart, 2);
   }
-  if (r.spec.every_ms >= 0 && r.sampler.samples.length > 10) {
+  if (r.sampler.samples.length > 10) {
     row('worker CPU ms', (t) => t.worker, 0);
     row('database CPU ms', (t) => t.database, 0);
     row('seconds (of the tenth)', (t) => t.seconds, 1);
@@ -146,16 +147,25 @@ function showTenths(r, feed, ts, records) {
   }
 }
 
-function showStatements(r) {
-  const means = [...r.sampler.means()].filter(([id]) => r.names.has(id));
-  const spent = (list) => list.reduce((s, m) => s + m.calls * m.ms, 0);
-  means.sort((a, b) => spent(b[1]) - spent(a[1]));
-  console.log('    statements while invoices were read: ms each by tenths (calls)');
-  for (const [id, list] of means.slice(0, 8)) {
-    console.log(`    ${r.names.get(id).padEnd(20)}${list.map((m) => fixed(m.ms, 2).padStart(9)).join('')}` +
-      `   (${count(list.reduce((s, m) => s + m.calls, 0))})`);
+// The dearest statements: ms of one call, by tenths.
+function showStatements(r, feed, ts) {
+  const borders = [ts[0].from_us, ...ts.map((t) => t.to_us)];
+  const list = [...r.names].map(([id, name]) => {
+    const sums = r.sampler.statement(id, borders);
+    const spent = sums[10].ms - sums[0].ms;
+    const calls = sums[10].calls - sums[0].calls;
+    const each = ts.map((_, k) => (sums[k + 1].ms - sums[k].ms) /
+      Math.max(1, sums[k + 1].calls - sums[k].calls));
+    return { name, spent, calls, each };
+  }).filter((x) => x.spent > 0).sort((x, y) => y.spent - x.spent);
+  for (const { name, calls, spent, each } of list.slice(0, statementsShown)) {
+    console.log(`    ${`${name}, ms a call`.padEnd(28)}${each.map((x) => fixed(x, 1).padStart(9)).join('')}` +
+      `   ${count(Math.round(calls))} calls, ${fixed(spent / 1000, 1)} s`);
   }
-  console.log(`    then, by EXPLAIN ANALYZE: ${r.hot.map((h) => `${h.name} ${h.ms.toFixed(1)} ms`).join(', ')}`);
+}
+
+function showDatabase(r) {
+  console.log(`    at the end, by EXPLAIN ANALYZE: ${r.hot.map((h) => `${h.name} ${h.ms.toFixed(1)} ms`).join(', ')}`);
   console.log(`    tables, MiB with indexes: ${r.sizes.map((s) => `${s.name} ${s.mib}`).join(', ')}`);
 }
 
@@ -198,8 +208,11 @@ function judgeKept(stage, r) {
 
 function judgeCost(stage, r, ts) {
   const name = `${count(r.n)} invoices of years`;
-  const asked = lastToFirst(ts, (t) => t.requests - t.apart);
-  const all = lastToFirst(ts, (t) => t.requests);
+  // The very last page need not be full: one request is not of this cost.
+  const tail = 1 / (r.n / 10 / 1000);
+  const costs = ts.map((t, k) => ({ ...t, requests: t.requests - (k === 9 ? tail : 0) }));
+  const asked = lastToFirst(costs, (t) => t.requests - t.apart);
+  const all = lastToFirst(costs, (t) => t.requests);
   const cpu = lastToOthers(ts, (t) => t.worker);
   const database = lastToOthers(ts, (t) => t.database);
 
@@ -242,6 +255,9 @@ function judge(stage, r) {
     const ts = tenths(w, r.sampler.samples, records);
     if (r.spec.show) {
       showTenths(r, feed, ts, records);
+      if (r.names) {
+        showStatements(r, feed, ts);
+      }
     }
     if (feed === 'invoices') {
       judgeCost(stage, r, ts);
@@ -251,7 +267,7 @@ function judge(stage, r) {
     showWhole(r);
   }
   if (r.names) {
-    showStatements(r);
+    showDatabase(r);
   }
 }
 

@@ -2,6 +2,7 @@
 // Watches a worker while it reads: what it and its database took, where its
 // feeds stand, and what the database's statements cost so far.
 import { cpuOf, memoryOf, serverCpu } from './stage.mjs';
+import { at } from './tenths.mjs';
 
 const end = '---answered---';
 
@@ -9,7 +10,7 @@ const end = '---answered---';
 export class Asker {
   constructor(stage, url) {
     this.p = stage.start('psql', ['-XqAt', url], {}, 'pipe');
-    this.stage = stage;
+    this.over = new Promise((done) => { this.p.child.once('close', done); });
   }
 
   // The rows as text.
@@ -21,7 +22,8 @@ export class Asker {
       if (this.p.child.exitCode !== null) {
         throw new Error(`psql: ${this.p.stderr}`);
       }
-      await new Promise((done) => { this.p.child.stdout.once('data', done); this.p.child.once('close', done); });
+      const more = new Promise((done) => { this.p.child.stdout.once('data', done); });
+      await Promise.race([more, this.over]);
     }
     if (this.p.stderr !== '') {
       throw new Error(`${sql.slice(0, 200)}: ${this.p.stderr}`);
@@ -62,11 +64,21 @@ export class Sampler {
     return true;
   }
 
-  async snapshot(tenth) {
+  // What the statements took so far: Map id -> {calls, ms}.
+  async snapshot() {
     if (this.statements) {
+      const us = Date.now() * 1000;
       const rows = await this.ask.json(
-        'SELECT queryid::text AS id, calls, total_exec_time AS ms FROM pg_stat_statements');
-      this.snapshots[tenth] = new Map(rows.map((r) => [r.id, r]));
+        'SELECT queryid::text AS id, calls, total_exec_time AS ms FROM pg_stat_statements WHERE calls > 0');
+      this.snapshots.push({ us, by: new Map(rows.map((r) => [r.id, r])) });
+    }
+  }
+
+  progress(read, seconds) {
+    const tenth = Math.min(10, Math.floor(read * 10 / this.invoices));
+    if (tenth > this.told && this.tell) {
+      this.told = tenth;
+      this.tell(tenth, seconds, this.samples[this.samples.length - 1]);
     }
   }
 
@@ -74,19 +86,11 @@ export class Sampler {
   async reading() {
     const begun = Date.now();
     let over = false;
-    await this.snapshot(0);
     while (!over && this.take()) {
       const [now] = await this.ask.json(standing);
-      const tenth = Math.min(10, Math.floor(now.invoices * 10 / this.invoices));
+      await this.snapshot();
       over = now.over;
-      if (tenth > this.told) {
-        const last = this.samples[this.samples.length - 1];
-        this.told = tenth;
-        await this.snapshot(tenth);
-        if (this.tell) {
-          this.tell(tenth, (Date.now() - begun) / 1000, last);
-        }
-      }
+      this.progress(now.invoices, (Date.now() - begun) / 1000);
       if (!over) {
         await new Promise((done) => { setTimeout(done, this.every_ms); });
       }
@@ -94,23 +98,11 @@ export class Sampler {
     return over;
   }
 
-  // Mean ms of each statement in the tenths taken: Map id -> [{tenth, calls, ms}].
-  means() {
-    const out = new Map();
-    let before = this.snapshots[0];
-    for (let tenth = 1; before && tenth <= 10; tenth++) {
-      const now = this.snapshots[tenth];
-      if (!now) {
-        continue;
-      }
-      for (const [id, r] of now) {
-        const b = before.get(id) ?? { calls: 0, ms: 0 };
-        if (r.calls > b.calls) {
-          out.set(id, [...(out.get(id) ?? []), { tenth, calls: r.calls - b.calls, ms: (r.ms - b.ms) / (r.calls - b.calls) }]);
-        }
-      }
-      before = now;
-    }
-    return out;
+  // Of one statement, calls and ms so far at given times.
+  statement(id, times) {
+    const us = this.snapshots.map((s) => s.us);
+    const series = (name) => this.snapshots.map((s) => s.by.get(id)?.[name] ?? 0);
+    const [calls, ms] = [series('calls'), series('ms')];
+    return times.map((t) => ({ calls: at(us, calls, t), ms: at(us, ms, t) }));
   }
 }

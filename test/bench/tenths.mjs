@@ -70,6 +70,8 @@ export function tenths(w, samples, records) {
   return Array.from({ length: 10 }, (_, k) => {
     const [a, b] = [border(k), border(k + 1)];
     return {
+      from_us: a.us,
+      to_us: b.us,
       seconds: (b.us - a.us) / 1e6,
       requests: (b.requests - a.requests) / thousands,
       apart: (b.apart - a.apart) / thousands,

@@ -57,6 +57,7 @@ function drawPod(d) {
     ...how,
     limit_cap: d.of(500, 500, 499, 299, 200, d.from(3, 40)),
     child_limit: d.of(25, 25, 7, 3),
+    v1_child_limit: d.of(0, 0, 25),
     literals: literals(d),
     zone_shift_min: d.of(0, 0, 0, 330, -480, 60),
     all_shift_min: d.of(0, 0, 0, 0, 330, -480, 60),
@@ -138,10 +139,22 @@ export function draw(seed) {
     c.rounds.push({
       bulks,
       changes: d.of(0, 10, 30), changes_seed: d.from(1, 1e9), changes_late: d.of(0, 0, 600, 3000),
+      ahead_s: d.of(0, 0, 60, 7200, 100000), /* how much later this is */
       fault: d.percent(40) ? { server: 'fusion', skip: d.from(0, 25), next: d.of(1, 1, 2), ...d.of(...faults) } : null,
     });
   }
+  if (strategy.startsWith('C')) {
+    calmReceipts(c);
+  }
   return c;
+}
+
+// By id alone a late change of a receipt shows nowhere: its stamp is no newer.
+function calmReceipts(c) {
+  c.moments.late_seconds = 0;
+  for (const round of c.rounds) {
+    round.changes_late = 0;
+  }
 }
 
 // ---- the truth --------------------------------------------------------------

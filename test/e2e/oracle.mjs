@@ -312,8 +312,8 @@ function choose(c, tied, got) {
     const two = customer(c, i);
     const wrong = [['company', 'companies'], ['contact', 'contacts']].map(
       ([side, type]) => Object.entries(two[side]).filter(
-        ([p, v]) => String(v) !== String(got?.[type].get(c.AccountNumber)?.properties[p])).length)
-      .reduce((a, b) => a + b);
+        ([p, v]) => String(v) !== String(got?.[type].get(c.AccountNumber)?.properties[p])))
+      .flat().reduce((n, [p]) => n + (p === 'email' ? 0.5 : 1), 0); /* another may hold it */
     if (!best || wrong < best.wrong) {
       best = { two, wrong };
     }

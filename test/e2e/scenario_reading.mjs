@@ -69,6 +69,8 @@ class Case {
 
   // Statements of other people, between the polls.
   async change(round) {
+    this.clock_ms += round.ahead_s * 1000;
+    await podIs(this.sb, { clock_ms: this.clock_ms });
     for (const b of round.bulks) {
       await this.sb.post(`/control/fusion/0/bulk?${query(b)}`);
     }

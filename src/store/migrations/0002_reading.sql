@@ -4,6 +4,7 @@
 
 ALTER TABLE ml_connector.record
     ADD COLUMN balance numeric,
+    ADD COLUMN stamp_us bigint,
     ADD COLUMN draft boolean NOT NULL DEFAULT false;
 DROP INDEX ml_connector.record_open;
 CREATE INDEX record_open_invoice ON ml_connector.record

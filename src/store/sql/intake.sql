@@ -12,7 +12,8 @@ WITH input AS MATERIALIZED (
         kind text, id text, number text, customer text, invoice text,
         receipt text, amount numeric, currency text, email text, party text,
         account_name text, contact_name text, contact_email text,
-        open boolean, draft boolean, balance numeric, version_us bigint,
+        open boolean, draft boolean, balance numeric, stamp_us bigint,
+        version_us bigint,
         hash text, desired jsonb, notes jsonb)
 ), newest AS MATERIALIZED (
     SELECT DISTINCT ON (kind, id) * FROM input
@@ -39,12 +40,14 @@ WITH input AS MATERIALIZED (
           AND r.fusion_id = n.id AND r.version_us >= n.version_us OFFSET 0)
 ), known AS MATERIALIZED (
     INSERT INTO ml_connector.record AS r (tenant_id, kind, fusion_id, state,
-        open, draft, balance, changed, version_us, read_us, number, customer, invoice,
-        receipt, amount, currency, email, hash, desired, last_change)
+        open, draft, balance, stamp_us, changed, version_us, read_us, number,
+        customer, invoice, receipt, amount, currency, email, hash, desired,
+        last_change)
     SELECT $1::bigint, kind, id,
         CASE WHEN skip THEN 'gone' ELSE 'pending' END,
-        coalesce(open, false), coalesce(draft, false), balance, true,
-        coalesce(version_us, 0), $6::bigint, number, customer, invoice, receipt, amount, currency,
+        coalesce(open, false), coalesce(draft, false), balance, stamp_us,
+        true, coalesce(version_us, 0), $6::bigint, number, customer, invoice,
+        receipt, amount, currency,
         CASE WHEN length(email) <= 320 THEN email END,
         decode(hash, 'hex'), desired, now()
     FROM one ORDER BY kind, id
@@ -56,6 +59,7 @@ WITH input AS MATERIALIZED (
             WHEN r.state = 'gone' AND r.kind = 'invoice' THEN 'current'
             ELSE r.state END,
         open = excluded.open, draft = excluded.draft,
+        stamp_us = excluded.stamp_us,
         balance = excluded.balance, version_us = excluded.version_us,
         read_us = greatest(r.read_us, excluded.read_us),
         number = excluded.number,

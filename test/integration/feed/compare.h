@@ -34,6 +34,9 @@ void same_lines(const char *got, const char *want);
 void is_as_from_scratch(struct pod *p, const struct pod_spec *spec);
 /* The same, but what Fusion deleted meanwhile may still be here. */
 void has_all_of_scratch(struct pod *p, size_t index);
+/* Nor contacts, which follow the newest of an account's invoices: of one that
+ * went nobody tells. */
+void has_all_but_contacts(struct pod *p, size_t index);
 /* One round with these switches gives what it gives without. */
 void reads_all_with(size_t index, const char *switches, int version,
                     unsigned page);

@@ -17,9 +17,9 @@ extern const struct unit_suite troubles_suite;
 extern const struct unit_suite moving_suite;
 
 static const struct unit_suite *const suites[] = {
-    &feed_suite,     &calibration_suite, &overlap_suite, &passes_suite,
-    &receipts_suite, &sweeps_suite,      &costs_suite,   &troubles_suite,
-    &moving_suite};
+    &feed_suite,   &calibration_suite, &overlap_suite,
+    &passes_suite, &receipts_suite,    &sweeps_suite,
+    &costs_suite,  &troubles_suite,    &moving_suite};
 
 /* All suites, or those named. */
 int

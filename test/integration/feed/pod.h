@@ -34,7 +34,7 @@ struct pod_spec {
     unsigned page;      /* 0: 500 */
     const char *secret; /* NULL: the right one */
     const char *const *units;
-    int64_t since_us;   /* where the tenant begins */
+    int64_t since_us; /* where the tenant begins */
 };
 struct pod {
     size_t index;
@@ -67,8 +67,7 @@ void pod_round_ok(struct pod *p);
 /* POST (or GET) /control/fusion/<index>/<path>; valid until the next call. */
 const json_t *pod_post(struct pod *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 const json_t *pod_get(struct pod *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
-const json_t *pod_delete(struct pod *p, const char *fmt, ...)
-    PRINTF_LIKE(2, 3);
+const json_t *pod_delete(struct pod *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* A rule of the sandbox's faults, in force until pod_mend(). */
 void pod_fault(struct pod *p, const char *rule);
 void pod_mend(struct pod *p);

@@ -311,8 +311,7 @@ TEST(feeds_that_poll_at_once_ask_once)
 }
 
 SUITE(calibration, RUN_LONG(every_style_alone_is_found, 120),
-      RUN_LONG(a_zone_ahead_is_found, 60),
-      RUN_LONG(a_zone_behind_is_found, 60),
+      RUN_LONG(a_zone_ahead_is_found, 60), RUN_LONG(a_zone_behind_is_found, 60),
       RUN_LONG(a_zone_of_one_hour_is_found, 60),
       RUN_LONG(a_zone_where_only_whole_seconds_are_said_is_found, 60),
       RUN_LONG(a_style_that_carries_its_zone_is_preferred_to_a_zone, 60),

@@ -55,7 +55,8 @@ TEST(an_idle_poll_of_invoices_costs_one_request_and_of_customers_three)
 }
 
 static void
-payments_cost(size_t index, const char *switches, const char *name, int64_t most)
+payments_cost(size_t index, const char *switches, const char *name,
+              int64_t most)
 {
     struct pod p;
 
@@ -117,13 +118,13 @@ TEST(a_token_is_asked_for_once_however_many_polls)
     pod_close(&p);
 }
 
-SUITE(costs,
-      RUN_LONG(
-          an_idle_poll_of_invoices_costs_one_request_and_of_customers_three,
-          60),
-      RUN_LONG(an_idle_poll_of_payments_by_stamp_costs_one_request, 60),
-      RUN_LONG(an_idle_poll_of_payments_newest_first_costs_one_request, 60),
-      RUN_LONG(an_idle_poll_of_payments_by_id_costs_few_requests, 60),
-      RUN_LONG(an_idle_poll_with_few_open_invoices_due_costs_one_request_more,
-               60),
-      RUN_LONG(a_token_is_asked_for_once_however_many_polls, 60))
+SUITE(
+    costs,
+    RUN_LONG(an_idle_poll_of_invoices_costs_one_request_and_of_customers_three,
+             60),
+    RUN_LONG(an_idle_poll_of_payments_by_stamp_costs_one_request, 60),
+    RUN_LONG(an_idle_poll_of_payments_newest_first_costs_one_request, 60),
+    RUN_LONG(an_idle_poll_of_payments_by_id_costs_few_requests, 60),
+    RUN_LONG(an_idle_poll_with_few_open_invoices_due_costs_one_request_more,
+             60),
+    RUN_LONG(a_token_is_asked_for_once_however_many_polls, 60))

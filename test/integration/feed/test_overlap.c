@@ -207,11 +207,11 @@ TEST(what_is_younger_than_the_distance_is_left_for_the_next_poll)
     p.config.behind_ms = MINUTE_MS;
     pod_again(&p);
     first = strtoll(
-        jsonx_text(json_array_get(json_object_get(
-                                      pod_get(&p, "dump/invoices?limit=1"),
-                                      "invoices"),
-                                  0),
-                   "CustomerTransactionId"),
+        jsonx_text(
+            json_array_get(json_object_get(pod_get(&p, "dump/invoices?limit=1"),
+                                           "invoices"),
+                           0),
+            "CustomerTransactionId"),
         NULL, 10);
     (void)pod_post(&p, "touch?kind=invoice&id=%" PRId64, first);
     pod_round_ok(&p);
@@ -293,15 +293,13 @@ TEST(the_distance_is_kept_to_the_pods_clock_not_ours)
 }
 
 SUITE(overlap,
-      RUN_LONG(a_commit_late_by_less_than_an_hour_is_read_by_the_next_poll,
-               60),
+      RUN_LONG(a_commit_late_by_less_than_an_hour_is_read_by_the_next_poll, 60),
       RUN_LONG(what_is_late_widens_the_overlap, 60),
       RUN_LONG(a_late_change_of_what_is_known_counts_as_well, 60),
       RUN_LONG(what_is_on_time_is_not_late, 60),
       RUN_LONG(late_receipts_widen_their_own_overlap, 60),
       RUN_LONG(once_a_day_a_whole_day_is_looked_back, 60),
-      RUN_LONG(what_is_younger_than_the_distance_is_left_for_the_next_poll,
-               60),
+      RUN_LONG(what_is_younger_than_the_distance_is_left_for_the_next_poll, 60),
       RUN_LONG(a_pod_whose_clock_is_ahead_is_read_the_same, 60),
       RUN_LONG(a_pod_whose_clock_is_behind_is_read_the_same, 60),
       RUN_LONG(the_distance_is_kept_to_the_pods_clock_not_ours, 60))

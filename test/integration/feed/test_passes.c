@@ -45,8 +45,8 @@ by_stamp(const void *a, const void *b)
 static int64_t
 stamp_of(struct pod *p, size_t n, size_t *at_least)
 {
-    const json_t *all = json_object_get(
-        pod_get(p, "dump/invoices?limit=100000"), "invoices");
+    const json_t *all =
+        json_object_get(pod_get(p, "dump/invoices?limit=100000"), "invoices");
     int64_t stamps[POD_INVOICES * 2];
     size_t count = json_array_size(all);
 
@@ -122,14 +122,14 @@ TEST(history_gives_way_to_what_changes_now)
     pod_stored(&p);
     IS(is_open(&p, BACKFILL));
     /* One that history has not come to. */
-    id = strtoll(jsonx_text(
-                     json_array_get(
-                         json_object_get(
-                             pod_get(&p, "dump/invoices?offset=60&limit=1"),
-                             "invoices"),
-                         0),
-                     "CustomerTransactionId"),
-                 NULL, 10);
+    id = strtoll(
+        jsonx_text(
+            json_array_get(
+                json_object_get(pod_get(&p, "dump/invoices?offset=60&limit=1"),
+                                "invoices"),
+                0),
+            "CustomerTransactionId"),
+        NULL, 10);
     (void)pod_post(&p, "invoice/%" PRId64 "?PurchaseOrder=meanwhile", id);
     while (is_open(&p, BACKFILL)) {
         loop_turn(p.loop, 1);
@@ -326,6 +326,68 @@ TEST(history_is_backfill_and_what_is_new_is_fresh)
     pod_close(&p);
 }
 
+/* The process ends after a page was stored and before what it needs was read. */
+static void
+ends_when_stored(struct pod *p, enum feed_kind k)
+{
+    feeds_sync(p->feeds, k);
+    pod_stored(p);
+    pod_again(p);
+}
+
+TEST(what_a_page_needs_survives_the_process_that_read_it)
+{
+    struct pod_spec spec = {.index = PODS + 11};
+    struct pod p;
+    int64_t id = 0;
+
+    pod_open(&p, &spec);
+    p.config.open_age_ms = INT64_C(86400000);
+    pod_again(&p);
+    pod_round_ok(&p);
+    settle(&p);
+    /* The newest invoice of an account names another contact. */
+    id = pod_sql(&p, "SELECT hint_id FROM ml_connector.account WHERE hint_id "
+                     "IS NOT NULL ORDER BY number LIMIT 1");
+    (void)pod_post(
+        &p, "invoice/%" PRId64 "?Email=other@example.com&PurchaseOrder=other",
+        id);
+    ends_when_stored(&p, FEED_INVOICES);
+    pod_round_ok(&p);
+    is_as_from_scratch(&p, &spec);
+    pod_close(&p);
+}
+
+TEST(what_a_payment_touched_survives_the_process_that_read_it)
+{
+    struct pod_spec spec = {.index = PODS + 12};
+    struct pod p;
+    int64_t id = 0;
+
+    pod_open(&p, &spec);
+    p.config.open_age_ms = INT64_C(86400000);
+    pod_again(&p);
+    pod_round_ok(&p);
+    settle(&p);
+    id = open_invoice(&p, 0);
+    (void)pod_post(&p,
+                   "receipt?amount=1&account=%" PRId64 "&apply=%" PRId64 ":1",
+                   pod_sql(&p,
+                           "SELECT customer FROM ml_connector.record WHERE "
+                           "kind = 'invoice' AND fusion_id = '%" PRId64 "'",
+                           id),
+                   id);
+    ends_when_stored(&p, FEED_PAYMENTS);
+    EQ_INT(pod_sql(&p,
+                   "SELECT count(*) FROM ml_connector.record WHERE kind = "
+                   "'payment' AND invoice = '%" PRId64 "'",
+                   id),
+           1);
+    pod_round_ok(&p);
+    is_as_from_scratch(&p, &spec);
+    pod_close(&p);
+}
+
 /* Parties have no history of their own: it came with their accounts. */
 TEST(only_what_leads_a_feed_has_history)
 {
@@ -344,9 +406,8 @@ TEST(only_what_leads_a_feed_has_history)
 }
 
 SUITE(passes,
-      RUN_LONG(
-          the_first_poll_begins_at_the_pods_clock_and_makes_history_a_pass,
-          60),
+      RUN_LONG(the_first_poll_begins_at_the_pods_clock_and_makes_history_a_pass,
+               60),
       RUN_LONG(history_begins_where_the_tenant_does, 60),
       RUN_LONG(history_gives_way_to_what_changes_now, 60),
       RUN_LONG(history_goes_on_although_polls_last_longer_than_their_interval,
@@ -357,5 +418,7 @@ SUITE(passes,
       RUN_LONG(a_pass_begun_by_hand_reads_from_there_on_and_opens_nothing_known,
                60),
       RUN_LONG(asked_by_hand_open_invoices_are_read_whatever_their_age, 60),
+      RUN_LONG(what_a_page_needs_survives_the_process_that_read_it, 60),
+      RUN_LONG(what_a_payment_touched_survives_the_process_that_read_it, 60),
       RUN_LONG(history_is_backfill_and_what_is_new_is_fresh, 60),
       RUN_LONG(only_what_leads_a_feed_has_history, 60))

@@ -86,11 +86,11 @@ TEST(every_strategy_gives_the_same_records)
 }
 
 #define PAIR "SELECT "
-#define OF_PAIR                                                               \
-    " FROM ml_connector.record a JOIN ml_connector.record b ON b.kind = "     \
-    "'invoice' AND b.customer <> a.customer AND b.currency = a.currency AND " \
-    "b.desired ->> 'status' = 'open' AND b.balance > 10 WHERE a.kind = "      \
-    "'invoice' AND a.desired ->> 'status' = 'open' AND a.balance > 10 ORDER " \
+#define OF_PAIR                                                                \
+    " FROM ml_connector.record a JOIN ml_connector.record b ON b.kind = "      \
+    "'invoice' AND b.customer <> a.customer AND b.currency = a.currency AND "  \
+    "b.desired ->> 'status' = 'open' AND b.balance > 10 WHERE a.kind = "       \
+    "'invoice' AND a.desired ->> 'status' = 'open' AND a.balance > 10 ORDER "  \
     "BY a.fusion_id, b.fusion_id LIMIT 1"
 
 /* What a receipt can go through, step by step. */
@@ -114,8 +114,9 @@ one_life(size_t index, const char *strategy)
     account = pod_sql(&p, PAIR "a.customer" OF_PAIR);
     IS(invoice > 0 && other > 0);
     receipt = strtoll(
-        jsonx_text(pod_post(&p, "receipt?amount=9&account=%" PRId64 "&apply="
-                                "%" PRId64 ":2",
+        jsonx_text(pod_post(&p,
+                            "receipt?amount=9&account=%" PRId64 "&apply="
+                            "%" PRId64 ":2",
                             account, invoice),
                    "id"),
         NULL, 10);
@@ -267,8 +268,8 @@ history_goes_on(size_t index, const char *strategy, bool deletes)
         loop_turn(p.loop, 1);
     }
     pod_again(&p);
-    all = json_deep_copy(json_object_get(
-        pod_get(&p, "dump/receipts?limit=100000"), "receipts"));
+    all = json_deep_copy(
+        json_object_get(pod_get(&p, "dump/receipts?limit=100000"), "receipts"));
     n = json_array_size(all);
     IS(n == POD_RECEIPTS);
     EQ_INT(pod_sql(&p, "SELECT count(*) FROM ml_connector.pass WHERE pass = "
@@ -276,9 +277,8 @@ history_goes_on(size_t index, const char *strategy, bool deletes)
            1);
     /* All that were read are moved down by what is new, or up by what goes. */
     for (size_t i = 0; i < n && deletes; i++) {
-        int64_t id =
-            strtoll(jsonx_text(json_array_get(all, i), "StandardReceiptId"),
-                    NULL, 10);
+        int64_t id = strtoll(
+            jsonx_text(json_array_get(all, i), "StandardReceiptId"), NULL, 10);
 
         if (payment_count(&p, id) > 0) {
             (void)pod_delete(&p, "receipt/%" PRId64, id);
@@ -322,13 +322,12 @@ receipt_of(struct pod *p, int days, const char *more)
     const char *id = NULL;
     int64_t day = 0;
 
-    day = pod_sql(p,
-                  "SELECT to_char(now() - interval '%d days', 'YYYYMMDD')",
+    day = pod_sql(p, "SELECT to_char(now() - interval '%d days', 'YYYYMMDD')",
                   days);
-    id = jsonx_text(
-        pod_post(p, "receipt?ReceiptDate=%04d-%02d-%02d%s", (int)(day / 10000),
-                 (int)(day / 100 % 100), (int)(day % 100), more),
-        "id");
+    id = jsonx_text(pod_post(p, "receipt?ReceiptDate=%04d-%02d-%02d%s",
+                             (int)(day / 10000), (int)(day / 100 % 100),
+                             (int)(day % 100), more),
+                    "id");
     IS(id != NULL);
     return strtoll(id, NULL, 10);
 }
@@ -336,8 +335,9 @@ receipt_of(struct pod *p, int days, const char *more)
 static int64_t
 some_account(struct pod *p)
 {
-    return pod_sql(p, "SELECT customer FROM ml_connector.record WHERE kind = "
-                      "'invoice' AND fusion_id = '%" PRId64 "'",
+    return pod_sql(p,
+                   "SELECT customer FROM ml_connector.record WHERE kind = "
+                   "'invoice' AND fusion_id = '%" PRId64 "'",
                    open_invoice(p, 0));
 }
 
@@ -425,8 +425,9 @@ rest_is_seen(size_t index, const char *strategy)
     char more[160];
 
     open_by(&p, &spec, strategy);
-    (void)pod_post(&p, "switches?receipts_stamp_q=%d&"
-                       "applications_bump_receipt=0",
+    (void)pod_post(&p,
+                   "switches?receipts_stamp_q=%d&"
+                   "applications_bump_receipt=0",
                    strategy[0] == 'A' ? 1 : 0);
     pod_round_ok(&p);
     (void)snprintf(more, sizeof(more), "&amount=50&age_s=%d&account=%" PRId64,
@@ -469,22 +470,23 @@ TEST(a_receipt_with_a_rest_is_read_again_by_id)
     rest_is_seen(PODS + 20, "C");
 }
 
-SUITE(receipts, RUN_LONG(every_strategy_gives_the_same_records, 240),
-      RUN_LONG(the_life_of_a_receipt_by_stamp, 60),
-      RUN_LONG(the_life_of_a_receipt_newest_first, 60),
-      RUN_LONG(the_life_of_a_receipt_by_id, 60),
-      RUN_LONG(a_page_out_of_order_makes_it_by_id, 60),
-      RUN_LONG(an_order_that_is_refused_makes_it_by_id, 60),
-      RUN_LONG(an_order_that_is_refused_at_first_makes_it_by_id, 60),
-      RUN_LONG(a_pod_that_only_has_trouble_is_not_taken_for_one_that_cannot_sort,
-               60),
-      RUN_LONG(history_newest_first_goes_on_after_rows_came, 60),
-      RUN_LONG(history_newest_first_goes_on_after_rows_went, 60),
-      RUN_LONG(history_by_id_goes_on_after_rows_came, 60),
-      RUN_LONG(history_by_id_goes_on_after_rows_went, 60),
-      RUN_LONG(an_id_that_appears_late_below_the_highest_is_read, 60),
-      RUN_LONG(a_receipt_of_20_days_ago_is_seen_by_its_stamp, 60),
-      RUN_LONG(a_receipt_of_200_days_ago_is_seen_once_a_day, 60),
-      RUN_LONG(a_receipt_with_a_rest_is_read_again_by_stamp, 60),
-      RUN_LONG(a_receipt_with_a_rest_is_read_again_newest_first, 60),
-      RUN_LONG(a_receipt_with_a_rest_is_read_again_by_id, 60))
+SUITE(
+    receipts, RUN_LONG(every_strategy_gives_the_same_records, 240),
+    RUN_LONG(the_life_of_a_receipt_by_stamp, 60),
+    RUN_LONG(the_life_of_a_receipt_newest_first, 60),
+    RUN_LONG(the_life_of_a_receipt_by_id, 60),
+    RUN_LONG(a_page_out_of_order_makes_it_by_id, 60),
+    RUN_LONG(an_order_that_is_refused_makes_it_by_id, 60),
+    RUN_LONG(an_order_that_is_refused_at_first_makes_it_by_id, 60),
+    RUN_LONG(a_pod_that_only_has_trouble_is_not_taken_for_one_that_cannot_sort,
+             60),
+    RUN_LONG(history_newest_first_goes_on_after_rows_came, 60),
+    RUN_LONG(history_newest_first_goes_on_after_rows_went, 60),
+    RUN_LONG(history_by_id_goes_on_after_rows_came, 60),
+    RUN_LONG(history_by_id_goes_on_after_rows_went, 60),
+    RUN_LONG(an_id_that_appears_late_below_the_highest_is_read, 60),
+    RUN_LONG(a_receipt_of_20_days_ago_is_seen_by_its_stamp, 60),
+    RUN_LONG(a_receipt_of_200_days_ago_is_seen_once_a_day, 60),
+    RUN_LONG(a_receipt_with_a_rest_is_read_again_by_stamp, 60),
+    RUN_LONG(a_receipt_with_a_rest_is_read_again_newest_first, 60),
+    RUN_LONG(a_receipt_with_a_rest_is_read_again_by_id, 60))

@@ -173,15 +173,15 @@ TEST(what_is_older_than_the_tenant_is_not_fetched)
     /* Its header may be older than what is below it. */
     (void)pod_post(&p, "touch?kind=invoice&age_s=60&id=%" PRId64, young);
     p.config.since_us =
-        pod_sql(&p, "SELECT version_us + 1000 FROM ml_connector.record WHERE "
-                    "kind = 'invoice' AND fusion_id = '%" PRId64 "'",
+        pod_sql(&p,
+                "SELECT version_us + 1000 FROM ml_connector.record WHERE "
+                "kind = 'invoice' AND fusion_id = '%" PRId64 "'",
                 id);
     pod_round_ok(&p);
     forget(&p, "invoice", id);
     forget(&p, "invoice", young);
     /* The scan must not be what finds the younger one. */
-    (void)pod_post(&p, "touch?kind=invoice&id=%" PRId64,
-                   open_invoice(&p, 0));
+    (void)pod_post(&p, "touch?kind=invoice&id=%" PRId64, open_invoice(&p, 0));
     p.config.overlap_ms = 1000;
     p.config.wide_ms = 1000;
     daily(&p);
@@ -233,8 +233,7 @@ TEST(a_sweep_broken_off_goes_on_where_it_was)
     daily(&p);
     feeds_poll_once(p.feeds);
     while (pod_sql(&p, "SELECT count(*) FROM ml_connector.pass WHERE pass = "
-                       "'balances' AND at_id <> '' AND done_at IS NULL") ==
-           0) {
+                       "'balances' AND at_id <> '' AND done_at IS NULL") == 0) {
         loop_turn(p.loop, 1);
     }
     pod_again(&p); /* what it found may be lost with it, but not for long */
@@ -362,8 +361,8 @@ static void
 drafts_elsewhere(struct pod *p, int64_t *ids, size_t n, char **unit,
                  char **seen_unit)
 {
-    json_t *all = json_deep_copy(json_object_get(
-        pod_get(p, "dump/invoices?limit=100000"), "invoices"));
+    json_t *all = json_deep_copy(
+        json_object_get(pod_get(p, "dump/invoices?limit=100000"), "invoices"));
     size_t found = 0;
 
     *seen_unit = invoice_text(p, witness(p), "BusinessUnit");

@@ -51,21 +51,23 @@ static const struct trouble troubles[] = {
     {"403", "\"status\":403,\"path\":\"" INVOICES "\"", ERR_FORBIDDEN,
      "backoff"},
     {"404", "\"status\":404,\"path\":\"" INVOICES "\"", ERR_MISSING, "backoff"},
-    {"an empty 400", "\"status\":400,\"body\":\"empty\",\"path\":\"" INVOICES
-                     "\"",
+    {"an empty 400",
+     "\"status\":400,\"body\":\"empty\",\"path\":\"" INVOICES "\"",
      ERR_UNAVAILABLE, "backoff"},
-    {"HTML with 200", "\"status\":200,\"text\":\"<html>sign in</html>\","
-                      "\"path\":\"" INVOICES "\"",
+    {"HTML with 200",
+     "\"status\":200,\"text\":\"<html>sign in</html>\","
+     "\"path\":\"" INVOICES "\"",
      ERR_SYNTAX, "backoff"},
-    {"HTML with 500", "\"status\":500,\"body\":\"html\",\"path\":\"" INVOICES
-                      "\"",
+    {"HTML with 500",
+     "\"status\":500,\"body\":\"html\",\"path\":\"" INVOICES "\"",
      ERR_UNAVAILABLE, "backoff"},
     {"504", "\"status\":504,\"body\":\"html\",\"path\":\"" INVOICES "\"",
      ERR_TIMEOUT, "backoff"},
     {"429", "\"status\":429,\"path\":\"" INVOICES "\"", ERR_THROTTLED,
      "backoff"},
-    {"429 for a long time", "\"status\":429,\"retry_after\":7200,\"path\":"
-                            "\"" INVOICES "\"",
+    {"429 for a long time",
+     "\"status\":429,\"retry_after\":7200,\"path\":"
+     "\"" INVOICES "\"",
      ERR_THROTTLED, "backoff"},
     {"503", "\"status\":503,\"body\":\"html\",\"path\":\"" INVOICES "\"",
      ERR_MAINTENANCE, "maintenance"},
@@ -77,8 +79,9 @@ static const struct trouble troubles[] = {
      "\"status\":200,\"text\":\"{\\\"items\\\":[{\\\"Cust\",\"path\":"
      "\"" INVOICES "\"",
      ERR_SYNTAX, "backoff"},
-    {"401 again and again", "\"status\":401,\"body\":\"empty\",\"path\":"
-                            "\"" INVOICES "\"",
+    {"401 again and again",
+     "\"status\":401,\"body\":\"empty\",\"path\":"
+     "\"" INVOICES "\"",
      ERR_CREDENTIALS, "backoff"},
 };
 
@@ -130,11 +133,16 @@ TEST(no_trouble_of_the_pod_loses_or_parks_anything)
 TEST(a_single_failure_between_pages_is_only_asked_again)
 {
     static const char *const rules[] = {
-        "\"status\":401,\"body\":\"empty\"", "\"status\":429",
-        "\"status\":429,\"retry_after\":1",  "\"status\":500",
-        "\"status\":503,\"body\":\"html\"",  "\"status\":504",
-        "\"action\":\"reset\"",              "\"action\":\"truncate\"",
-        "\"action\":\"slow\"",               "\"action\":\"close\"",
+        "\"status\":401,\"body\":\"empty\"",
+        "\"status\":429",
+        "\"status\":429,\"retry_after\":1",
+        "\"status\":500",
+        "\"status\":503,\"body\":\"html\"",
+        "\"status\":504",
+        "\"action\":\"reset\"",
+        "\"action\":\"truncate\"",
+        "\"action\":\"slow\"",
+        "\"action\":\"close\"",
         "\"status\":200,\"text\":\"{\\\"items\\\":[\"",
         "\"when\":\"after\",\"status\":502,\"body\":\"html\""};
     struct pod_spec spec = {.index = PODS + 1, .page = 10};
@@ -271,6 +279,5 @@ SUITE(troubles, RUN_LONG(no_trouble_of_the_pod_loses_or_parks_anything, 120),
       RUN_LONG(a_single_failure_between_pages_is_only_asked_again, 60),
       RUN_LONG(maintenance_for_hours_is_waited_for_longer_and_longer, 60),
       RUN_LONG(describe_that_is_refused_leaves_receipts_newest_first, 60),
-      RUN_LONG(more_that_never_comes_is_an_error_and_more_that_ends_is_not,
-               60),
+      RUN_LONG(more_that_never_comes_is_an_error_and_more_that_ends_is_not, 60),
       RUN_LONG(a_login_page_is_not_taken_for_an_empty_pod, 60))
