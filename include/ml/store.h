@@ -182,7 +182,9 @@ struct store_intake {
                             of the version */
     const char *records;  /* JSON array of map_record_json() */
     const char *accounts; /* JSON array [{"number","account_id","party","name",
-                             "href","stamp_us"}] to remember, or NULL */
+                             "href","stamp_us","composed"}] to remember, or
+                             NULL; composed: revision of the account that its
+                             customer was composed with */
     struct store_cursor cursor;     /* stream NULL: does not move */
     struct store_pass passes[2];    /* pass NULL: none */
     const char *scanned;            /* stream whose scan ended; NULL: none */
@@ -234,7 +236,8 @@ MUST_USE enum err store_poll_save(struct store *s, const struct store_poll *p,
 
 /* What is known of accounts, to compose customers and read applications:
  * [{"number","account_id","party","name","href","bill_to_name",
- *   "bill_to_contact","bill_to_party","bill_to_email"}], those known.
+ *   "bill_to_contact","bill_to_party","bill_to_email","revision"}], those
+ * known.
  * by: "number" or "party"; keys: JSON array of texts. */
 MUST_USE enum err store_accounts(struct store *s, int64_t tenant,
                                  const char *by, const char *keys,
@@ -252,8 +255,9 @@ MUST_USE enum err store_missing(struct store *s, int64_t tenant,
                                 const char *kind, const char *ids,
                                 store_done_fn *done, void *arg,
                                 struct store_op **op);
-/* Parents that jobs wait for and nobody has read, at most `limit`: what a dead
- * process wanted and did not fetch. {"customers":["1008",..],
+/* Parents that jobs wait for and nobody has read, customers and invoices that
+ * have to be read again, each at most `limit`: what a dead process wanted and
+ * did not fetch. {"customers":["1008",..],
  * "invoices":["3001..",..]} */
 MUST_USE enum err store_wanted(struct store *s, int64_t tenant, unsigned limit,
                                store_json_fn *done, void *arg,

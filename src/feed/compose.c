@@ -42,8 +42,28 @@ compose_new(struct poll *p)
     p->compose.parties = json_array();
 }
 
+static void
+account_put(struct jsonx_writer *w, const json_t *row)
+{
+    struct fault ignored = {0};
+    int64_t us = 0;
+    bool has = false;
+
+    if (row == NULL) {
+        return; /* not in Fusion: only composed */
+    }
+    if (jsonx_get_time(row, "LastUpdateDate", &has, &us, &ignored) != ERR_OK) {
+        us = 0;
+    }
+    jsonx_add_text(w, "account_id", jsonx_text(row, "AccountId"));
+    jsonx_add_text(w, "party", jsonx_text(row, "CustomerId"));
+    jsonx_add_text(w, "name", jsonx_text(row, "CustomerName"));
+    jsonx_add_text(w, "href", jsonx_text(row, "self_href"));
+    jsonx_add_int(w, "stamp_us", us);
+}
+
 void
-accounts_remember(struct poll *p, json_t *rows)
+accounts_remember(struct poll *p, json_t *rows, const json_t *hints)
 {
     struct jsonx_writer w;
     struct buf b;
@@ -58,26 +78,20 @@ accounts_remember(struct poll *p, json_t *rows)
     jsonx_open(&w, '[');
     for (it = json_object_iter(rows); it != NULL;
          it = json_object_iter_next(rows, it)) {
-        struct fault ignored = {0};
-        int64_t us = 0;
-        bool has = false;
+        const json_t *hint = NULL;
 
         number = json_object_iter_key(it);
         row = json_object_iter_value(it);
-        if (!json_is_object(row)) {
+        hint = json_object_get(hints, number);
+        if (!json_is_object(row) && hint == NULL) {
             continue;
-        }
-        if (jsonx_get_time(row, "LastUpdateDate", &has, &us, &ignored) !=
-            ERR_OK) {
-            us = 0;
         }
         jsonx_open(&w, '{');
         jsonx_add_text(&w, "number", number);
-        jsonx_add_text(&w, "account_id", jsonx_text(row, "AccountId"));
-        jsonx_add_text(&w, "party", jsonx_text(row, "CustomerId"));
-        jsonx_add_text(&w, "name", jsonx_text(row, "CustomerName"));
-        jsonx_add_text(&w, "href", jsonx_text(row, "self_href"));
-        jsonx_add_int(&w, "stamp_us", us);
+        account_put(&w, json_is_object(row) ? row : NULL);
+        if (hint != NULL) {
+            jsonx_add_int(&w, "composed", json_number(hint, "revision"));
+        }
         jsonx_close(&w, '}');
     }
     jsonx_close(&w, ']');
@@ -185,7 +199,6 @@ compose_store(struct poll *p)
          it = json_object_iter_next(c->accounts, it)) {
         const char *number = json_object_iter_key(it);
 
-        (void)map_del(&p->f->need_customers, number);
         if (is_known(c, number)) {
             compose_one(p, number);
             if (!c->given) {
@@ -193,7 +206,7 @@ compose_store(struct poll *p)
             }
         }
     }
-    accounts_remember(p, c->accounts);
+    accounts_remember(p, c->accounts, c->hints);
     poll_store(p, FEED_CUSTOMERS, composed);
 }
 
@@ -391,8 +404,11 @@ hints_ask(struct poll *p)
 
     for (it = json_object_iter(p->compose.accounts); it != NULL;
          it = json_object_iter_next(p->compose.accounts, it)) {
-        (void)json_array_append_new(numbers,
-                                    json_string(json_object_iter_key(it)));
+        const char *number = json_object_iter_key(it);
+
+        /* What is said of it from now on is another need. */
+        (void)map_del(&p->f->need_customers, number);
+        (void)json_array_append_new(numbers, json_string(number));
     }
     keys = feed_json(numbers);
     poll_store_started(p, store_accounts(p->f->store, p->f->cfg.tenant,

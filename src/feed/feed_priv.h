@@ -577,8 +577,9 @@ void customers_by_number(struct poll *p); /* p->hand; a step */
 void compose_kept(struct poll *p); /* p->page.kept from kept_at on; a step */
 void compose_reset(struct poll *p);
 void compose_store(struct poll *p); /* a step */
-/* p->accounts from rows of accounts (objects by number). */
-void accounts_remember(struct poll *p, json_t *rows);
+/* p->accounts from rows of accounts (objects by number); hints: what their
+ * customers were composed with, NULL: they were not. */
+void accounts_remember(struct poll *p, json_t *rows, const json_t *hints);
 void payments_begin(struct poll *p);
 void applications_read(struct poll *p); /* for p->page.kept; a step */
 void applications_reset(struct poll *p);

@@ -74,7 +74,7 @@ receipts_store(struct poll *p)
         receipt_map(p, json_array_get(p->page.kept, i));
     }
     if (json_object_size(p->apps.learnt) > 0) {
-        accounts_remember(p, p->apps.learnt);
+        accounts_remember(p, p->apps.learnt, NULL);
     }
     poll_store(p, FEED_PAYMENTS, receipts_stored);
 }

@@ -108,6 +108,8 @@ store_intake(struct store *s, const struct store_intake *in,
     if (has_rows(in->accounts)) {
         (void)store_call_add(&c, SQL_INTAKE_ACCOUNTS,
                              (const char *const[]){tenant, in->accounts});
+        (void)store_call_add(&c, SQL_INTAKE_COMPOSED,
+                             (const char *const[]){tenant, in->accounts});
     }
     o->at = store_call_add(
         &c, SQL_INTAKE,

@@ -109,6 +109,7 @@ function drawBulk(d, page) {
     lines: d.of(1, 1, 3), step_us: d.of(0, 0, 0, 1),
     /* what was there is never stamped back */
     age_s: fresh ? d.of(0, 2, 60, d.from(2, 3000)) : 0,
+    whole: d.of(0, 1), /* of a second: what a pod shows is what it compares */
   };
 }
 
@@ -146,7 +147,20 @@ export function draw(seed) {
   if (strategy.startsWith('C')) {
     calmReceipts(c);
   }
+  if (cap <= 30 && d.percent(50)) {
+    interrupt(c, cap, d);
+  }
   return c;
+}
+
+// A scan of several pages is broken off in the middle, and the pod is reached
+// again hours later.
+function interrupt(c, cap, d) {
+  const bulk = { kind: 'invoice', new: 1, n: 3 * cap + 2, lines: 1, age_s: 60, step_us: d.of(1, 0), whole: d.of(0, 1) };
+  const calm = { changes: 0, changes_seed: 1, changes_late: 0 };
+  c.rounds.push({ bulks: [bulk], ...calm, ahead_s: 7200,
+    fault: { server: 'fusion', path: '/fscmRestApi/resources/11.13.18.05/receivablesInvoices', skip: d.from(1, 3), next: 1, status: 503 } });
+  c.rounds.push({ bulks: [{ ...bulk, n: 3 }], ...calm, ahead_s: 7200, fault: null });
 }
 
 // By id alone a late change of a receipt shows nowhere: its stamp is no newer.

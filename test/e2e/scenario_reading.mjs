@@ -71,8 +71,10 @@ class Case {
   async change(round) {
     this.clock_ms += round.ahead_s * 1000;
     await podIs(this.sb, { clock_ms: this.clock_ms });
-    for (const b of round.bulks) {
-      await this.sb.post(`/control/fusion/0/bulk?${query(b)}`);
+    for (const { whole, age_s, ...b } of round.bulks) {
+      const s = (Date.now() + this.clock_ms) / 1000 - age_s;
+      const at = whole ? { at_us: (b.new ? Math.floor(s) : Math.ceil(s)) * 1e6 } : { age_s };
+      await this.sb.post(`/control/fusion/0/bulk?${query({ ...b, ...at })}`);
     }
     if (round.changes > 0) {
       await this.sb.post(`/control/fusion/0/mutate?n=${round.changes}&seed=${round.changes_seed}&late_s=${round.changes_late}`);

@@ -5,6 +5,7 @@
 ALTER TABLE ml_connector.record
     ADD COLUMN balance numeric,
     ADD COLUMN stamp_us bigint,
+    ADD COLUMN stale_us bigint,
     ADD COLUMN draft boolean NOT NULL DEFAULT false;
 DROP INDEX ml_connector.record_open;
 CREATE INDEX record_open_invoice ON ml_connector.record
@@ -13,6 +14,16 @@ CREATE INDEX record_open_receipt ON ml_connector.record
     (tenant_id, last_read) WHERE kind = 'payment' AND open;
 CREATE INDEX record_draft ON ml_connector.record (tenant_id, fusion_id)
     WHERE kind = 'invoice' AND draft;
+
+-- What has to be read or composed again, and was not yet: an invoice touched by
+-- a payment, read before stale_us; a customer of whom invoices say other things
+-- than it was composed with (revision counts those).
+CREATE INDEX record_stale ON ml_connector.record (tenant_id)
+    WHERE kind = 'invoice' AND stale_us IS NOT NULL;
+ALTER TABLE ml_connector.account
+    ADD COLUMN revision bigint NOT NULL DEFAULT 0,
+    ADD COLUMN stale boolean NOT NULL DEFAULT false;
+CREATE INDEX account_stale ON ml_connector.account (tenant_id) WHERE stale;
 
 -- Up to where, by the pod's clock, a stream had been read when its last scan
 -- came to its end: a row that appears below it was late.

@@ -3,7 +3,7 @@ SELECT coalesce(jsonb_agg(jsonb_build_object('number', a.number,
     'account_id', a.account_id, 'party', a.party, 'name', a.name,
     'href', a.href, 'bill_to_name', a.bill_to_name,
     'bill_to_contact', a.bill_to_contact, 'bill_to_party', a.bill_to_party,
-    'bill_to_email', a.bill_to_email) ORDER BY a.number), '[]') AS json
+    'bill_to_email', a.bill_to_email, 'revision', a.revision) ORDER BY a.number), '[]') AS json
 FROM (
     SELECT a.* FROM (SELECT DISTINCT k FROM
         jsonb_array_elements_text($3::jsonb) k) x

@@ -60,6 +60,8 @@ WITH input AS MATERIALIZED (
             ELSE r.state END,
         open = excluded.open, draft = excluded.draft,
         stamp_us = excluded.stamp_us,
+        stale_us = CASE WHEN r.stale_us > excluded.read_us + 1500000
+            THEN r.stale_us END,
         balance = excluded.balance, version_us = excluded.version_us,
         read_us = greatest(r.read_us, excluded.read_us),
         number = excluded.number,
@@ -176,7 +178,14 @@ WITH input AS MATERIALIZED (
         bill_to_party = excluded.bill_to_party,
         bill_to_email = excluded.bill_to_email,
         hint_version_us = excluded.hint_version_us,
-        hint_id = excluded.hint_id
+        hint_id = excluded.hint_id, revision = a.revision + 1,
+        stale = a.stale OR (a.bill_to_contact, a.bill_to_email)
+                IS DISTINCT FROM
+                (excluded.bill_to_contact, excluded.bill_to_email)
+            OR (a.name IS NULL AND a.bill_to_name IS DISTINCT FROM
+                excluded.bill_to_name)
+            OR (a.party IS NULL AND a.bill_to_party IS DISTINCT FROM
+                excluded.bill_to_party)
     WHERE a.hint_version_us IS NULL OR (a.hint_id = excluded.hint_id
         AND (a.bill_to_name, a.bill_to_contact, a.bill_to_party,
             a.bill_to_email) IS DISTINCT FROM
@@ -206,6 +215,14 @@ WITH input AS MATERIALIZED (
         WHERE r.tenant_id = $1::bigint AND r.kind = 'customer'
           AND r.fusion_id = n.number
           AND r.state NOT IN ('missing', 'gone') OFFSET 0)
+), touched AS MATERIALIZED (
+    UPDATE ml_connector.record r SET stale_us = $6::bigint
+    FROM (SELECT DISTINCT k.invoice FROM known k
+          WHERE k.changed AND k.kind = 'payment'
+            AND k.invoice IS NOT NULL) u
+    WHERE r.tenant_id = $1::bigint AND r.kind = 'invoice'
+      AND r.fusion_id = u.invoice AND r.state NOT IN ('missing', 'gone')
+    RETURNING r.fusion_id
 ), counts AS MATERIALIZED (
     SELECT (SELECT count(*) FROM input) AS n,
         (SELECT count(*) FROM known) AS taken,
@@ -296,14 +313,6 @@ SELECT c.taken - c.opened AS unchanged, c.n - c.taken AS superseded,
         SELECT FROM ml_connector.record r
         WHERE r.tenant_id = $1::bigint AND r.kind = 'invoice'
           AND r.fusion_id = u.invoice OFFSET 0)) AS unknown_invoices,
-    (SELECT coalesce(jsonb_agg(u.invoice ORDER BY u.invoice), '[]')
-     FROM (SELECT DISTINCT k.invoice FROM known k
-           WHERE k.changed AND k.kind = 'payment'
-             AND k.invoice IS NOT NULL) u
-     WHERE EXISTS (
-        SELECT FROM ml_connector.record r
-        WHERE r.tenant_id = $1::bigint AND r.kind = 'invoice'
-          AND r.fusion_id = u.invoice
-          AND r.state NOT IN ('missing', 'gone')
-        OFFSET 0)) AS touched_invoices
+    (SELECT coalesce(jsonb_agg(fusion_id ORDER BY fusion_id), '[]')
+     FROM touched) AS touched_invoices
 FROM counts c
