@@ -381,6 +381,7 @@ struct poll {
     /* a scan */
     const struct scan_spec *scan;
     struct pass pass; /* what is walked; name "": a fresh scan */
+    bool slack;       /* the page was asked for from earlier than needed */
     bool wide;        /* it looks back a day */
     int64_t overlap_us;
     struct window window;
@@ -399,8 +400,9 @@ struct poll {
     bool light_more;  /* receipts_id.c: of a walk that reads others by id */
     bool light_days;  /* it is over the last days, else over new ones */
     int64_t light_us; /* the newest stamp it saw */
-    json_t *got;      /* rows of a read by id, of accounts and parties */
-    json_t *hand;     /* array of ids being read */
+    int64_t light_again_us; /* from there on known ones are read again too */
+    json_t *got;            /* rows of a read by id, of accounts and parties */
+    json_t *hand;           /* array of ids being read */
     bool hand_invoices;
     bool hand_needs;  /* they were needs: go back when the poll is dropped */
     json_t *unwanted; /* ids given but filtered */

@@ -240,7 +240,8 @@ on_light_row(void *arg, const json_t *row)
     if (map_unit_wanted(p->f->map, row)) {
         o = json_object();
         (void)json_object_set_new(o, "id", json_string(id));
-        (void)json_object_set_new(o, "us", json_integer(us));
+        (void)json_object_set_new(
+            o, "us", json_integer(us >= p->light_again_us ? -1 : us));
         (void)json_array_append_new(p->rows, o);
     }
 }
@@ -332,6 +333,15 @@ light_ask(struct poll *p)
     poll_read(p, &q, on_light_row, on_light_page);
 }
 
+/* Inside the overlap all are read again: what they were applied to may have
+ * come late, or in the same moment. */
+static void
+light_begin(struct poll *p)
+{
+    p->overlap_us = overlap_us(&p->f->cfg, p->late_us);
+    p->light_again_us = poll_cursor(p, RESOURCE, NULL) - p->overlap_us;
+}
+
 /* All of them were read: now the cursor may move. */
 static void
 new_over(struct poll *p)
@@ -358,6 +368,7 @@ new_begin(struct poll *p)
     idwalk_init(&p->ids, low, p->f->ids == IDS_UNSORTED);
     p->light_days = false;
     p->light_us = 0;
+    light_begin(p);
     poll_call(p, light_ask, new_over);
 }
 
@@ -385,6 +396,7 @@ receipts_days(struct poll *p)
 
     p->wide = pass_is_due(p, &daily);
     p->light_days = true;
+    light_begin(p);
     idwalk_init(&p->ids, "", p->f->ids == IDS_UNSORTED);
     poll_call(p, light_ask, days_over);
 }

@@ -98,14 +98,15 @@ scan_advance(struct poll *p)
 }
 
 /* In another zone than UTC a literal may be read an hour off for part of the
- * year: then the row that the page before ended with does not come again. */
+ * year: then the row that the page before ended with does not come again. Nor
+ * does it when it was changed meanwhile; both are asked again from earlier. */
 static bool
 scan_is_torn(const struct poll *p)
 {
     const struct window *w = &p->window;
 
-    return fusion_get_zone(p->f->fusion) != 0 && w->seen.count > 0 &&
-           w->offset == 0 && p->page.n_rows > 0 &&
+    return !p->slack && fusion_get_zone(p->f->fusion) != 0 &&
+           w->seen.count > 0 && w->offset == 0 && p->page.n_rows > 0 &&
            p->page.rows[0].us > w->low_us + SECOND_US;
 }
 
@@ -126,11 +127,12 @@ scan_page(struct poll *p, const struct fusion_page *page)
     collect_sort(&p->page);
     if (scan_is_torn(p)) {
         calibration_doubt(p->f);
-        scan_fault(p, "the row a page ended with is not where the next one "
-                      "begins: does the integration user's time zone have "
-                      "summer time? Set it to UTC");
+        p->slack = true;
+        w->low_us -= ZONE_SLACK_US;
+        poll_go(p, scan_ask);
         return;
     }
+    p->slack = false;
     wp.rows = p->page.rows;
     wp.received = page->count;
     wp.has_more = page->has_more;
@@ -216,6 +218,7 @@ scan_begin(struct poll *p, const struct scan_spec *spec, int64_t from_us,
     }
     window_init(&p->window, from_us, to_us, fusion_get_literal(p->f->fusion));
     p->window_on = true;
+    p->slack = false;
     if (fusion_get_zone(p->f->fusion) != 0) {
         p->window.low_us -= ZONE_SLACK_US;
     }

@@ -424,6 +424,82 @@ TEST(where_the_witness_is_hidden_nothing_is_gone)
     pod_close(&p);
 }
 
+/* The next questions for drafts, so many, are answered with all drafts but this
+ * one, and with the witness or without. */
+static void
+answer_drafts(struct pod *p, int64_t without, bool with_witness, int questions)
+{
+    json_t *items = json_array();
+    json_t *body = NULL;
+    json_t *rule = NULL;
+    PGresult *r = PQexec(p->db, "SELECT fusion_id FROM ml_connector.record "
+                                "WHERE kind = 'invoice' AND draft");
+    char *text = NULL;
+
+    for (int i = 0; i < PQntuples(r); i++) {
+        int64_t id = strtoll(PQgetvalue(r, i, 0), NULL, 10);
+
+        if (id != without) {
+            (void)json_array_append_new(
+                items, json_pack("{s:I}", "CustomerTransactionId", id));
+        }
+    }
+    PQclear(r);
+    if (with_witness) {
+        (void)json_array_append_new(
+            items, json_pack("{s:I}", "CustomerTransactionId", witness(p)));
+    }
+    body = json_pack("{s:I, s:o, s:b, s:i, s:i}", "count",
+                     (json_int_t)json_array_size(items), "items", items,
+                     "hasMore", 0, "limit", 500, "offset", 0);
+    /* the scan and the balances come first */
+    rule =
+        json_pack("{s:s, s:s, s:i, s:i, s:i, s:o}", "server", "fusion", "path",
+                  "/fscmRestApi/resources/11.13.18.05/receivablesInvoices",
+                  "status", 200, "skip", 2, "next", questions, "json", body);
+    text = json_dumps(rule, JSON_COMPACT);
+    pod_fault(p, text);
+    free(text);
+    json_decref(rule);
+}
+
+TEST(a_draft_that_is_missing_once_is_asked_for_again)
+{
+    struct pod p;
+    int64_t id[3] = {0};
+
+    begin(&p, &(struct pod_spec){.index = PODS + 14});
+    drafts(&p, id, 3);
+    answer_drafts(&p, id[1], true, 1);
+    daily(&p);
+    pod_round_ok(&p);
+    EQ_INT(cost(&p, "invoices"), 4);
+    EQ_INT(events(&p, "gone"), 0);
+    IS(is_in_state(&p, id[1], "current"));
+    pod_mend(&p);
+    answer_drafts(&p, id[1], true, 2);
+    pod_round_ok(&p);
+    EQ_INT(events(&p, "gone"), 1);
+    pod_mend(&p);
+    pod_close(&p);
+}
+
+TEST(without_the_witness_no_draft_is_gone)
+{
+    struct pod p;
+    int64_t id[3] = {0};
+
+    begin(&p, &(struct pod_spec){.index = PODS + 15});
+    drafts(&p, id, 3);
+    answer_drafts(&p, id[1], false, 2);
+    daily(&p);
+    pod_round_ok(&p);
+    EQ_INT(events(&p, "gone"), 0);
+    IS(is_in_state(&p, id[1], "current"));
+    pod_mend(&p);
+    pod_close(&p);
+}
+
 /* Of many drafts so many are deleted. */
 static void
 deletes(size_t index, int n, bool believed)
@@ -521,6 +597,8 @@ SUITE(sweeps, RUN_LONG(what_was_paid_without_a_stamp_is_found, 60),
       RUN_LONG(a_draft_that_was_deleted_is_gone_and_audited_once, 60),
       RUN_LONG(hidden_rows_are_not_gone, 60),
       RUN_LONG(where_the_witness_is_hidden_nothing_is_gone, 60),
+      RUN_LONG(a_draft_that_is_missing_once_is_asked_for_again, 60),
+      RUN_LONG(without_the_witness_no_draft_is_gone, 60),
       RUN_LONG(some_drafts_of_many_are_gone, 60),
       RUN_LONG(when_most_drafts_are_missing_none_is_gone, 60),
       RUN_LONG(a_draft_that_comes_back_is_current_again, 60),
