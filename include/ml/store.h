@@ -180,6 +180,7 @@ struct store_intake {
     const char *klass;    /* fresh backfill reconcile */
     int64_t read_us;      /* the pod's Date when the read began: the second half
                             of the version */
+    int64_t reader;       /* whose clock that is: one number for one process */
     const char *records;  /* JSON array of map_record_json() */
     const char *accounts; /* JSON array [{"number","account_id","party","name",
                              "href","stamp_us","composed"}] to remember, or

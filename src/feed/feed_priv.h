@@ -215,6 +215,7 @@ struct feeds {
     struct feeds_events ev;
     struct feeds_config cfg; /* texts are ours */
     char *name, *worker;
+    int64_t reader; /* of its own: whose clock pages are stamped by */
     struct feed feed[FEED_KINDS];
     struct learned learned;
     bool wanted_asked; /* the store was asked what jobs wait for, and all of it

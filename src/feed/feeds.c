@@ -497,6 +497,7 @@ feeds_new(struct loop *l, struct store *s, struct fusion *fusion,
     struct feeds *f = MEM_NEW(struct feeds);
 
     f->magic = MAGIC_FEEDS;
+    f->reader = (int64_t)(random_u64() >> 1);
     f->loop = l;
     f->store = s;
     f->fusion = fusion;

@@ -326,6 +326,7 @@ intake_step(struct poll *p)
         .klass = intake_class(p),
         /* composed without what may come again: never newer than with it */
         .read_us = p->compose.without != 0 ? 0 : p->read_us,
+        .reader = p->f->reader,
         .records = records,
         .accounts = p->accounts,
         .cursor = p->advance.cursor,

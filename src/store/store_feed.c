@@ -119,7 +119,8 @@ store_intake(struct store *s, const struct store_intake *in,
                               store_call_int(&c, (int64_t)in->filtered),
                               store_call_int(&c, (int64_t)in->invalid),
                               store_call_int(&c, in->late_before_us),
-                              store_call_int(&c, in->late_clock_us)});
+                              store_call_int(&c, in->late_clock_us),
+                              store_call_int(&c, in->reader)});
     /* Saves parsing the page again; a false hit does nothing in SQL. As a
      * value: every invoice has a key of that name. */
     if (strstr(records, ":\"customer\"") != NULL ||

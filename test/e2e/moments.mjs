@@ -80,9 +80,11 @@ function drawPod(d) {
 
 // What goes wrong and what moves while the case is young.
 function drawMoments(d) {
+  const every = d.from(1, 10);
   return {
-    mutate_every: d.from(1, 10),
-    mutate_count: d.of(1, 1, 2, 3, 5),
+    mutate_every: every,
+    /* fewer changes than reads, or the reader never comes to an end */
+    mutate_count: Math.min(d.of(1, 1, 2, 3, 5), Math.ceil(every / 3)),
     mutate_seed: d.from(1, 1e9),
     mutate_groups: d.of(15, 15, 15, 2, 6, 14),
     late_seconds: d.of(0, 5, 600, d.from(1, 3000), 3000),
@@ -153,12 +155,12 @@ export function draw(seed) {
   return c;
 }
 
-// A scan of several pages is broken off in the middle, and the pod is reached
-// again hours later.
+// What came in hours is read in several pages, the scan is broken off in the
+// middle, and the pod is reached again hours later.
 function interrupt(c, cap, d) {
-  const bulk = { kind: 'invoice', new: 1, n: 3 * cap + 2, lines: 1, age_s: 60, step_us: d.of(1, 0), whole: d.of(0, 1) };
+  const bulk = { kind: 'invoice', new: 1, n: 3 * cap + 2, lines: 1, age_s: 36000, step_us: d.of(1, 0), whole: d.of(0, 1) };
   const calm = { changes: 0, changes_seed: 1, changes_late: 0 };
-  c.rounds.push({ bulks: [bulk], ...calm, ahead_s: 7200,
+  c.rounds.push({ bulks: [bulk], ...calm, ahead_s: 40000,
     fault: { server: 'fusion', path: '/fscmRestApi/resources/11.13.18.05/receivablesInvoices', skip: d.from(1, 3), next: 1, status: 503 } });
   c.rounds.push({ bulks: [{ ...bulk, n: 3 }], ...calm, ahead_s: 7200, fault: null });
 }

@@ -4,6 +4,7 @@
 
 ALTER TABLE ml_connector.record
     ADD COLUMN balance numeric,
+    ADD COLUMN reader bigint,
     ADD COLUMN stamp_us bigint,
     ADD COLUMN stale_us bigint,
     ADD COLUMN draft boolean NOT NULL DEFAULT false;

@@ -1,4 +1,4 @@
--- one: tenant, feed, poll, worker, class, read_us, records, read, filtered, invalid, late_before_us, late_clock_us
+-- one: tenant, feed, poll, worker, class, read_us, records, read, filtered, invalid, late_before_us, late_clock_us, reader
 -- One page of records: what is newer replaces what is known, what changed
 -- opens or replaces the one job of its record. Parents are looked up as they
 -- were before; a parent that arrives meanwhile releases the job later.
@@ -40,13 +40,13 @@ WITH input AS MATERIALIZED (
           AND r.fusion_id = n.id AND r.version_us >= n.version_us OFFSET 0)
 ), known AS MATERIALIZED (
     INSERT INTO ml_connector.record AS r (tenant_id, kind, fusion_id, state,
-        open, draft, balance, stamp_us, changed, version_us, read_us, number,
-        customer, invoice, receipt, amount, currency, email, hash, desired,
+        open, draft, balance, stamp_us, reader, changed, version_us, read_us,
+        number, customer, invoice, receipt, amount, currency, email, hash, desired,
         last_change)
     SELECT $1::bigint, kind, id,
         CASE WHEN skip THEN 'gone' ELSE 'pending' END,
         coalesce(open, false), coalesce(draft, false), balance, stamp_us,
-        true, coalesce(version_us, 0), $6::bigint, number, customer, invoice,
+        nullif($13::bigint, 0), true, coalesce(version_us, 0), $6::bigint, number, customer, invoice,
         receipt, amount, currency,
         CASE WHEN length(email) <= 320 THEN email END,
         decode(hash, 'hex'), desired, now()
@@ -60,10 +60,13 @@ WITH input AS MATERIALIZED (
             ELSE r.state END,
         open = excluded.open, draft = excluded.draft,
         stamp_us = excluded.stamp_us,
-        stale_us = CASE WHEN r.stale_us > excluded.read_us + 1500000
+        stale_us = CASE WHEN r.stale_us > excluded.read_us
             THEN r.stale_us END,
         balance = excluded.balance, version_us = excluded.version_us,
-        read_us = greatest(r.read_us, excluded.read_us),
+        reader = excluded.reader,
+        read_us = CASE WHEN r.reader = excluded.reader
+            THEN greatest(r.read_us, excluded.read_us)
+            ELSE excluded.read_us END,
         number = excluded.number,
         customer = excluded.customer, invoice = excluded.invoice,
         receipt = excluded.receipt, amount = excluded.amount,
@@ -74,12 +77,14 @@ WITH input AS MATERIALIZED (
         last_read = now(),
         last_change = CASE WHEN r.hash IS DISTINCT FROM excluded.hash
             THEN now() ELSE r.last_change END
-    -- the pod's Date has whole seconds: of two processes the later one may
-    -- believe that it read up to a second earlier
+    -- Of two readings by one process the later is newer, whatever the stamps: a
+    -- child row with the greatest may be gone. The pod's Date has whole seconds:
+    -- of two processes the later one may believe that it read up to a second
+    -- earlier.
     WHERE r.version_us < excluded.version_us
+       OR (r.reader = excluded.reader AND r.read_us <= excluded.read_us)
        OR (r.version_us = excluded.version_us
         AND r.read_us <= excluded.read_us + 1500000)
-       -- clearly read later: a child row with the greatest stamp may be gone
        OR r.read_us + 1500000 < excluded.read_us
     RETURNING r.kind, r.fusion_id, r.changed, r.invoice
 ), opened AS MATERIALIZED (

@@ -350,6 +350,7 @@ fix_intake(struct fix *f, struct got *g, int64_t tenant, const char *feed,
         .poll = poll,
         .klass = klass,
         .read_us = read_s * 1000000,
+        .reader = f->reader,
         .records = text("[%s]", records),
     };
 

@@ -19,6 +19,7 @@ struct fix {
     struct store *s;
     PGconn *db;
     char conninfo[320];
+    int64_t reader; /* of fix_intake; 0: another each time */
 };
 
 /* What a call told; texts are copies. */

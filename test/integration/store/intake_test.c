@@ -89,6 +89,36 @@ TEST(new_opens_same_is_unchanged_newer_replaces_older_is_superseded)
     fix_close(&f);
 }
 
+/* A child row with the greatest stamp is gone: the version falls. */
+TEST(what_one_process_reads_later_is_newer_whatever_its_stamp)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    f.reader = 7;
+    fix_intake(&f, &g, t, "customers", "p1", "fresh", 20,
+               customer("1", 9, 'a', NULL));
+    fix_intake(&f, &g, t, "customers", "p2", "fresh", 20,
+               customer("1", 8, 'b', NULL));
+    took(&g, 0, 0, 1);
+    fix_intake(&f, &g, t, "customers", "p3", "fresh", 19,
+               customer("1", 7, 'c', NULL));
+    took(&g, 0, 1, 0); /* read before */
+    f.reader = 8;
+    fix_intake(&f, &g, t, "customers", "p4", "fresh", 21,
+               customer("1", 7, 'd', NULL));
+    took(&g, 0, 1, 0); /* another's clock cannot tell */
+    fix_intake(&f, &g, t, "customers", "p5", "fresh", 22,
+               customer("1", 7, 'e', NULL));
+    took(&g, 0, 0, 1);
+    TIES_OUT(&f);
+    got_clear(&g);
+    fix_close(&f);
+}
+
 TEST(equal_stamp_read_later_wins_and_read_earlier_does_not)
 {
     struct fix f;
@@ -580,6 +610,7 @@ SUITE(intake,
                20),
       RUN_LONG(new_opens_same_is_unchanged_newer_replaces_older_is_superseded,
                20),
+      RUN_LONG(what_one_process_reads_later_is_newer_whatever_its_stamp, 20),
       RUN_LONG(equal_stamp_read_later_wins_and_read_earlier_does_not, 20),
       RUN_LONG(newest_of_a_record_twice_in_a_page_wins, 20),
       RUN_LONG(parked_job_is_reopened_by_a_change_only, 20),

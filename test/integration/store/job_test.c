@@ -78,8 +78,8 @@ TEST(replay_puts_the_chosen_parked_jobs_back_to_work)
     SQL_IS(&f, "1 parked fresh 8,2 queued replay 0,3 parked fresh 8",
            "SELECT string_agg(concat_ws(' ', fusion_id, state, class, "
            "attempts), ',' ORDER BY fusion_id) FROM ml_connector.job");
-    CALL(&f, &g, store_replay, "acme", text("[\"%s\"]", job_id(&f, "3")),
-         NULL, "operator", on_json);
+    CALL(&f, &g, store_replay, "acme", text("[\"%s\"]", job_id(&f, "3")), NULL,
+         "operator", on_json);
     SQL_IS(&f, "parked,pending,pending",
            "SELECT string_agg(state, ',' ORDER BY fusion_id) FROM "
            "ml_connector.record");
