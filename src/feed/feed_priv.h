@@ -34,6 +34,7 @@ enum {
     BATCH_ACCOUNTS = 25, /* parts of one batch request */
     OPEN_REQUESTS = 20,  /* of CHUNK_INVOICES, re-read a poll */
     NEEDS_SERVE = 500,   /* customers wanted: serve before the next page */
+    NEEDS_ROUND = 10000, /* the same in a round, which composes them once */
     NEEDS_MAX = 100000,  /* in memory; the others are asked of the store */
     CHUNK_DRAFTS = 100,
     STREAMS_MAX = 3,

@@ -248,7 +248,7 @@ open_list(struct poll *p)
 static void
 page_stored(struct poll *p)
 {
-    size_t most = p->f->round ? NEEDS_MAX / 2 : NEEDS_SERVE;
+    size_t most = p->f->round ? NEEDS_ROUND : NEEDS_SERVE;
 
     /* A backfill of years must not gather needs without end. */
     if (p->f->need_customers.count >= most) {
@@ -283,7 +283,7 @@ static void
 invoices_serve(struct poll *p)
 {
     /* In a round the customers come next and are composed once. */
-    if (p->f->round && p->f->need_customers.count < NEEDS_MAX / 2) {
+    if (p->f->round && p->f->need_customers.count < NEEDS_ROUND) {
         poll_end(p);
         return;
     }
