@@ -146,9 +146,6 @@ export function draw(seed) {
       fault: d.percent(40) ? { server: 'fusion', skip: d.from(0, 25), next: d.of(1, 1, 2), ...d.of(...faults) } : null,
     });
   }
-  if (strategy.startsWith('C')) {
-    calmReceipts(c);
-  }
   if (cap <= 30 && d.percent(50)) {
     interrupt(c, cap, d);
   }
@@ -161,16 +158,8 @@ function interrupt(c, cap, d) {
   const bulk = { kind: 'invoice', new: 1, n: 3 * cap + 2, lines: 1, age_s: 36000, step_us: d.of(1, 0), whole: d.of(0, 1) };
   const calm = { changes: 0, changes_seed: 1, changes_late: 0 };
   c.rounds.push({ bulks: [bulk], ...calm, ahead_s: 40000,
-    fault: { server: 'fusion', path: '/fscmRestApi/resources/11.13.18.05/receivablesInvoices', skip: d.from(1, 3), next: 1, status: 503 } });
+    fault: { server: 'fusion', path: '/fscmRestApi/resources/11.13.18.05/receivablesInvoices', skip: d.from(1, 3), next: 40, status: 503 } });
   c.rounds.push({ bulks: [{ ...bulk, n: 3 }], ...calm, ahead_s: 7200, fault: null });
-}
-
-// By id alone a late change of a receipt shows nowhere: its stamp is no newer.
-function calmReceipts(c) {
-  c.moments.late_seconds = 0;
-  for (const round of c.rounds) {
-    round.changes_late = 0;
-  }
 }
 
 // ---- the truth --------------------------------------------------------------
