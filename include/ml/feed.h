@@ -39,14 +39,14 @@ struct feeds_config {
     int64_t tenant;
     const char *name, *worker;
     int64_t interval_ms[FEED_KINDS];
-    int64_t since_us;   /* where the first poll starts */
-    int64_t overlap_ms; /* 60 min */
-    int64_t wide_ms;    /* 24 h: once a day, and the most it grows to when rows
+    int64_t since_us;    /* where the first poll starts */
+    int64_t overlap_ms;  /* 60 min */
+    int64_t wide_ms;     /* 24 h: once a day, and the most it grows to when rows
                            appear late */
-    int64_t behind_ms;  /* upper bound behind the pod's clock, 60 s */
-    int64_t daily_ms;   /* how often wide overlap and sweeps come: 24 h */
+    int64_t behind_ms;   /* upper bound behind the pod's clock, 60 s */
+    int64_t daily_ms;    /* how often wide overlap and sweeps come: 24 h */
     int64_t open_age_ms; /* open invoices are read again after this: 30 m */
-    unsigned page;      /* 500 */
+    unsigned page;       /* 500 */
     int64_t retry_base_ms, retry_cap_ms;
     const char *learned; /* JSON of store_tenant.learned */
 };

@@ -299,10 +299,9 @@ MUST_USE enum err store_gone(struct store *s, int64_t tenant, const char *ids,
                              struct store_op **op);
 /* Ids of records of a kind that were last read before before_us (database's
  * clock), above `after` in text order: ["1008",..] */
-MUST_USE enum err store_known(struct store *s, int64_t tenant,
-                              const char *kind, const char *after,
-                              int64_t before_us, unsigned limit,
-                              store_json_fn *done, void *arg,
+MUST_USE enum err store_known(struct store *s, int64_t tenant, const char *kind,
+                              const char *after, int64_t before_us,
+                              unsigned limit, store_json_fn *done, void *arg,
                               struct store_op **op);
 
 /* ---- jobs --------------------------------------------------------------- */

@@ -277,8 +277,7 @@ check_since(const json_t *settings, struct fault *f)
 
     if (since != NULL && time_parse(since, strlen(since), &us) == ERR_OK &&
         us > clock_wall_us()) {
-        return fault_set(f, ERR_USAGE, "--since: %s lies in the future",
-                         since);
+        return fault_set(f, ERR_USAGE, "--since: %s lies in the future", since);
     }
     return ERR_OK;
 }
@@ -351,9 +350,8 @@ static enum err
 check_mapping(struct cli *c, const struct store_tenant *was,
               const json_t *settings, const json_t *sealed, struct fault *f)
 {
-    struct store_tenant row = {.name = c->argv[0],
-                               .state = "active",
-                               .learned = "{}"};
+    struct store_tenant row = {
+        .name = c->argv[0], .state = "active", .learned = "{}"};
     struct buf bs, bk;
     enum err err;
 

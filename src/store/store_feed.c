@@ -6,21 +6,47 @@
  */
 #include "store_priv.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+
+enum { VALUES_MAX = 4, NUMBER_MAX = 24 };
+
+/* A statement that takes the tenant and `n` values more and gives a document. */
+static enum err
+ask(struct store *s, int64_t tenant, enum store_sql_id id,
+    const char *const *more, size_t n, store_json_fn *done, void *arg,
+    struct store_op **op)
+{
+    struct store_op *o = store_op_new(s, store_finish_json, arg);
+    const char *values[1 + VALUES_MAX];
+    struct store_call c;
+
+    ML_ASSERT(n <= VALUES_MAX);
+    o->done.json = done;
+    store_call_init(&c, tenant);
+    values[0] = store_call_int(&c, tenant);
+    for (size_t i = 0; i < n; i++) {
+        values[1 + i] = more[i];
+    }
+    (void)store_call_add(&c, id, values);
+    return store_op_send(o, &c, op);
+}
+
+static const char *
+number(int64_t v, char out[NUMBER_MAX])
+{
+    (void)snprintf(out, NUMBER_MAX, "%" PRId64, v);
+    return out;
+}
 
 enum err
 store_feed_load(struct store *s, int64_t tenant, const char *feed,
                 store_json_fn *done, void *arg, struct store_op **op)
 {
-    struct store_op *o = store_op_new(s, store_finish_json, arg);
-    struct store_call c;
+    const char *const more[] = {feed};
 
-    o->done.json = done;
-    store_call_init(&c, tenant);
-    (void)store_call_add(
-        &c, SQL_FEED_LOAD,
-        (const char *const[]){store_call_int(&c, tenant), feed});
-    return store_op_send(o, &c, op);
+    return ask(s, tenant, SQL_FEED_LOAD, more, COUNT_OF(more), done, arg, op);
 }
 
 /* ---- passes ------------------------------------------------------------- */
@@ -180,15 +206,9 @@ store_accounts(struct store *s, int64_t tenant, const char *by,
                const char *keys, store_json_fn *done, void *arg,
                struct store_op **op)
 {
-    struct store_op *o = store_op_new(s, store_finish_json, arg);
-    struct store_call c;
+    const char *const more[] = {by, keys};
 
-    o->done.json = done;
-    store_call_init(&c, tenant);
-    (void)store_call_add(
-        &c, SQL_ACCOUNTS,
-        (const char *const[]){store_call_int(&c, tenant), by, keys});
-    return store_op_send(o, &c, op);
+    return ask(s, tenant, SQL_ACCOUNTS, more, COUNT_OF(more), done, arg, op);
 }
 
 enum err
@@ -196,16 +216,11 @@ store_account_numbers(struct store *s, int64_t tenant, const char *after,
                       unsigned limit, store_json_fn *done, void *arg,
                       struct store_op **op)
 {
-    struct store_op *o = store_op_new(s, store_finish_json, arg);
-    struct store_call c;
+    char limit_text[NUMBER_MAX];
+    const char *const more[] = {after, number(limit, limit_text)};
 
-    o->done.json = done;
-    store_call_init(&c, tenant);
-    (void)store_call_add(&c, SQL_ACCOUNT_NUMBERS,
-                         (const char *const[]){store_call_int(&c, tenant),
-                                               after,
-                                               store_call_int(&c, limit)});
-    return store_op_send(o, &c, op);
+    return ask(s, tenant, SQL_ACCOUNT_NUMBERS, more, COUNT_OF(more), done, arg,
+               op);
 }
 
 enum err
@@ -228,32 +243,10 @@ enum err
 store_wanted(struct store *s, int64_t tenant, unsigned limit,
              store_json_fn *done, void *arg, struct store_op **op)
 {
-    struct store_op *o = store_op_new(s, store_finish_json, arg);
-    struct store_call c;
+    char limit_text[NUMBER_MAX];
+    const char *const more[] = {number(limit, limit_text)};
 
-    o->done.json = done;
-    store_call_init(&c, tenant);
-    (void)store_call_add(
-        &c, SQL_WANTED,
-        (const char *const[]){store_call_int(&c, tenant),
-                              store_call_int(&c, (int64_t)limit)});
-    return store_op_send(o, &c, op);
-}
-
-static enum err
-list_open(struct store *s, enum store_sql_id id, int64_t tenant, int64_t age_ms,
-          unsigned limit, store_json_fn *done, void *arg, struct store_op **op)
-{
-    struct store_op *o = store_op_new(s, store_finish_json, arg);
-    struct store_call c;
-
-    o->done.json = done;
-    store_call_init(&c, tenant);
-    (void)store_call_add(&c, id,
-                         (const char *const[]){store_call_int(&c, tenant),
-                                               store_call_int(&c, age_ms),
-                                               store_call_int(&c, limit)});
-    return store_op_send(o, &c, op);
+    return ask(s, tenant, SQL_WANTED, more, COUNT_OF(more), done, arg, op);
 }
 
 enum err
@@ -261,8 +254,13 @@ store_open_invoices(struct store *s, int64_t tenant, int64_t age_ms,
                     unsigned limit, store_json_fn *done, void *arg,
                     struct store_op **op)
 {
-    return list_open(s, SQL_OPEN_INVOICES, tenant, age_ms, limit, done, arg,
-                     op);
+    char age_text[NUMBER_MAX];
+    char limit_text[NUMBER_MAX];
+    const char *const more[] = {number(age_ms, age_text),
+                                number(limit, limit_text)};
+
+    return ask(s, tenant, SQL_OPEN_INVOICES, more, COUNT_OF(more), done, arg,
+               op);
 }
 
 enum err
@@ -270,23 +268,23 @@ store_open_receipts(struct store *s, int64_t tenant, int64_t age_ms,
                     unsigned limit, store_json_fn *done, void *arg,
                     struct store_op **op)
 {
-    return list_open(s, SQL_OPEN_RECEIPTS, tenant, age_ms, limit, done, arg,
-                     op);
+    char age_text[NUMBER_MAX];
+    char limit_text[NUMBER_MAX];
+    const char *const more[] = {number(age_ms, age_text),
+                                number(limit, limit_text)};
+
+    return ask(s, tenant, SQL_OPEN_RECEIPTS, more, COUNT_OF(more), done, arg,
+               op);
 }
 
 enum err
 store_receipts_stale(struct store *s, int64_t tenant, const char *rows,
                      store_json_fn *done, void *arg, struct store_op **op)
 {
-    struct store_op *o = store_op_new(s, store_finish_json, arg);
-    struct store_call c;
+    const char *const more[] = {rows};
 
-    o->done.json = done;
-    store_call_init(&c, tenant);
-    (void)store_call_add(
-        &c, SQL_RECEIPTS_STALE,
-        (const char *const[]){store_call_int(&c, tenant), rows});
-    return store_op_send(o, &c, op);
+    return ask(s, tenant, SQL_RECEIPTS_STALE, more, COUNT_OF(more), done, arg,
+               op);
 }
 
 enum err
@@ -294,31 +292,19 @@ store_balances(struct store *s, int64_t tenant, const char *after,
                const char *upto, const char *rows, store_json_fn *done,
                void *arg, struct store_op **op)
 {
-    struct store_op *o = store_op_new(s, store_finish_json, arg);
-    struct store_call c;
+    const char *const more[] = {after, upto, rows};
 
-    o->done.json = done;
-    store_call_init(&c, tenant);
-    (void)store_call_add(
-        &c, SQL_BALANCES,
-        (const char *const[]){store_call_int(&c, tenant), after, upto, rows});
-    return store_op_send(o, &c, op);
+    return ask(s, tenant, SQL_BALANCES, more, COUNT_OF(more), done, arg, op);
 }
 
 enum err
 store_drafts(struct store *s, int64_t tenant, const char *after, unsigned limit,
              store_json_fn *done, void *arg, struct store_op **op)
 {
-    struct store_op *o = store_op_new(s, store_finish_json, arg);
-    struct store_call c;
+    char limit_text[NUMBER_MAX];
+    const char *const more[] = {after, number(limit, limit_text)};
 
-    o->done.json = done;
-    store_call_init(&c, tenant);
-    (void)store_call_add(&c, SQL_DRAFTS,
-                         (const char *const[]){store_call_int(&c, tenant),
-                                               after,
-                                               store_call_int(&c, limit)});
-    return store_op_send(o, &c, op);
+    return ask(s, tenant, SQL_DRAFTS, more, COUNT_OF(more), done, arg, op);
 }
 
 enum err
@@ -340,15 +326,10 @@ store_known(struct store *s, int64_t tenant, const char *kind,
             const char *after, int64_t before_us, unsigned limit,
             store_json_fn *done, void *arg, struct store_op **op)
 {
-    struct store_op *o = store_op_new(s, store_finish_json, arg);
-    struct store_call c;
+    char before_text[NUMBER_MAX];
+    char limit_text[NUMBER_MAX];
+    const char *const more[] = {kind, after, number(before_us, before_text),
+                                number(limit, limit_text)};
 
-    o->done.json = done;
-    store_call_init(&c, tenant);
-    (void)store_call_add(&c, SQL_KNOWN,
-                         (const char *const[]){store_call_int(&c, tenant), kind,
-                                               after,
-                                               store_call_int(&c, before_us),
-                                               store_call_int(&c, limit)});
-    return store_op_send(o, &c, op);
+    return ask(s, tenant, SQL_KNOWN, more, COUNT_OF(more), done, arg, op);
 }

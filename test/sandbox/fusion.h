@@ -37,7 +37,7 @@ struct pod {
     char *jwt_key;                     /* PEM; NULL: signatures unchecked */
     struct list tokens;
     int64_t token_requests, requests, refused;
-    int64_t looked; /* rows that reads have looked at */
+    int64_t looked;                   /* rows that reads have looked at */
     int64_t lists, rounds, mutations; /* of mutate_every */
     char *jwt_kid;                    /* the key's alias; NULL: any */
     int64_t token_second, token_in_second;

@@ -2,7 +2,7 @@
 -- Whom a command is about to ask something for: the tenant, also one that was
 -- removed, and who holds its portal now; the names there are when there is no
 -- such tenant.
-WITH tenant AS MATERIALIZED (
+WITH target AS MATERIALIZED (
     SELECT id, state, reason, portal FROM ml_connector.tenant
     WHERE name = $1::text
     ORDER BY state = 'removed', id DESC LIMIT 1
@@ -13,8 +13,8 @@ SELECT jsonb_build_object(
             'holder', (SELECT l.worker FROM ml_connector.lease l
                 WHERE l.portal = coalesce(t.portal, 'tenant:' || t.id)
                   AND l.expires_at > clock_timestamp()))
-        FROM tenant t),
+        FROM target t),
     'names', (SELECT coalesce(jsonb_agg(name ORDER BY name), '[]')
         FROM ml_connector.tenant
-        WHERE state <> 'removed' AND NOT EXISTS (SELECT FROM tenant)))
+        WHERE state <> 'removed' AND NOT EXISTS (SELECT FROM target)))
     AS json

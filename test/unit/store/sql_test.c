@@ -81,7 +81,8 @@ TEST(tables_are_named_with_their_schema)
     static const char *const tables[] = {
         "tenant", "secret",  "lease",  "feed",        "cursor",
         "poll",   "account", "record", "link",        "contact_email",
-        "job",    "write",   "minute", "audit_event", "schema_version"};
+        "job",    "write",   "minute", "audit_event", "schema_version",
+        "pass",   "request", "noted",  "checked"};
 
     for (size_t i = 0; i < SQL_COUNT; i++) {
         for (size_t v = 0; v < COUNT_OF(verbs); v++) {
