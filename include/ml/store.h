@@ -273,6 +273,12 @@ MUST_USE enum err store_open_receipts(struct store *s, int64_t tenant,
                                       int64_t age_ms, unsigned limit,
                                       store_json_fn *done, void *arg,
                                       struct store_op **op);
+/* Open records (kind invoice, or payment: receipts) that were asked for by id
+ * and did not come: they count as read. ids: JSON array. */
+MUST_USE enum err store_unanswered(struct store *s, int64_t tenant,
+                                   const char *kind, const char *ids,
+                                   store_done_fn *done, void *arg,
+                                   struct store_op **op);
 /* Of receipts with their stamps, rows [{"id","us"}], those to be read again:
  * nobody did, or not since: ["3101..",..] */
 MUST_USE enum err store_receipts_stale(struct store *s, int64_t tenant,

@@ -178,17 +178,6 @@ composed(struct poll *p)
     poll_return(p);
 }
 
-static void
-hand_without(struct poll *p, const char *number)
-{
-    for (size_t i = json_array_size(p->hand); i > 0; i--) {
-        if (text_equal(json_string_value(json_array_get(p->hand, i - 1)),
-                       number)) {
-            (void)json_array_remove(p->hand, i - 1);
-        }
-    }
-}
-
 void
 compose_store(struct poll *p)
 {

@@ -60,6 +60,7 @@ struct window {
     int64_t to_us;   /* rows above come next time; 0: not known yet */
     int64_t low_us;  /* lower bound of the next query */
     unsigned offset; /* inside it */
+    int64_t hold_us; /* the low moves only past it; 0: as ever */
     char expect[64]; /* id of the first row at that offset; "": any */
     unsigned restarts;
     struct map seen;   /* "id@stamp" */
@@ -92,6 +93,9 @@ enum window_next window_page(struct window *w, const struct window_page *p,
 /* Newest first, when stamps cannot be asked for. */
 struct descent {
     int64_t floor_us; /* stop below */
+    unsigned asked;   /* offset of the page: one row that was there before */
+    int64_t last_us;  /* of that row */
+    char last_id[64];
     int64_t newest_us;
     char newest_id[64];
     unsigned offset;
@@ -232,6 +236,7 @@ struct feeds {
     int64_t batch_off_us;
     int64_t empty_us; /* monotonic: calibrated again after it */
     enum { IDS_UNKNOWN, IDS_SORTED, IDS_UNSORTED } ids; /* of receipts */
+    char ids_high[64]; /* the highest when that was found out */
     struct poll *calibrating;
     int64_t pod_off_us; /* the pod's clock minus our monotonic one */
     bool pod_known;
@@ -383,7 +388,7 @@ struct poll {
     /* a scan */
     const struct scan_spec *scan;
     struct pass pass; /* what is walked; name "": a fresh scan */
-    bool slack;       /* the page was asked for from earlier than needed */
+    unsigned tears;   /* pages in a row that did not begin where they should */
     bool wide;        /* it looks back a day */
     int64_t overlap_us;
     struct window window;
@@ -479,6 +484,9 @@ void needs_add(struct feeds *f, bool invoices, const char *id);
 void needs_add_all(struct feeds *f, bool invoices, const char *json);
 /* Takes over `ids`; the ones before go. */
 void hand_set(struct poll *p, json_t *ids, bool invoices);
+void hand_without(struct poll *p, const char *id);
+/* As a step: what is left in hand was asked for and did not come. */
+void hand_unanswered(struct poll *p);
 /* Needs in hand become needs again. */
 void hand_back(struct poll *p);
 /* Moves up to n needs into p->hand. False: there were none. */

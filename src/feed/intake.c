@@ -68,6 +68,16 @@ hand_set(struct poll *p, json_t *ids, bool invoices)
 }
 
 void
+hand_without(struct poll *p, const char *id)
+{
+    for (size_t i = json_array_size(p->hand); i > 0; i--) {
+        if (text_equal(json_string_value(json_array_get(p->hand, i - 1)), id)) {
+            (void)json_array_remove(p->hand, i - 1);
+        }
+    }
+}
+
+void
 hand_back(struct poll *p)
 {
     for (size_t i = 0; p->hand_needs && i < json_array_size(p->hand); i++) {
@@ -75,6 +85,38 @@ hand_back(struct poll *p)
                   json_string_value(json_array_get(p->hand, i)));
     }
     hand_set(p, NULL, false);
+}
+
+static void
+on_unanswered(void *arg, enum err err, const struct fault *f)
+{
+    struct poll *p = poll_from(arg);
+
+    p->sop = NULL;
+    if (poll_store_ok(p, err, f)) {
+        hand_set(p, NULL, p->hand_invoices);
+        poll_return(p);
+    }
+}
+
+void
+hand_unanswered(struct poll *p)
+{
+    char *ids = NULL;
+
+    if (json_array_size(p->hand) == 0) {
+        poll_return(p);
+        return;
+    }
+    LOG_WARN(&p->log, "feed.unanswered", "kind=%s records=%zu",
+             p->hand_invoices ? "invoice" : "receipt",
+             json_array_size(p->hand));
+    ids = feed_json(p->hand);
+    poll_store_started(
+        p, store_unanswered(p->f->store, p->f->cfg.tenant,
+                            p->hand_invoices ? "invoice" : "payment", ids,
+                            on_unanswered, p, &p->sop));
+    mem_free(ids);
 }
 
 bool
@@ -121,12 +163,12 @@ on_wanted(void *arg, enum err err, const char *json, const struct fault *f)
     if (!poll_store_ok(p, err, f)) {
         return;
     }
+    p->f->wanted_asked = true; /* unless not all of it fits */
     if (jsonx_parse(json, strlen(json), &wanted, &bad) == ERR_OK) {
         want_each(p->f, false, json_object_get(wanted, "customers"));
         want_each(p->f, true, json_object_get(wanted, "invoices"));
     }
     json_decref(wanted);
-    p->f->wanted_asked = true;
     poll_return(p);
 }
 

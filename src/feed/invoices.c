@@ -178,7 +178,11 @@ static void
 open_stored(struct poll *p)
 {
     hand_without_rows(p);
-    poll_go(p, p->more && json_array_size(p->hand) > 0 ? open_ask : open_next);
+    if (p->more && json_array_size(p->hand) > 0) {
+        poll_go(p, open_ask);
+    } else {
+        poll_call(p, hand_unanswered, open_next);
+    }
 }
 
 static void

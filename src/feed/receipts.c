@@ -152,13 +152,18 @@ descent_next(struct poll *p)
     }
 }
 
-/* Rows were deleted above: those between would be passed over. */
+/* The page begins below the row that the one before ended with: rows were
+ * deleted above, and those between would be passed over. */
 static bool
 descent_is_past(const struct poll *p)
 {
-    return walks_history(p) && p->pass.at_us > 0 && p->descent.offset > 0 &&
-           p->descent.newest_us == 0 && p->page.n_rows > 0 &&
-           p->page.rows[0].us < p->pass.at_us;
+    const struct descent *d = &p->descent;
+    const struct window_row *first = p->page.rows;
+
+    return d->asked > 0 && p->page.n_rows > 0 &&
+           (first->us < d->last_us ||
+            (first->us == d->last_us && d->last_id[0] != 0 &&
+             id_cmp(first->id, d->last_id) < 0));
 }
 
 static void
@@ -222,11 +227,13 @@ descent_ask(struct poll *p)
     struct fusion_query q = {
         .resource = RESOURCE,
         .order_by = "LastUpdateDate:desc," ID ":desc",
-        .limit = p->feed->page,
-        .offset = p->descent.offset,
+        .limit = p->feed->page < 2 ? 2 : p->feed->page,
     };
+    struct descent *d = &p->descent;
 
-    if (p->descent.offset == 0 && !walks_history(p) && q.limit > FIRST_LOOK) {
+    d->asked = d->offset > 0 ? d->offset - 1 : 0;
+    q.offset = d->asked;
+    if (d->offset == 0 && !walks_history(p) && q.limit > FIRST_LOOK) {
         q.limit = FIRST_LOOK;
     }
     arena_reset(&p->arena);
@@ -302,8 +309,6 @@ receipts_history(struct poll *p, step_fn *back)
     }
     descent_init(&p->descent, p->pass.from_us);
     p->descent.offset = (unsigned)strtoul(p->pass.at_id, NULL, 10);
-    if (p->descent.offset > 0) {
-        descent_back(p);
-    }
+    p->descent.last_us = p->pass.at_us;
     poll_call(p, descent_ask, history_ended);
 }

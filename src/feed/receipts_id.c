@@ -70,6 +70,8 @@ on_last(struct poll *p, const struct fusion_page *page)
     bool sorted = page != NULL && id_cmp(probe_first(p), p->known_id) > 0;
 
     p->f->ids = sorted ? IDS_SORTED : IDS_UNSORTED;
+    (void)snprintf(p->f->ids_high, sizeof(p->f->ids_high), "%s",
+                   sorted ? probe_first(p) : "");
     if (!sorted) {
         LOG_WARN(&p->log, "feed.unsorted", "resource=%s", RESOURCE);
     }
@@ -237,7 +239,9 @@ on_light_row(void *arg, const json_t *row)
     }
     collect_row(&p->page, row, id, us);
     p->light_us = us > p->light_us ? us : p->light_us;
-    if (map_unit_wanted(p->f->map, row)) {
+    /* What was not touched since the tenant's beginning is not wanted; more of
+     * it is history's. */
+    if (us >= p->f->cfg.since_us && map_unit_wanted(p->f->map, row)) {
         o = json_object();
         (void)json_object_set_new(o, "id", json_string(id));
         (void)json_object_set_new(
@@ -363,6 +367,8 @@ new_begin(struct poll *p)
     long long id = 0;
 
     (void)poll_cursor(p, RESOURCE, &at);
+    /* Never walked: the ids there were are history's. */
+    at = at[0] == 0 ? p->f->ids_high : at;
     id = strtoll(at, NULL, 10) - ID_BLOCK;
     (void)snprintf(low, sizeof(low), "%lld", id > 0 ? id : 0);
     idwalk_init(&p->ids, low, p->f->ids == IDS_UNSORTED);
@@ -406,8 +412,7 @@ receipts_days(struct poll *p)
 static void
 by_id_next(struct poll *p)
 {
-    hand_set(p, NULL, false);
-    poll_return(p);
+    poll_go(p, hand_unanswered);
 }
 
 static void by_id_ask(struct poll *p);
@@ -422,6 +427,9 @@ on_by_id(struct poll *p, const struct fusion_page *page)
     collect_reset(&p->page);
     poll_stay(p);
     for (size_t i = 0; i < json_array_size(p->got); i++) {
+        const json_t *row = json_array_get(p->got, i);
+
+        hand_without(p, jsonx_text(row, ID));
         (void)json_array_append(p->page.kept, json_array_get(p->got, i));
     }
     payments_store(p, by_id_next);

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #define SECOND_US 1000000
+enum { TEARS_MAX = 3 };
 #define ZONE_SLACK_US (INT64_C(7200) * 1000000) /* more than summer time */
 
 static void scan_ask(struct poll *p);
@@ -105,9 +106,29 @@ scan_is_torn(const struct poll *p)
 {
     const struct window *w = &p->window;
 
-    return !p->slack && fusion_get_zone(p->f->fusion) != 0 &&
-           w->seen.count > 0 && w->offset == 0 && p->page.n_rows > 0 &&
+    return fusion_get_zone(p->f->fusion) != 0 && w->seen.count > 0 &&
+           w->offset == 0 && w->hold_us == 0 && p->page.n_rows > 0 &&
            p->page.rows[0].us > w->low_us + SECOND_US;
+}
+
+/* Everything is read again from earlier, by offset until past that row. */
+static void
+scan_torn(struct poll *p)
+{
+    struct window *w = &p->window;
+
+    if (++p->tears > TEARS_MAX) {
+        poll_senseless(p,
+                       "%s: pages do not begin where the ones before ended: "
+                       "the time zone of the integration user has summer "
+                       "time; set it to UTC",
+                       p->scan->resource);
+        return;
+    }
+    calibration_doubt(p->f);
+    w->hold_us = w->low_us;
+    w->low_us -= ZONE_SLACK_US;
+    poll_go(p, scan_ask);
 }
 
 static void
@@ -126,13 +147,10 @@ scan_page(struct poll *p, const struct fusion_page *page)
     }
     collect_sort(&p->page);
     if (scan_is_torn(p)) {
-        calibration_doubt(p->f);
-        p->slack = true;
-        w->low_us -= ZONE_SLACK_US;
-        poll_go(p, scan_ask);
+        scan_torn(p);
         return;
     }
-    p->slack = false;
+    p->tears = w->offset == 0 && w->hold_us == 0 ? 0 : p->tears;
     wp.rows = p->page.rows;
     wp.received = page->count;
     wp.has_more = page->has_more;
@@ -218,7 +236,7 @@ scan_begin(struct poll *p, const struct scan_spec *spec, int64_t from_us,
     }
     window_init(&p->window, from_us, to_us, fusion_get_literal(p->f->fusion));
     p->window_on = true;
-    p->slack = false;
+    p->tears = 0;
     if (fusion_get_zone(p->f->fusion) != 0) {
         p->window.low_us -= ZONE_SLACK_US;
     }

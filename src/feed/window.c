@@ -120,8 +120,9 @@ window_page(struct window *w, const struct window_page *p,
     int64_t last = p->n == 0 ? INT64_MIN : p->rows[p->n - 1].us;
     bool moved = w->expect[0] != 0 &&
                  (p->n == 0 || strcmp(p->rows[0].id, w->expect) != 0);
+    int64_t mark = w->hold_us > w->low_us ? w->hold_us : w->low_us;
     bool past =
-        !moved && p->n > 0 && fusion_literal_floor(literal, last) > w->low_us;
+        !moved && p->n > 0 && fusion_literal_floor(literal, last) > mark;
 
     if (!in_order(p, false)) {
         return WINDOW_DISORDER;
@@ -131,6 +132,7 @@ window_page(struct window *w, const struct window_page *p,
         map_init(&w->seen);
         w->low_us = fusion_literal_floor(literal, last);
         w->offset = 0;
+        w->hold_us = 0;
         w->expect[0] = 0;
         w->restarts = 0;
     }
@@ -166,7 +168,12 @@ descent_page(struct descent *d, const struct window_page *p)
         d->newest_us = p->rows[0].us;
         (void)snprintf(d->newest_id, sizeof(d->newest_id), "%s", p->rows[0].id);
     }
-    d->offset += (unsigned)p->received;
+    d->offset = d->asked + (unsigned)p->received;
+    if (p->n > 0) {
+        d->last_us = p->rows[p->n - 1].us;
+        (void)snprintf(d->last_id, sizeof(d->last_id), "%s",
+                       p->rows[p->n - 1].id);
+    }
     if (!p->has_more || (p->n > 0 && p->rows[p->n - 1].us < d->floor_us)) {
         return WINDOW_END;
     }

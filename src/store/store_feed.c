@@ -308,6 +308,22 @@ store_drafts(struct store *s, int64_t tenant, const char *after, unsigned limit,
 }
 
 enum err
+store_unanswered(struct store *s, int64_t tenant, const char *kind,
+                 const char *ids, store_done_fn *done, void *arg,
+                 struct store_op **op)
+{
+    struct store_op *o = store_op_new(s, store_finish_none, arg);
+    struct store_call c;
+
+    o->done.none = done;
+    store_call_init(&c, tenant);
+    (void)store_call_add(
+        &c, SQL_UNANSWERED,
+        (const char *const[]){store_call_int(&c, tenant), kind, ids});
+    return store_op_send(o, &c, op);
+}
+
+enum err
 store_gone(struct store *s, int64_t tenant, const char *ids,
            store_done_fn *done, void *arg, struct store_op **op)
 {

@@ -81,12 +81,18 @@ async function worked(stage, n, spec, { dir, db, ready, statements }) {
     { ...env, ...(spec.page ? { ML_FUSION_PAGE: String(spec.page) } : {}) });
   let pid = null;
   while (pid === null && p.child.exitCode === null) {
+    await new Promise((done) => { setTimeout(done, 2); });
     pid = childOf(p.child.pid);
   }
   const sampler = new Sampler(pid, db.pid, ask, {
     invoices: n, statements, every_ms: spec.every_ms, tell: spec.tell });
   const result = { n, spec, sampler, ready };
-  const over = await sampler.reading();
+  const over = pid !== null && await sampler.reading();
+  if (sampler.samples.length === 0) {
+    throw new Error(`ml-connector: exit ${await p.ended}\n${p.stderr.slice(-2000)}`);
+  }
+  const [a, b] = [sampler.samples[0], sampler.samples[sampler.samples.length - 1]];
+  result.readCpu = { worker: b.worker, database: b.database - a.database };
   result.readPeak = sampler.samples.reduce((most, s) => Math.max(most, s.peak), 0);
   if (over && spec.stop) {
     process.kill(pid, 'SIGTERM');
@@ -177,7 +183,9 @@ function showWhole(r) {
   console.log(`    ${count(r.n)} invoices ${whole}: ${fixed(w.wall_us / 1e6, 1)} s ` +
     `(reading ${fixed((to - from) / 1e6, 1)} s), worker CPU ${fixed(cpu, 1)} s, peak ` +
     `${fixed(w.peak_kib / 1024, 1)} MiB (reading ${fixed(r.readPeak / 1024, 1)} MiB), ` +
-    `${count(r.requests.length)} Fusion requests, ${count(r.is.jobs)} jobs open at the end`);
+    `${count(r.is.jobs)} jobs open at the end`);
+  console.log(`    reading it took, for 1,000 invoices: ${fixed(r.requests.length * 1000 / r.n, 1)} Fusion requests, ` +
+    `worker CPU ${fixed(r.readCpu.worker * 1e6 / r.n, 0)} ms, database CPU ${fixed(r.readCpu.database * 1e6 / r.n, 0)} ms`);
 }
 
 // ---- judged ------------------------------------------------------------------------
@@ -242,6 +250,18 @@ function judgeMemory(stage, done) {
   }
 }
 
+// What an invoice costs, of one size to the one before; shown.
+function compareCost(done) {
+  const sorted = [...done.values()].sort((a, b) => a.n - b.n);
+  for (let i = 1; i < sorted.length; i++) {
+    const [a, b] = [sorted[i - 1], sorted[i]];
+    const ratio = (of) => fixed((of(b) / b.n) / (of(a) / a.n), 2);
+    console.log(`    reading an invoice of ${count(b.n)} costs, to one of ${count(a.n)}: ` +
+      `${ratio((r) => r.asked)} of the requests, ${ratio((r) => r.readCpu.worker)} of the worker's CPU, ` +
+      `${ratio((r) => r.readCpu.database)} of the database's`);
+  }
+}
+
 function judge(stage, r) {
   judgeKept(stage, r);
   for (const [feed, ops] of Object.entries(feeds)) {
@@ -291,8 +311,11 @@ export async function history(stage, wanted) {
       show: true, statements: true, stop: n > writtenUpTo,
       every_ms: n < 100000 ? 100 : 500, tell: n >= 100000 ? progress(n) : null });
     judge(stage, r);
+    // Of a long list only its length is needed on.
+    r.asked = r.requests.length;
     r.requests = null;
     done.set(n, r);
   }
+  compareCost(done);
   judgeMemory(stage, done);
 }
