@@ -486,17 +486,19 @@ check_merged(struct cli *c, const json_t *settings, const json_t *sealed,
 }
 
 /* --since is where the first poll starts: afterwards cursors say where to go
- * on, and moving it would do nothing. */
+ * on, and moving it would do nothing. With another key prefix everything would
+ * be written a second time. */
 static enum err
 check_first(struct cli *c, const json_t *settings, struct fault *f)
 {
     struct app *a = &c->app;
     struct store_report_spec spec = {.report = STORE_REPORT_FEEDS,
                                      .tenant = c->argv[0]};
+    bool prefix = json_object_get(settings, "key_prefix") != NULL;
     struct store_op *op;
     enum err err;
 
-    if (json_object_get(settings, "since") == NULL) {
+    if (json_object_get(settings, "since") == NULL && !prefix) {
         return ERR_OK;
     }
     err = check_since(settings, f);
@@ -511,11 +513,18 @@ check_first(struct cli *c, const json_t *settings, struct fault *f)
     if (strcmp(a->json, "[]") == 0) {
         return ERR_OK;
     }
+    if (prefix) {
+        return fault_set(f, ERR_USAGE,
+                         "--key-prefix: tenant %s has been polled already; "
+                         "with other keys all its records would be written a "
+                         "second time",
+                         c->argv[0]);
+    }
     return fault_set(f, ERR_USAGE,
                      "--since: tenant %s has been polled already, and polls go "
-                     "on from their cursors; for older records remove the "
-                     "tenant and add it anew (nothing is written twice)",
-                     c->argv[0]);
+                     "on from their cursors; `ml-connector sync %s --since "
+                     "TIME` reads older records",
+                     c->argv[0], c->argv[0]);
 }
 
 int

@@ -213,8 +213,8 @@ mapping_check_row(struct cli *c, const struct store_tenant *row,
     enum err err = session_open_row(&s, c, row, f);
 
     mapping_verdict_init(&v);
+    fault_clear(&lease);
     if (err == ERR_OK) {
-        fault_clear(&lease);
         err = session_lease(&s, &lease);
         mapping_check(&s, err != ERR_OK ? &lease : NULL, &v);
         err = ERR_OK;
@@ -224,6 +224,12 @@ mapping_check_row(struct cli *c, const struct store_tenant *row,
         err = fault_set(f, ERR_USAGE,
                         "--mapping-file: %s does not fit; nothing was stored",
                         flag_text(c, "mapping-file"));
+    } else if (lease.err == ERR_LEASE_LOST) {
+        err = fault_set(f, ERR_LEASE_LOST,
+                        "--mapping-file: not stored, for it cannot be checked "
+                        "against the portal while a worker holds it: `tenant "
+                        "pause %s`, this again, `tenant resume %s`",
+                        row->name, row->name);
     } else if (v.unasked.len > 0) {
         say_lines(buf_text(&v.unasked), "the mapping was not checked against ");
         (void)fprintf(stderr,

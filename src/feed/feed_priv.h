@@ -527,6 +527,9 @@ void pass_committed(struct poll *p, const struct store_pass *row);
 void pass_leave(struct poll *p);
 /* A first poll of a stream: its cursor starts at the pod's clock, its history
  * becomes a pass; daily passes are as if done. */
+/* What is older the tenant does not want: its beginning, or what a person asked
+ * for. */
+int64_t stream_floor_us(const struct poll *p, const char *stream);
 bool stream_is_new(const struct poll *p, const char *stream);
 void stream_begin(struct poll *p, const char *stream, step_fn *back);
 /* After the fresh scans: history, as long as the poll may take; then `back`. */

@@ -226,6 +226,18 @@ pass_leave(struct poll *p)
 
 /* ---- a stream's first poll ---------------------------------------------- */
 
+int64_t
+stream_floor_us(const struct poll *p, const char *stream)
+{
+    int64_t since = p->f->cfg.since_us;
+    char name[NAME_MAX_PASS];
+    struct pass s;
+
+    (void)snprintf(name, sizeof(name), "backfill:%s", stream);
+    s = pass_get(p, name);
+    return s.known && s.from_us < since ? s.from_us : since;
+}
+
 bool
 stream_is_new(const struct poll *p, const char *stream)
 {

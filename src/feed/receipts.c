@@ -262,6 +262,9 @@ fresh_days(struct poll *p)
 void
 receipts_fresh(struct poll *p, step_fn *back)
 {
+    int64_t floor = stream_floor_us(p, RESOURCE);
+    int64_t from = 0;
+
     ML_ASSERT(p->n_returns < RETURNS_MAX);
     p->returns[p->n_returns++] = back;
     memset(&p->pass, 0, sizeof(p->pass));
@@ -274,8 +277,8 @@ receipts_fresh(struct poll *p, step_fn *back)
         break;
     case 'B':
     default:
-        descent_init(&p->descent, poll_cursor(p, RESOURCE, NULL) -
-                                      scan_overlap(p, RESOURCE));
+        from = poll_cursor(p, RESOURCE, NULL) - scan_overlap(p, RESOURCE);
+        descent_init(&p->descent, from < floor ? floor : from);
         poll_call(p, descent_ask, fresh_open);
         break;
     }

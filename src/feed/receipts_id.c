@@ -241,7 +241,7 @@ on_light_row(void *arg, const json_t *row)
     p->light_us = us > p->light_us ? us : p->light_us;
     /* What was not touched since the tenant's beginning is not wanted; more of
      * it is history's. */
-    if (us >= p->f->cfg.since_us && map_unit_wanted(p->f->map, row)) {
+    if (us >= stream_floor_us(p, RESOURCE) && map_unit_wanted(p->f->map, row)) {
         o = json_object();
         (void)json_object_set_new(o, "id", json_string(id));
         (void)json_object_set_new(

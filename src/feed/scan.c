@@ -248,9 +248,11 @@ scan_start(struct poll *p, const struct scan_spec *spec, step_fn *back)
 {
     int64_t at = poll_cursor(p, spec->stream, NULL);
     int64_t from = at - scan_overlap(p, spec->stream);
+    int64_t floor = spec->crm ? 0 : stream_floor_us(p, spec->stream);
 
     memset(&p->pass, 0, sizeof(p->pass));
-    scan_begin(p, spec, from > 0 ? from : 0, feeds_until_us(p->f), back);
+    from = from < floor ? floor : from;
+    scan_begin(p, spec, from, feeds_until_us(p->f), back);
 }
 
 void

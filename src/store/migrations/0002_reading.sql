@@ -16,6 +16,13 @@ CREATE INDEX record_open_receipt ON ml_connector.record
 CREATE INDEX record_draft ON ml_connector.record (tenant_id, fusion_id)
     WHERE kind = 'invoice' AND draft;
 
+-- What hangs on a record, for when it turns up after all.
+DROP INDEX ml_connector.record_payments;
+CREATE INDEX record_customer ON ml_connector.record (tenant_id, customer)
+    WHERE kind <> 'customer';
+CREATE INDEX record_invoice ON ml_connector.record (tenant_id, invoice)
+    WHERE kind = 'payment';
+
 -- What has to be read or composed again, and was not yet: an invoice touched by
 -- a payment, read before stale_us; a customer of whom invoices say other things
 -- than it was composed with (revision counts those).

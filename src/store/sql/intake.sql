@@ -38,6 +38,44 @@ WITH input AS MATERIALIZED (
         SELECT FROM ml_connector.record r
         WHERE r.tenant_id = $1::bigint AND r.kind = n.kind
           AND r.fusion_id = n.id AND r.version_us >= n.version_us OFFSET 0)
+), found AS MATERIALIZED (
+    -- parents that others were written without, since Fusion did not show them
+    SELECT n.kind, n.id FROM one n
+    WHERE n.kind IN ('customer', 'invoice') AND EXISTS (
+        SELECT FROM ml_connector.record r
+        WHERE r.tenant_id = $1::bigint AND r.kind = n.kind
+          AND r.fusion_id = n.id AND r.state = 'missing' OFFSET 0)
+), orphans AS MATERIALIZED (
+    SELECT d.kind, d.fusion_id
+    FROM found v, LATERAL (SELECT r.kind, r.fusion_id
+        FROM ml_connector.record r
+        WHERE r.tenant_id = $1::bigint AND r.kind = 'payment'
+          AND r.invoice = v.id AND v.kind = 'invoice'
+          AND r.state = 'current' AND r.desired IS NOT NULL
+        UNION ALL
+        SELECT r.kind, r.fusion_id FROM ml_connector.record r
+        WHERE r.tenant_id = $1::bigint AND r.kind <> 'customer'
+          AND r.customer = v.id AND v.kind = 'customer'
+          AND r.state = 'current' AND r.desired IS NOT NULL) d
+), adopted AS (
+    INSERT INTO ml_connector.job AS j (tenant_id, kind, fusion_id, state,
+        class)
+    SELECT DISTINCT $1::bigint, kind, fusion_id, 'queued', $5::text
+    FROM orphans ORDER BY kind, fusion_id
+    ON CONFLICT (tenant_id, kind, fusion_id) DO UPDATE SET
+        revision = j.revision + 1
+    WHERE j.state = 'in_flight'
+    RETURNING j.id, j.kind, j.fusion_id
+), awaiting AS (
+    UPDATE ml_connector.record r SET state = 'pending'
+    FROM adopted a
+    WHERE r.tenant_id = $1::bigint AND r.kind = a.kind
+      AND r.fusion_id = a.fusion_id AND r.state = 'current'
+), told AS (
+    INSERT INTO ml_connector.audit_event (tenant_id, worker, event, kind,
+        fusion_id, job)
+    SELECT $1::bigint, $4::text, 'parent_found', kind, fusion_id, id
+    FROM adopted
 ), known AS MATERIALIZED (
     INSERT INTO ml_connector.record AS r (tenant_id, kind, fusion_id, state,
         open, draft, balance, stamp_us, reader, changed, version_us, read_us,
