@@ -53,7 +53,8 @@ const struct flag tenant_flags[] = {
      "Where the first poll starts: a date or an RFC 3339 time; default 90 days "
      "ago."},
     {"business-unit", FLAG_LIST, "NAME",
-     "Only invoices and receipts of these; may be repeated."},
+     "Only invoices and receipts of these; may be repeated, replaces the ones "
+     "before; \"\" takes them away."},
     {"mapping-file", FLAG_TEXT, "FILE",
      "Added or replaced properties, compared with what both systems have; see "
      "docs/mapping.md."},
@@ -137,8 +138,15 @@ read_settings(struct cli *c, json_t *settings, struct fault *f)
             continue;
         }
         if (flag->kind == FLAG_LIST) {
+            const json_t *list = flag_list(c, flag->name);
+            const char *only = json_string_value(json_array_get(list, 0));
+
+            /* a single empty one takes the setting away */
             json_object_set(settings, setting_name(flag->name, name),
-                            (json_t *)(uintptr_t)flag_list(c, flag->name));
+                            json_array_size(list) == 1 && only != NULL &&
+                                    only[0] == '\0' ?
+                                json_null() :
+                                (json_t *)(uintptr_t)list);
         } else {
             json_t *value = json_string(c->values[i]);
 

@@ -77,6 +77,9 @@ async function hidden(scene) {
   const all = ['Vision Services', 'Vision Germany', 'Vision Operations'].flatMap((u) => ['--business-unit', u]);
   await tenant(scene, sb, 'hidden', '--business-unit', 'Vision Germany');
   await scene.ml(['run', '--once'], { seconds: 60 });
+  await scene.ok(['tenant', 'set', 'hidden', '--business-unit', '']);
+  const shown = JSON.parse((await scene.ok(['tenant', 'show', 'hidden', '--json'])).stdout).settings;
+  must(!('business_unit' in shown), `business units stay: ${JSON.stringify(shown.business_unit)}`);
   await scene.ok(['tenant', 'set', 'hidden', ...all]);
   await scene.ml(['run', '--once'], { seconds: 60 });
   await scene.ml(['run', '--once'], { seconds: 60 });
