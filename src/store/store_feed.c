@@ -12,18 +12,15 @@
 
 enum { VALUES_MAX = 4, NUMBER_MAX = 24 };
 
-/* A statement that takes the tenant and `n` values more and gives a document. */
+/* A statement that takes the tenant and `n` values more. */
 static enum err
-ask(struct store *s, int64_t tenant, enum store_sql_id id,
-    const char *const *more, size_t n, store_json_fn *done, void *arg,
-    struct store_op **op)
+send(struct store_op *o, int64_t tenant, enum store_sql_id id,
+     const char *const *more, size_t n, struct store_op **op)
 {
-    struct store_op *o = store_op_new(s, store_finish_json, arg);
     const char *values[1 + VALUES_MAX];
     struct store_call c;
 
     ML_ASSERT(n <= VALUES_MAX);
-    o->done.json = done;
     store_call_init(&c, tenant);
     values[0] = store_call_int(&c, tenant);
     for (size_t i = 0; i < n; i++) {
@@ -31,6 +28,30 @@ ask(struct store *s, int64_t tenant, enum store_sql_id id,
     }
     (void)store_call_add(&c, id, values);
     return store_op_send(o, &c, op);
+}
+
+/* One that gives a document. */
+static enum err
+ask(struct store *s, int64_t tenant, enum store_sql_id id,
+    const char *const *more, size_t n, store_json_fn *done, void *arg,
+    struct store_op **op)
+{
+    struct store_op *o = store_op_new(s, store_finish_json, arg);
+
+    o->done.json = done;
+    return send(o, tenant, id, more, n, op);
+}
+
+/* One that gives nothing. */
+static enum err
+tell(struct store *s, int64_t tenant, enum store_sql_id id,
+     const char *const *more, size_t n, store_done_fn *done, void *arg,
+     struct store_op **op)
+{
+    struct store_op *o = store_op_new(s, store_finish_none, arg);
+
+    o->done.none = done;
+    return send(o, tenant, id, more, n, op);
 }
 
 static const char *
@@ -228,15 +249,9 @@ store_missing(struct store *s, int64_t tenant, const char *kind,
               const char *ids, store_done_fn *done, void *arg,
               struct store_op **op)
 {
-    struct store_op *o = store_op_new(s, store_finish_none, arg);
-    struct store_call c;
+    const char *const more[] = {kind, ids};
 
-    o->done.none = done;
-    store_call_init(&c, tenant);
-    (void)store_call_add(
-        &c, SQL_MISSING,
-        (const char *const[]){store_call_int(&c, tenant), kind, ids});
-    return store_op_send(o, &c, op);
+    return tell(s, tenant, SQL_MISSING, more, COUNT_OF(more), done, arg, op);
 }
 
 enum err
@@ -312,29 +327,18 @@ store_unanswered(struct store *s, int64_t tenant, const char *kind,
                  const char *ids, store_done_fn *done, void *arg,
                  struct store_op **op)
 {
-    struct store_op *o = store_op_new(s, store_finish_none, arg);
-    struct store_call c;
+    const char *const more[] = {kind, ids};
 
-    o->done.none = done;
-    store_call_init(&c, tenant);
-    (void)store_call_add(
-        &c, SQL_UNANSWERED,
-        (const char *const[]){store_call_int(&c, tenant), kind, ids});
-    return store_op_send(o, &c, op);
+    return tell(s, tenant, SQL_UNANSWERED, more, COUNT_OF(more), done, arg, op);
 }
 
 enum err
 store_gone(struct store *s, int64_t tenant, const char *ids,
            store_done_fn *done, void *arg, struct store_op **op)
 {
-    struct store_op *o = store_op_new(s, store_finish_none, arg);
-    struct store_call c;
+    const char *const more[] = {ids};
 
-    o->done.none = done;
-    store_call_init(&c, tenant);
-    (void)store_call_add(
-        &c, SQL_GONE, (const char *const[]){store_call_int(&c, tenant), ids});
-    return store_op_send(o, &c, op);
+    return tell(s, tenant, SQL_GONE, more, COUNT_OF(more), done, arg, op);
 }
 
 enum err
