@@ -94,6 +94,8 @@ enum window_next window_page(struct window *w, const struct window_page *p,
 struct descent {
     int64_t floor_us; /* stop below */
     unsigned asked;   /* offset of the page: one row that was there before */
+    bool bare;        /* ... or without it, when the pod gives single rows */
+    unsigned backs;   /* how often a page began below where it should */
     int64_t last_us;  /* of that row */
     char last_id[64];
     int64_t newest_us;

@@ -28,7 +28,10 @@
 #define RESOURCE "standardReceipts"
 #define ID "StandardReceiptId"
 
-enum { FIRST_LOOK = 100 }; /* rows of the first page, newest first */
+enum {
+    FIRST_LOOK = 100, /* rows of the first page, newest first */
+    BACKS_MAX = 20    /* a pod that moves faster is read as it comes */
+};
 
 /* ---- rows --------------------------------------------------------------- */
 
@@ -160,7 +163,8 @@ descent_is_past(const struct poll *p)
     const struct descent *d = &p->descent;
     const struct window_row *first = p->page.rows;
 
-    return d->asked > 0 && p->page.n_rows > 0 &&
+    return d->asked > 0 && !d->bare && d->backs < BACKS_MAX &&
+           p->page.n_rows > 0 &&
            (first->us < d->last_us ||
             (first->us == d->last_us && d->last_id[0] != 0 &&
              id_cmp(first->id, d->last_id) < 0));
@@ -171,6 +175,7 @@ descent_back(struct poll *p)
 {
     unsigned back = p->feed->page;
 
+    p->descent.backs++;
     p->descent.offset = p->descent.offset > back ? p->descent.offset - back : 0;
 }
 
@@ -231,7 +236,7 @@ descent_ask(struct poll *p)
     };
     struct descent *d = &p->descent;
 
-    d->asked = d->offset > 0 ? d->offset - 1 : 0;
+    d->asked = d->offset > 0 && !d->bare ? d->offset - 1 : d->offset;
     q.offset = d->asked;
     if (d->offset == 0 && !walks_history(p) && q.limit > FIRST_LOOK) {
         q.limit = FIRST_LOOK;

@@ -22,6 +22,7 @@
 
 #define SECOND_US 1000000
 enum { TEARS_MAX = 3 };
+#define SUMMER_US (INT64_C(3900) * 1000000)     /* its hour, and a little */
 #define ZONE_SLACK_US (INT64_C(7200) * 1000000) /* more than summer time */
 
 static void scan_ask(struct poll *p);
@@ -127,7 +128,7 @@ scan_torn(struct poll *p)
     }
     calibration_doubt(p->f);
     w->hold_us = w->low_us;
-    w->low_us -= ZONE_SLACK_US;
+    w->low_us -= SUMMER_US;
     poll_go(p, scan_ask);
 }
 

@@ -160,7 +160,7 @@ on_balance_row(void *arg, const json_t *row)
                                     json_null());
     if (map_unit_wanted(p->f->map, row) &&
         jsonx_get_time(row, "LastUpdateDate", &has, &us, &ignored) == ERR_OK &&
-        us >= stream_floor_us(p, RESOURCE)) {
+        us >= p->f->cfg.since_us) {
         (void)json_object_set_new(o, "wanted", json_true());
     }
     (void)json_array_append_new(p->rows, o);

@@ -168,7 +168,10 @@ descent_page(struct descent *d, const struct window_page *p)
         d->newest_us = p->rows[0].us;
         (void)snprintf(d->newest_id, sizeof(d->newest_id), "%s", p->rows[0].id);
     }
-    d->offset = d->asked + (unsigned)p->received;
+    d->bare = d->asked + p->received <= d->offset;
+    d->offset = d->asked + (unsigned)p->received > d->offset ?
+                    d->asked + (unsigned)p->received :
+                    d->offset;
     if (p->n > 0) {
         d->last_us = p->rows[p->n - 1].us;
         (void)snprintf(d->last_id, sizeof(d->last_id), "%s",
