@@ -58,27 +58,38 @@ enum hubspot_verb {
     HUBSPOT_ARCHIVE,    /* by HubSpot id; 100 */
     HUBSPOT_ASSOCIATE,  /* object -> to with the types of the table; 2000 */
     HUBSPOT_DISSOCIATE, /* object -> to, all labels of the pair; 100 */
+    HUBSPOT_CREATE,     /* with associations; refused where our unique property
+                           has the value already (CONFLICT); 100 */
     HUBSPOT_VERBS
 };
 const char *hubspot_verb_name(enum hubspot_verb v);
 size_t hubspot_batch_max(enum hubspot_verb v);
 
+/* What a new object is associated with, by the types of the table. */
+struct hubspot_join {
+    enum map_object to;
+    const char *id; /* HubSpot id */
+};
 struct hubspot_input {
-    const char
-        *id; /* UPSERT: our key; READ: key or id; else HubSpot id (from) */
-    const char *to;         /* associations: HubSpot id */
-    const char *properties; /* UPSERT, UPDATE: JSON object text */
+    const char *id; /* UPSERT, CREATE: our key; READ: key or id; else HubSpot id
+                       (from) */
+    const char *to; /* associations: HubSpot id */
+    const char *properties; /* UPSERT, UPDATE, CREATE: JSON object text; of
+                               CREATE with our key among them */
+    const struct hubspot_join *joins; /* CREATE */
+    size_t n_joins;
 };
 struct hubspot_batch {
     enum hubspot_verb verb;
     enum map_object object;
     enum map_object to;      /* associations */
-    const char *id_property; /* READ: NULL = HubSpot ids. UPSERT: always the
-                                object's own key */
+    const char *id_property; /* READ: NULL = HubSpot ids. UPSERT, CREATE:
+                                always the object's own key */
     const char *const *read; /* READ: property names, NULL-terminated */
     const struct hubspot_input *inputs;
     size_t n;
-    const char *trace; /* UPSERT, UPDATE: input i is sent with the trace id
+    const char
+        *trace; /* UPSERT, UPDATE, CREATE: input i is sent with the trace id
                           <trace>-<i>; at most 32 characters, not used before;
                           NULL: made up */
 };
@@ -97,14 +108,25 @@ struct hubspot_result {
     json_t *properties;      /* borrowed; READ; else NULL */
     struct fault fault;      /* rejected, retry, unknown */
     const char *existing_id; /* CONFLICT: who holds the value; NULL unknown */
+    bool key_taken;          /* CONFLICT: our unique property has the value */
+    const char *gone; /* MISSING: which HubSpot id of the input's ends there is
+                         not (any more); NULL: not told */
 };
 struct hubspot_reply {
     struct hubspot_meta meta;
     size_t n;
     const struct hubspot_result *results; /* one per input, input order */
-    bool split; /* the whole batch was refused and the body does not name the
+    bool split;  /* the whole batch was refused and the body does not name the
                    culprits: results are RETRY; send halves */
+    bool no_key; /* ... since the portal has our unique property no more */
 };
+/* Codes that stand for several of HubSpot's, so that people find them: a
+ * currency that the portal does not have; a rule of the portal's own, such as a
+ * property that its admin requires. */
+#define HUBSPOT_CURRENCY_INACTIVE "CURRENCY_INACTIVE"
+#define HUBSPOT_PORTAL_RULE "PORTAL_RULE"
+/* Whether the fault says that a property of ours is not in the portal. */
+bool hubspot_lacks_property(const struct fault *f, enum map_object o);
 /* Once, on a later turn, never after cancel. err is meta.fault.err; results are
  * always there, n of them. Matching is by objectWriteTraceId, else by key,
  * never by position. An input found in neither results nor errors of a 2xx is
@@ -161,7 +183,8 @@ size_t hubspot_missing_scopes(const json_t *token_info, char *out, size_t size);
  * next gives false. Properties of the five objects are read; the group and
  * missing properties are created in one batch per object; then read once more
  * (only objects that were changed) until they are there; association labels of
- * each pair of the table are compared.
+ * each pair of the table are compared, of lines and payments also those that
+ * are seen from their end, since they are created with them.
  */
 struct hubspot_provision;
 struct hubspot_provision *hubspot_provision_new(const char *api_version,

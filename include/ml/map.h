@@ -49,11 +49,12 @@ const char *const *map_standard_properties(enum map_object o);
 
 struct map_association {
     enum map_object from, to;
-    unsigned types[2]; /* HUBSPOT_DEFINED type ids; 0 ends */
+    unsigned types[2];   /* HUBSPOT_DEFINED type ids; 0 ends */
+    unsigned inverse[2]; /* the same seen from `to` */
 };
 /* contact-company 279 and 1, invoice-contact 177, invoice-company 179,
  * invoice-line 409, payment-contact 387, payment-company 389,
- * invoice-payment 541. */
+ * invoice-payment 541; HubSpot's table of association type ids. */
 const struct map_association *map_associations(size_t *n);
 
 /* ---- records ------------------------------------------------------------ */

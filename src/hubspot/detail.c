@@ -104,6 +104,33 @@ code_in_message(const char *message, struct fault *f)
 }
 
 static void
+is_currency(void *arg, const char *property)
+{
+    bool *yes = arg;
+
+    *yes = *yes || strcmp(property, "hs_currency") == 0 ||
+           strcmp(property, "hs_currency_code") == 0 ||
+           strcmp(property, "hs_line_item_currency_code") == 0;
+}
+
+/* One code for what an operator does one thing about. */
+static void
+common_code(const json_t *nested, struct fault *f)
+{
+    bool currency = false;
+
+    if (text_has_prefix(f->code, "MISSING_") &&
+        strstr(f->code, "REQUIRED_PROPERTY") != NULL) {
+        text_copy(f->code, sizeof(f->code), HUBSPOT_PORTAL_RULE);
+        return;
+    }
+    hubspot_context_each(nested, "propertyName", is_currency, &currency);
+    if (currency && text_has_prefix(f->code, "INVALID_")) {
+        text_copy(f->code, sizeof(f->code), HUBSPOT_CURRENCY_INACTIVE);
+    }
+}
+
+static void
 detail_code(const json_t *e, struct fault *f)
 {
     const json_t *nested = first_nested(e);
@@ -121,6 +148,7 @@ detail_code(const json_t *e, struct fault *f)
     if (strcmp(f->code, "VALIDATION_ERROR") == 0) {
         code_in_message(jsonx_text(e, "message"), f);
     }
+    common_code(nested != NULL ? nested : e, f);
 }
 
 void
@@ -224,6 +252,106 @@ hubspot_detail_existing(const json_t *e, struct arena *a)
     }
     at = strstr(message, clash);
     return at != NULL ? digits_before(message, at, a) : NULL;
+}
+
+bool
+hubspot_detail_clash(const json_t *e, const char *property)
+{
+    static const char mark[] = "propertyName=";
+    const char *message = jsonx_text(e, "message");
+    const char *at = message != NULL && property != NULL &&
+                             strstr(message, "already has that value") != NULL ?
+                         strstr(message, mark) :
+                         NULL;
+    size_t n = property != NULL ? strlen(property) : 0;
+
+    return at != NULL && strncmp(at + sizeof(mark) - 1, property, n) == 0 &&
+           (at[sizeof(mark) - 1 + n] == ',' || at[sizeof(mark) - 1 + n] == '}');
+}
+
+/* ---- a record that is not there ----------------------------------------- */
+
+struct gone {
+    const char *id; /* of an end */
+    bool named;
+};
+
+static void
+is_gone(void *arg, const char *value)
+{
+    struct gone *g = arg;
+
+    g->named = g->named || strcmp(g->id, value) == 0;
+}
+
+/* The id as a number of its own inside the words. */
+static bool
+words_name(const char *message, const char *id)
+{
+    size_t n = strlen(id);
+
+    for (const char *at = message; at != NULL && n > 0; at++) {
+        at = strstr(at, id);
+        if (at == NULL) {
+            return false;
+        }
+        if ((at == message || !is_digit(at[-1])) && !is_digit(at[n])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+names_id(const json_t *e, const char *id)
+{
+    static const char *const names[] = {"id", "ids", "fromObjectId",
+                                        "toObjectId"};
+    struct gone g = {.id = id};
+
+    if (id == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        hubspot_context_each(e, names[i], is_gone, &g);
+    }
+    return g.named || words_name(jsonx_text(e, "message"), id);
+}
+
+const char *
+hubspot_detail_gone(const json_t *e, const struct hubspot_input *in)
+{
+    for (size_t k = 0; k < in->n_joins; k++) {
+        if (names_id(e, in->joins[k].id)) {
+            return in->joins[k].id;
+        }
+    }
+    if (names_id(e, in->to)) {
+        return in->to;
+    }
+    return in->to != NULL && names_id(e, in->id) ? in->id : NULL;
+}
+
+/* "Property \"x\" does not exist" */
+bool
+hubspot_lacks_property(const struct fault *f, enum map_object o)
+{
+    size_t n;
+    const struct map_property *own = map_properties(&n);
+
+    if (strcmp(f->code, "PROPERTY_DOESNT_EXIST") != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *at =
+            own[i].object == o ? strstr(f->message, own[i].name) : NULL;
+
+        if (at != NULL && at > f->message && strchr("\"' ", at[-1]) != NULL &&
+            strchr("\"' .", at[strlen(own[i].name)]) != NULL) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void

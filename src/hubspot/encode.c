@@ -24,7 +24,8 @@ make_path(const char *version, const struct hubspot_batch *b)
     static const char *const calls[HUBSPOT_VERBS] = {
         [HUBSPOT_UPSERT] = "upsert",    [HUBSPOT_UPDATE] = "update",
         [HUBSPOT_READ] = "read",        [HUBSPOT_ARCHIVE] = "archive",
-        [HUBSPOT_ASSOCIATE] = "create", [HUBSPOT_DISSOCIATE] = "archive"};
+        [HUBSPOT_ASSOCIATE] = "create", [HUBSPOT_DISSOCIATE] = "archive",
+        [HUBSPOT_CREATE] = "create"};
     struct buf path;
 
     buf_init(&path, PATH_MAX_BYTES);
@@ -51,50 +52,77 @@ put_trace(struct jsonx_writer *w, const struct hubspot_request *q, size_t i)
 }
 
 static void
-put_object(struct jsonx_writer *w, const struct hubspot_request *q,
-           const struct hubspot_batch *b, size_t i)
+put_end(struct jsonx_writer *w, const char *key, const char *id)
 {
-    jsonx_open(w, '{');
-    jsonx_add_text(w, "id", b->inputs[i].id);
-    if (b->verb == HUBSPOT_UPSERT) {
-        jsonx_add_text(w, "idProperty", q->id_property);
-    }
-    if (b->verb == HUBSPOT_UPSERT || b->verb == HUBSPOT_UPDATE) {
-        put_trace(w, q, i);
-        jsonx_key(w, "properties");
-        jsonx_put_raw(w, b->inputs[i].properties);
-    }
-    jsonx_close(w, '}');
-}
-
-static void
-put_end(struct jsonx_writer *w, const char *id)
-{
+    jsonx_key(w, key);
     jsonx_open(w, '{');
     jsonx_add_text(w, "id", id);
     jsonx_close(w, '}');
 }
 
 static void
-put_association(struct jsonx_writer *w, const struct hubspot_batch *b, size_t i)
+put_types(struct jsonx_writer *w, enum map_object from, enum map_object to)
 {
-    const struct map_association *pair = hubspot_pair(b->object, b->to);
+    struct map_association pair;
+    bool known = hubspot_seen_from(from, to, &pair);
 
-    ML_ASSERT(pair != NULL);
-    jsonx_open(w, '{');
-    jsonx_key(w, "from");
-    put_end(w, b->inputs[i].id);
-    jsonx_key(w, "to");
-    put_end(w, b->inputs[i].to);
+    ML_ASSERT(known);
     jsonx_key(w, "types");
     jsonx_open(w, '[');
-    for (size_t k = 0; k < COUNT_OF(pair->types) && pair->types[k] != 0; k++) {
+    for (size_t k = 0; k < COUNT_OF(pair.types) && pair.types[k] != 0; k++) {
         jsonx_open(w, '{');
         jsonx_add_text(w, "associationCategory", "HUBSPOT_DEFINED");
-        jsonx_add_int(w, "associationTypeId", (int64_t)pair->types[k]);
+        jsonx_add_int(w, "associationTypeId", (int64_t)pair.types[k]);
         jsonx_close(w, '}');
     }
     jsonx_close(w, ']');
+}
+
+static void
+put_joins(struct jsonx_writer *w, const struct hubspot_batch *b, size_t i)
+{
+    const struct hubspot_input *in = &b->inputs[i];
+
+    jsonx_key(w, "associations");
+    jsonx_open(w, '[');
+    for (size_t k = 0; k < in->n_joins; k++) {
+        jsonx_open(w, '{');
+        put_end(w, "to", in->joins[k].id);
+        put_types(w, b->object, in->joins[k].to);
+        jsonx_close(w, '}');
+    }
+    jsonx_close(w, ']');
+}
+
+static void
+put_object(struct jsonx_writer *w, const struct hubspot_request *q,
+           const struct hubspot_batch *b, size_t i)
+{
+    jsonx_open(w, '{');
+    if (b->verb != HUBSPOT_CREATE) {
+        jsonx_add_text(w, "id", b->inputs[i].id);
+    }
+    if (b->verb == HUBSPOT_UPSERT) {
+        jsonx_add_text(w, "idProperty", q->id_property);
+    }
+    if (hubspot_writes_object(b->verb)) {
+        put_trace(w, q, i);
+        jsonx_key(w, "properties");
+        jsonx_put_raw(w, b->inputs[i].properties);
+    }
+    if (b->verb == HUBSPOT_CREATE) {
+        put_joins(w, b, i);
+    }
+    jsonx_close(w, '}');
+}
+
+static void
+put_association(struct jsonx_writer *w, const struct hubspot_batch *b, size_t i)
+{
+    jsonx_open(w, '{');
+    put_end(w, "from", b->inputs[i].id);
+    put_end(w, "to", b->inputs[i].to);
+    put_types(w, b->object, b->to);
     jsonx_close(w, '}');
 }
 
@@ -120,13 +148,14 @@ put_dissociation(struct jsonx_writer *w, const struct hubspot_batch *b,
         return;
     }
     jsonx_open(w, '{');
-    jsonx_key(w, "from");
-    put_end(w, b->inputs[i].id);
+    put_end(w, "from", b->inputs[i].id);
     jsonx_key(w, "to");
     jsonx_open(w, '[');
     for (size_t k = i; k < b->n; k++) {
         if (strcmp(b->inputs[k].id, b->inputs[i].id) == 0) {
-            put_end(w, b->inputs[k].to);
+            jsonx_open(w, '{');
+            jsonx_add_text(w, "id", b->inputs[k].to);
+            jsonx_close(w, '}');
         }
     }
     jsonx_close(w, ']');
@@ -191,7 +220,7 @@ static void
 check_batch(const struct hubspot_batch *b)
 {
     bool pair = hubspot_is_association(b->verb);
-    bool writes = b->verb == HUBSPOT_UPSERT || b->verb == HUBSPOT_UPDATE;
+    bool writes = hubspot_writes_object(b->verb);
 
     ML_ASSERT(b->n > 0 && b->n <= hubspot_batch_max(b->verb));
     for (size_t i = 0; i < b->n; i++) {
@@ -217,6 +246,21 @@ alias_of(const struct hubspot_request *q)
     return strcmp(q->id_property, "email") == 0 ? "hs_additional_emails" : NULL;
 }
 
+/* What a refusal may name instead of the object that was to be created. */
+static void
+copy_joins(struct hubspot_request *q, size_t i, const struct hubspot_input *in)
+{
+    struct hubspot_join *joins =
+        arena_array(&q->arena, in->n_joins + 1, sizeof(*joins));
+
+    for (size_t k = 0; k < in->n_joins; k++) {
+        joins[k].to = in->joins[k].to;
+        joins[k].id = arena_strdup(&q->arena, in->joins[k].id);
+    }
+    q->inputs[i].joins = joins;
+    q->inputs[i].n_joins = in->n_joins;
+}
+
 enum err
 hubspot_encode(const char *version, const struct hubspot_batch *b,
                const char *trace, struct hubspot_request *out)
@@ -230,7 +274,7 @@ hubspot_encode(const char *version, const struct hubspot_batch *b,
     out->to = b->to;
     out->n = b->n;
     (void)snprintf(out->trace, sizeof(out->trace), "%s", trace);
-    if (b->verb == HUBSPOT_UPSERT) {
+    if (b->verb == HUBSPOT_UPSERT || b->verb == HUBSPOT_CREATE) {
         out->id_property = map_object_key(b->object);
     } else if (b->verb == HUBSPOT_READ) {
         out->id_property = arena_strdup(&out->arena, b->id_property);
@@ -240,6 +284,7 @@ hubspot_encode(const char *version, const struct hubspot_batch *b,
     for (size_t i = 0; i < b->n; i++) {
         out->inputs[i].id = arena_strdup(&out->arena, b->inputs[i].id);
         out->inputs[i].to = arena_strdup(&out->arena, b->inputs[i].to);
+        copy_joins(out, i, &b->inputs[i]);
     }
     out->path = make_path(version, b);
     make_body(out, b);

@@ -31,9 +31,14 @@ enum hubspot_family {
 /* "/crm/objects/2026-03", "/crm/v4/associations" ... */
 void hubspot_prefix(struct buf *b, enum hubspot_family f, const char *version);
 bool hubspot_is_association(enum hubspot_verb v);
+bool hubspot_writes_object(enum hubspot_verb v); /* its properties */
 /* The table's row; NULL when the pair is not in it. */
 const struct map_association *hubspot_pair(enum map_object from,
                                            enum map_object to);
+/* The same whichever end the table has first, turned so that it fits; false
+ * when the table has neither. */
+bool hubspot_seen_from(enum map_object from, enum map_object to,
+                       struct map_association *out);
 
 /* ---- requests ----------------------------------------------------------- */
 
@@ -103,6 +108,11 @@ void hubspot_detail_fault(const json_t *e, enum err fallback, struct fault *f);
 /* The id of the record that holds the value already: from the context, else
  * out of the message; in the arena; NULL when not told. */
 const char *hubspot_detail_existing(const json_t *e, struct arena *a);
+/* Whether the error is about that property's value being held by another. */
+bool hubspot_detail_clash(const json_t *e, const char *property);
+/* The HubSpot id among the input's ends that the error names; NULL: none. */
+const char *hubspot_detail_gone(const json_t *e,
+                                const struct hubspot_input *in);
 /* Appends "; scopes: a, b" when the error names scopes that are missing. */
 void hubspot_detail_scopes(const json_t *e, struct fault *f);
 /* Calls fn for each value under e.context[name], which may be a list or one
@@ -144,6 +154,11 @@ void hubspot_decode_accepted(const struct hubspot_request *q,
 /* Of everything else. */
 void hubspot_decode_refused(const struct hubspot_request *q,
                             struct hubspot_decoded *d);
+/* Fills existing_id, key_taken and gone of a result that failed. */
+void hubspot_result_detail(const struct hubspot_request *q, size_t i,
+                           const json_t *error, struct hubspot_decoded *d);
+/* Whether the input was to be created with an association to that record. */
+bool hubspot_joins(const struct hubspot_input *in, const char *id);
 /* The outcome an error makes of one input. */
 enum hubspot_outcome hubspot_outcome_of(enum hubspot_verb v, enum err err);
 

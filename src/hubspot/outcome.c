@@ -57,6 +57,25 @@ hubspot_outcome_of(enum hubspot_verb v, enum err err)
     return HUBSPOT_REJECTED;
 }
 
+/* What more the error says of an input that failed. */
+void
+hubspot_result_detail(const struct hubspot_request *q, size_t i,
+                      const json_t *error, struct hubspot_decoded *d)
+{
+    struct hubspot_result *r = &d->results[i];
+
+    r->existing_id = NULL;
+    r->key_taken = false;
+    r->gone = NULL;
+    if (r->fault.err == ERR_CONFLICT) {
+        r->existing_id = hubspot_detail_existing(error, &d->arena);
+        r->key_taken = q->verb == HUBSPOT_CREATE &&
+                       hubspot_detail_clash(error, q->id_property);
+    } else if (r->fault.err == ERR_MISSING) {
+        r->gone = hubspot_detail_gone(error, &q->inputs[i]);
+    }
+}
+
 static void
 set_unknown(struct hubspot_result *r, enum err err, const char *why)
 {
@@ -93,9 +112,7 @@ mark_failed(struct pass *p, int i)
     p->said[i] |= SAID_FAILED;
     r->fault = p->fault;
     r->outcome = hubspot_outcome_of(p->q->verb, p->fault.err);
-    r->existing_id = p->fault.err == ERR_CONFLICT ?
-                         hubspot_detail_existing(p->error, &p->d->arena) :
-                         NULL;
+    hubspot_result_detail(p->q, (size_t)i, p->error, p->d);
 }
 
 /* ---- results ------------------------------------------------------------ */
@@ -193,7 +210,8 @@ take_result(struct pass *p, json_t *item)
     fault_clear(&r->fault);
     if (p->q->verb != HUBSPOT_ASSOCIATE) {
         r->id = id;
-        r->created = json_is_true(json_object_get(item, "new"));
+        r->created = p->q->verb == HUBSPOT_CREATE ||
+                     json_is_true(json_object_get(item, "new"));
     }
     if (p->q->verb == HUBSPOT_READ) {
         r->properties = json_object_get(item, "properties");
@@ -213,7 +231,19 @@ by_trace(void *arg, const char *value)
     }
 }
 
-/* Any id an input was sent with; of pairs, either end. */
+bool
+hubspot_joins(const struct hubspot_input *in, const char *id)
+{
+    for (size_t k = 0; k < in->n_joins; k++) {
+        if (strcmp(in->joins[k].id, id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Any id an input was sent with; of pairs, either end; of what is created, also
+ * what it was to be associated with. */
 static void
 by_id(void *arg, const char *value)
 {
@@ -225,11 +255,12 @@ by_id(void *arg, const char *value)
         if (i != HUBSPOT_NOBODY) {
             mark_failed(p, i);
         }
-        return;
     }
     for (i = 0; (size_t)i < p->q->n; i++) {
-        if (strcmp(p->q->inputs[i].id, value) == 0 ||
-            strcmp(p->q->inputs[i].to, value) == 0) {
+        if (hubspot_joins(&p->q->inputs[i], value) ||
+            (p->q->inputs[i].to != NULL &&
+             (strcmp(p->q->inputs[i].id, value) == 0 ||
+              strcmp(p->q->inputs[i].to, value) == 0))) {
             mark_failed(p, i);
         }
     }

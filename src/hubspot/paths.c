@@ -14,7 +14,8 @@ hubspot_verb_name(enum hubspot_verb v)
     static const char *const names[HUBSPOT_VERBS] = {
         [HUBSPOT_UPSERT] = "upsert",       [HUBSPOT_UPDATE] = "update",
         [HUBSPOT_READ] = "read",           [HUBSPOT_ARCHIVE] = "archive",
-        [HUBSPOT_ASSOCIATE] = "associate", [HUBSPOT_DISSOCIATE] = "dissociate"};
+        [HUBSPOT_ASSOCIATE] = "associate", [HUBSPOT_DISSOCIATE] = "dissociate",
+        [HUBSPOT_CREATE] = "create"};
 
     ML_ASSERT((unsigned)v < HUBSPOT_VERBS);
     return names[v];
@@ -25,6 +26,12 @@ hubspot_batch_max(enum hubspot_verb v)
 {
     ML_ASSERT((unsigned)v < HUBSPOT_VERBS);
     return v == HUBSPOT_ASSOCIATE ? 2000 : 100;
+}
+
+bool
+hubspot_writes_object(enum hubspot_verb v)
+{
+    return v == HUBSPOT_UPSERT || v == HUBSPOT_UPDATE || v == HUBSPOT_CREATE;
 }
 
 bool
@@ -69,4 +76,26 @@ hubspot_pair(enum map_object from, enum map_object to)
         }
     }
     return NULL;
+}
+
+bool
+hubspot_seen_from(enum map_object from, enum map_object to,
+                  struct map_association *out)
+{
+    const struct map_association *pair = hubspot_pair(from, to);
+
+    if (pair != NULL) {
+        *out = *pair;
+        return true;
+    }
+    pair = hubspot_pair(to, from);
+    if (pair == NULL) {
+        return false;
+    }
+    *out = (struct map_association){.from = from, .to = to};
+    for (size_t k = 0; k < COUNT_OF(out->types); k++) {
+        out->types[k] = pair->inverse[k];
+        out->inverse[k] = pair->types[k];
+    }
+    return true;
 }

@@ -396,21 +396,38 @@ feed_create(struct hubspot_provision *p, const json_t *body, struct fault *f)
 
 /* ---- associations ------------------------------------------------------- */
 
+/* The i-th list of labels to compare: the pairs of the table, then those that
+ * lines and payments are created with, from their end. False: no more. */
+static bool
+label_list(size_t i, struct map_association *out)
+{
+    static const enum map_object ends[] = {MAP_LINE_ITEMS, MAP_PAYMENTS};
+    size_t n;
+    const struct map_association *pairs = map_associations(&n);
+
+    if (i < n) {
+        *out = pairs[i];
+        return true;
+    }
+    return i - n < COUNT_OF(ends) &&
+           hubspot_seen_from(ends[i - n], MAP_INVOICES, out);
+}
+
 static enum err
 feed_labels(struct hubspot_provision *p, const json_t *results, struct fault *f)
 {
-    size_t n;
-    const struct map_association *pairs = map_associations(&n);
-    const struct map_association *pair = &pairs[p->pair];
+    struct map_association pair;
     struct fault mismatch;
+    bool more = label_list(p->pair, &pair);
 
+    ML_ASSERT(more);
     fault_clear(&mismatch);
-    if (hubspot_labels_fit(pair, results, &mismatch) != ERR_OK) {
-        note_trouble(p, map_object_name(pair->from), map_object_name(pair->to),
+    if (hubspot_labels_fit(&pair, results, &mismatch) != ERR_OK) {
+        note_trouble(p, map_object_name(pair.from), map_object_name(pair.to),
                      &mismatch);
     }
     p->pair++;
-    if (p->pair < n) {
+    if (label_list(p->pair, &pair)) {
         return ERR_OK;
     }
     if (p->trouble.err != ERR_OK) {
@@ -425,10 +442,10 @@ feed_labels(struct hubspot_provision *p, const json_t *results, struct fault *f)
 static const char *
 subject_of(const struct hubspot_provision *p)
 {
-    size_t n;
+    struct map_association pair;
 
-    return p->step == LABELS ?
-               map_object_name(map_associations(&n)[p->pair].from) :
+    return p->step == LABELS && label_list(p->pair, &pair) ?
+               map_object_name(pair.from) :
                map_object_name(p->object);
 }
 
@@ -574,12 +591,13 @@ make_call(struct hubspot_provision *p)
     buf_reset(&p->operation);
     buf_addf(&p->operation, "%s.%s", subject_of(p), names[p->step]);
     if (p->step == LABELS) {
-        size_t n;
-        const struct map_association *pair = &map_associations(&n)[p->pair];
+        struct map_association pair;
+        bool more = label_list(p->pair, &pair);
 
+        ML_ASSERT(more);
         hubspot_prefix(&p->path, HUBSPOT_ASSOCIATIONS, p->version);
-        buf_addf(&p->path, "/%s/%s/labels", map_object_name(pair->from),
-                 map_object_name(pair->to));
+        buf_addf(&p->path, "/%s/%s/labels", map_object_name(pair.from),
+                 map_object_name(pair.to));
         return;
     }
     hubspot_prefix(&p->path, HUBSPOT_PROPERTIES, p->version);

@@ -49,9 +49,7 @@ accuse(struct search *s, size_t i)
     s->culprits++;
     r->fault = s->fault;
     r->outcome = hubspot_outcome_of(s->q->verb, s->fault.err);
-    if (s->fault.err == ERR_CONFLICT) {
-        r->existing_id = hubspot_detail_existing(s->error, &s->d->arena);
-    }
+    hubspot_result_detail(s->q, i, s->error, s->d);
 }
 
 /* ---- by name ------------------------------------------------------------ */
@@ -75,7 +73,8 @@ by_id(void *arg, const char *value)
 
     for (size_t i = 0; i < s->q->n; i++) {
         if (strcmp(s->q->inputs[i].id, value) == 0 ||
-            (pair && strcmp(s->q->inputs[i].to, value) == 0)) {
+            (pair && strcmp(s->q->inputs[i].to, value) == 0) ||
+            hubspot_joins(&s->q->inputs[i], value)) {
             accuse(s, i);
         }
     }
@@ -108,7 +107,7 @@ sent_properties(struct search *s, size_t i)
 {
     struct fault ignored;
 
-    if (s->q->verb != HUBSPOT_UPSERT && s->q->verb != HUBSPOT_UPDATE) {
+    if (!hubspot_writes_object(s->q->verb)) {
         return NULL;
     }
     if (s->sent == NULL && jsonx_parse(s->q->body.data, s->q->body.len,
@@ -186,7 +185,7 @@ by_property(void *arg, const char *name)
     size_t carriers = 0;
     size_t last = 0;
 
-    if (text_has_prefix(s->fault.code, "MISSING_")) {
+    if (strcmp(s->fault.code, HUBSPOT_PORTAL_RULE) == 0) {
         return; /* about those that do not carry it, or their records */
     }
     for (size_t i = 0; i < s->q->n; i++) {
@@ -226,6 +225,17 @@ search_object(struct search *s, const json_t *e)
     by_list(s, message);
     by_clash(s, message);
     hubspot_context_each(e, "propertyName", by_property, s);
+}
+
+/* Everything goes by our unique property; without it nothing of the batch can
+ * be meant. */
+static bool
+is_without_key(const json_t *root)
+{
+    const char *message = jsonx_text(root, "message");
+
+    return message != NULL &&
+           strstr(message, "update/upsert by non-unique") != NULL;
 }
 
 /* A bare 404 may as well speak of the path: absent only if it says so. */
@@ -273,6 +283,10 @@ hubspot_decode_refused(const struct hubspot_request *q,
         return;
     }
     set_all(d, HUBSPOT_RETRY);
+    if (is_without_key(d->root)) {
+        d->reply.no_key = true;
+        return;
+    }
     if (m->status >= 400 && m->status < 500 &&
         (err == ERR_REFUSED || err == ERR_CONFLICT || err == ERR_MISSING)) {
         decode_refused_content(q, d);

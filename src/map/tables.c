@@ -114,13 +114,13 @@ static const struct {
 };
 
 static const struct map_association associations[] = {
-    {MAP_CONTACTS, MAP_COMPANIES, {279, 1}},
-    {MAP_INVOICES, MAP_CONTACTS, {177, 0}},
-    {MAP_INVOICES, MAP_COMPANIES, {179, 0}},
-    {MAP_INVOICES, MAP_LINE_ITEMS, {409, 0}},
-    {MAP_PAYMENTS, MAP_CONTACTS, {387, 0}},
-    {MAP_PAYMENTS, MAP_COMPANIES, {389, 0}},
-    {MAP_INVOICES, MAP_PAYMENTS, {541, 0}},
+    {MAP_CONTACTS, MAP_COMPANIES, {279, 1}, {280, 2}},
+    {MAP_INVOICES, MAP_CONTACTS, {177, 0}, {178, 0}},
+    {MAP_INVOICES, MAP_COMPANIES, {179, 0}, {180, 0}},
+    {MAP_INVOICES, MAP_LINE_ITEMS, {409, 0}, {410, 0}},
+    {MAP_PAYMENTS, MAP_CONTACTS, {387, 0}, {388, 0}},
+    {MAP_PAYMENTS, MAP_COMPANIES, {389, 0}, {390, 0}},
+    {MAP_INVOICES, MAP_PAYMENTS, {541, 0}, {542, 0}},
 };
 
 static const char *const scope_names[MAP_SCOPES] = {

@@ -11,7 +11,8 @@ static char properties[FIX_MAX][128];
 void
 fix_init(struct fix *x, enum hubspot_verb verb, enum map_object o, size_t n)
 {
-    bool keys = verb == HUBSPOT_UPSERT || verb == HUBSPOT_READ;
+    bool keys = verb == HUBSPOT_UPSERT || verb == HUBSPOT_READ ||
+                verb == HUBSPOT_CREATE;
 
     memset(x, 0, sizeof(*x));
     IS(n <= FIX_MAX);
@@ -98,4 +99,4 @@ fix_fini(struct fix *x)
     }
 }
 
-MAIN(encode, answer, accepted, refused, provision, scopes, send)
+MAIN(encode, create, answer, accepted, refused, provision, scopes, send)

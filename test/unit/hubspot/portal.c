@@ -126,18 +126,22 @@ answer_labels(const struct portal *t, const char *path)
     const struct map_association *pairs = map_associations(&n);
     json_t *list = json_array();
 
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < 2 * n; i++) {
+        const struct map_association *pair = &pairs[i / 2];
+        bool turned = i % 2 != 0;
         char want[128];
 
         (void)snprintf(want, sizeof(want), "/%s/%s/labels",
-                       map_object_name(pairs[i].from),
-                       map_object_name(pairs[i].to));
+                       map_object_name(turned ? pair->to : pair->from),
+                       map_object_name(turned ? pair->from : pair->to));
         for (size_t k = 0; strstr(path, want) != NULL && k < 2; k++) {
-            if (pairs[i].types[k] != t->broken_type) {
+            unsigned type = turned ? pair->inverse[k] : pair->types[k];
+
+            if (type != t->broken_type) {
                 (void)json_array_append_new(
                     list,
                     json_pack("{s:s,s:i,s:n}", "category", "HUBSPOT_DEFINED",
-                              "typeId", (int)pairs[i].types[k], "label"));
+                              "typeId", (int)type, "label"));
             }
         }
     }

@@ -28,7 +28,7 @@ run_fini(struct run *r)
     portal_fini(&r->portal);
 }
 
-TEST(a_fresh_portal_costs_23_calls)
+TEST(a_fresh_portal_costs_25_calls)
 {
     const struct hubspot_provision_report *report;
     struct run r;
@@ -38,10 +38,10 @@ TEST(a_fresh_portal_costs_23_calls)
     run_init(&r, false);
     OK(portal_run(r.p, &r.portal, &r.f));
     report = hubspot_provision_report(r.p);
-    EQ_UINT(r.portal.n, 5 + 5 + 5 + 1 + 7);
+    EQ_UINT(r.portal.n, 5 + 5 + 5 + 1 + 9);
     EQ_UINT(portal_calls(&r.portal, ".create_properties"), 5);
     EQ_UINT(portal_calls(&r.portal, ".create_group"), 5);
-    EQ_UINT(portal_calls(&r.portal, ".labels"), 7);
+    EQ_UINT(portal_calls(&r.portal, ".labels"), 9);
     EQ_UINT(report->created, n);
     EQ_UINT(report->existed, 0);
     EQ_UINT(report->missing, 0);
@@ -52,7 +52,7 @@ TEST(a_fresh_portal_costs_23_calls)
     run_fini(&r);
 }
 
-TEST(a_finished_portal_costs_12_reads)
+TEST(a_finished_portal_costs_14_reads)
 {
     const struct hubspot_provision_report *report;
     struct run r;
@@ -61,7 +61,7 @@ TEST(a_finished_portal_costs_12_reads)
     portal_fill(&r.portal);
     OK(portal_run(r.p, &r.portal, &r.f));
     report = hubspot_provision_report(r.p);
-    EQ_UINT(r.portal.n, 12);
+    EQ_UINT(r.portal.n, 14);
     EQ_UINT(report->created, 0);
     EQ_UINT(report->missing, 0);
     IS(report->existed > 0);
@@ -77,7 +77,7 @@ TEST(one_missing_property_needs_no_group)
     portal_fill(&r.portal);
     portal_drop(&r.portal, MAP_INVOICES, "fusion_status");
     OK(portal_run(r.p, &r.portal, &r.f));
-    EQ_UINT(r.portal.n, 14);
+    EQ_UINT(r.portal.n, 16);
     EQ_UINT(portal_calls(&r.portal, "group"), 0);
     EQ_UINT(portal_calls(&r.portal, "invoices.create_properties"), 1);
     EQ_UINT(hubspot_provision_report(r.p)->created, 1);
@@ -104,7 +104,7 @@ TEST(a_dry_run_writes_nothing_and_tells_what_is_missing)
     portal_fill(&r.portal);
     portal_drop(&r.portal, MAP_CONTACTS, "fusion_party_id");
     OK(portal_run(r.p, &r.portal, &r.f));
-    EQ_UINT(r.portal.n, 12);
+    EQ_UINT(r.portal.n, 14);
     NOT(r.portal.created);
     EQ_UINT(hubspot_provision_report(r.p)->missing, 1);
     HAS(hubspot_provision_report(r.p)->text, "contacts: 1 of our properties "
@@ -353,7 +353,7 @@ TEST(every_call_may_fail_for_a_while_and_is_asked_again)
         OK(err);
         turns++;
     }
-    EQ_UINT(turns, 23);
+    EQ_UINT(turns, 25);
     run_fini(&r);
 }
 
@@ -502,8 +502,8 @@ TEST(paths_of_v3_are_v3_and_v4)
 }
 
 SUITE(
-    provision, RUN(a_fresh_portal_costs_23_calls),
-    RUN(a_finished_portal_costs_12_reads),
+    provision, RUN(a_fresh_portal_costs_25_calls),
+    RUN(a_finished_portal_costs_14_reads),
     RUN(one_missing_property_needs_no_group), RUN(a_group_that_exists_is_fine),
     RUN(a_dry_run_writes_nothing_and_tells_what_is_missing),
     RUN(a_dry_run_names_each_missing_property), RUN(what_was_created_is_named),
