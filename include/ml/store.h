@@ -404,6 +404,10 @@ struct store_outcome {
     const char *result; /* written rejected retry unknown: of the request */
     int64_t duration_ms;
     const char *links, *jobs, *audit; /* NULL: none */
+    const char *gone; /* JSON array [{"kind","fusion_id","object","id"}] of
+                         HubSpot objects that there are no more: their links are
+                         forgotten, their jobs and those of what hangs on them
+                         opened; or NULL */
 };
 typedef void store_outcome_fn(void *arg, enum err err, size_t released,
                               const struct fault *f);

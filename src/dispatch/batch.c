@@ -37,6 +37,9 @@ batch_free(struct batch *b)
     store_cancel(b->opening);
     hubspot_cancel(b->sending);
     list_remove(&b->link);
+    for (size_t i = 0; i < b->n; i++) {
+        key_give(b->tenant->d, b->needs[i]);
+    }
     mem_free(b->needs);
     mem_free(b);
 }
@@ -143,11 +146,36 @@ read_list(unsigned lane)
     return lists[o];
 }
 
+/* What the inputs are created with; to free. */
+static struct hubspot_join *
+put_joins(const struct batch *b, struct hubspot_input *inputs)
+{
+    size_t rows;
+    const struct map_association *table = map_associations(&rows);
+    struct hubspot_join *all = mem_array(b->n, JOINS_MAX * sizeof(*all));
+
+    for (size_t i = 0; i < b->n; i++) {
+        const struct need *n = b->needs[i];
+        struct hubspot_join *joins = &all[i * JOINS_MAX];
+
+        for (size_t k = 0; k < n->n_joins; k++) {
+            const struct map_association *a = &table[n->joins[k].row];
+
+            joins[k].to = n->joins[k].forward ? a->to : a->from;
+            joins[k].id = n->joins[k].id;
+        }
+        inputs[i].joins = joins;
+        inputs[i].n_joins = n->n_joins;
+    }
+    return all;
+}
+
 static void
 batch_start(struct batch *b)
 {
     const struct map_association *a = lane_association(b->lane);
     struct hubspot_input *inputs = mem_array(b->n, sizeof(*inputs));
+    struct hubspot_join *joins = put_joins(b, inputs);
     struct hubspot_batch request = {.verb = lane_verb(b->lane),
                                     .object = lane_object(b->lane),
                                     .to = a != NULL ? a->to : MAP_COMPANIES,
@@ -170,6 +198,7 @@ batch_start(struct batch *b)
     b->sent = true;
     err = hubspot_send(b->tenant->hubspot, &request, on_answer, b, &b->sending);
     mem_free(inputs);
+    mem_free(joins);
     if (err != ERR_OK) {
         batch_put_back(b);
     }

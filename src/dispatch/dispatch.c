@@ -519,6 +519,8 @@ dispatch_new(struct loop *l, struct store *s, const struct dispatch_config *c,
     list_init(&d->tenants);
     list_init(&d->flying);
     list_init(&d->saves);
+    map_init(&d->keys);
+    d->keys_given = 1;
     permits_init(&d->permits, &spec);
     return d;
 }
@@ -560,6 +562,7 @@ dispatch_free(struct dispatch *d)
     loop_call_cancel(&d->drained_call);
     loop_call_cancel(&d->lost_call);
     loop_timer_stop(&d->wake);
+    map_fini(&d->keys);
     permits_fini(&d->permits);
     mem_free(d->portal);
     mem_free(d->worker);
@@ -612,7 +615,7 @@ abandon(struct batch *b)
 {
     struct dtenant *t = b->tenant;
     int64_t now_us = clock_mono_us();
-    bool unknown = b->sent && lane_verb(b->lane) == HUBSPOT_UPSERT;
+    bool unknown = b->sent && lane_makes(b->lane);
     struct fault f;
 
     fault_clear(&f);

@@ -6,9 +6,14 @@
  * The parts of dispatch:
  *
  *   dispatch.c   the portal: budget, lease, claims, what runs when
- *   job.c        one job: what it holds and which step it needs next
+ *   job.c        one job: what it holds, and how it ends
+ *   step.c       which step it needs next
+ *   gone.c       objects that turn out to be gone from HubSpot
  *   lane.c       where equal needs meet; which batch leaves next
- *   batch.c      one request: write row, send, answer, outcomes
+ *   keys.c       no key is in two requests at once
+ *   batch.c      one request: write row, send, answer
+ *   result.c     what an answer means to the jobs whose needs it carried
+ *   contact.c    contacts that HubSpot has already
  *   save.c       outcomes on their way into the store, kept until they are in
  *   setup.c      provisioning before a tenant's first write; single calls
  */
@@ -30,6 +35,8 @@ enum {
     OUTCOME_BYTES = 16 << 20, /* ceiling of one outcome's JSON */
     FORBIDDEN_MS = 3600000,   /* a missing scope is tried again hourly */
     CLASHES_MAX = 2,          /* then the contact goes without its e-mail */
+    BACKS_MAX = 3,            /* times a job goes back for an object gone */
+    REPROVISION_MS = 60000,   /* a property is made again that often at most */
     LOCKED_MS = 2500,     /* 423: locks last 2 s (HubSpot, error handling) */
     STORE_RETRY_MS = 1000 /* database away: try the same again */
 };
@@ -39,15 +46,16 @@ enum {
 /* A lane is a verb, an object (and for associations a row of
  * map_associations). Numbered so that a tenant's lanes are one array. */
 enum {
-    LANE_READ = 0,                         /* + object: by our key */
-    LANE_UPSERT = LANE_READ + MAP_OBJECTS, /* + object */
-    LANE_FIND = LANE_UPSERT + MAP_OBJECTS, /* contacts by e-mail */
-    LANE_LOOK = LANE_FIND + 1,             /* contacts by HubSpot id */
-    LANE_ADOPT = LANE_LOOK + 1,            /* takes one over */
-    LANE_ASSOCIATE = LANE_ADOPT + 1,       /* + row of the table */
-    LANE_STATUS = LANE_ASSOCIATE + 7,      /* invoices: hs_invoice_status */
-    LANE_DISSOCIATE = LANE_STATUS + 1,     /* + row of the table */
-    LANE_ARCHIVE = LANE_DISSOCIATE + 7,    /* + object */
+    LANE_READ = 0,                           /* + object: by our key */
+    LANE_UPSERT = LANE_READ + MAP_OBJECTS,   /* + object */
+    LANE_CREATE = LANE_UPSERT + MAP_OBJECTS, /* + object */
+    LANE_FIND = LANE_CREATE + MAP_OBJECTS,   /* contacts by e-mail */
+    LANE_LOOK = LANE_FIND + 1,               /* contacts by HubSpot id */
+    LANE_ADOPT = LANE_LOOK + 1,              /* takes one over */
+    LANE_ASSOCIATE = LANE_ADOPT + 1,         /* + row of the table */
+    LANE_STATUS = LANE_ASSOCIATE + 7,        /* invoices: hs_invoice_status */
+    LANE_DISSOCIATE = LANE_STATUS + 1,       /* + row of the table */
+    LANE_ARCHIVE = LANE_DISSOCIATE + 7,      /* + object */
     LANES = LANE_ARCHIVE + MAP_OBJECTS
 };
 
@@ -56,6 +64,16 @@ struct lane {
     size_t count;
     struct list halves; /* struct batch: parts of a refused batch, go first */
     unsigned in_flight;
+    uint64_t blocked; /* dispatch.keys_given when all its keys were under way */
+};
+
+/* What an object is to be associated with: a row of map_associations, from this
+ * object's end when `forward`. */
+enum { JOINS_MAX = 3 };
+struct need_join {
+    unsigned row;
+    bool forward;
+    const char *id;
 };
 
 /* One thing a job needs done: one input of some batch. Lives in the job's
@@ -66,7 +84,10 @@ struct need {
     struct part *part; /* whose link remembers the result */
     unsigned lane;
     const char *id, *to;
-    const char *properties; /* what is sent; NULL: none */
+    const char *properties;            /* what is sent; NULL: none */
+    struct need_join joins[JOINS_MAX]; /* creations */
+    size_t n_joins;
+    bool keyed; /* its key is taken: keys.c */
     int64_t since_us;
 };
 
@@ -74,7 +95,8 @@ struct need {
 
 enum job_stage {
     STAGE_VERIFY,    /* an unknown outcome: read back first */
-    STAGE_OBJECTS,   /* upsert what differs from what was last written */
+    STAGE_OBJECTS,   /* write what differs from what was last written */
+    STAGE_PARTS,     /* create contacts and lines, joined to those before */
     STAGE_ASSOCIATE, /* needs the ids of the stage before */
     STAGE_STATUS,    /* invoices: only when everything else is confirmed */
     STAGE_CLEAN,     /* archive lines that vanished, old associations */
@@ -91,7 +113,9 @@ struct part {
     const char *id;       /* HubSpot id; NULL: none known */
     const char *status;   /* invoices: hs_invoice_status as last confirmed */
     bool current;         /* what HubSpot has is what is wanted */
-    bool absent;          /* verified not to be there */
+    bool by_key;          /* it may be there already: no creation */
+    bool rebill;          /* made anew by an update: hs_invoice_billable */
+    const char *gone;     /* id that it had and that is gone */
     unsigned clashes;     /* contacts: how often the e-mail was taken */
     const char *existing; /* contacts: id the conflict named */
     const char **assoc;   /* confirmed: "177:<id>" */
@@ -109,6 +133,9 @@ struct job {
     struct dtenant *tenant;
     int64_t id, revision, seen_us;
     int64_t sent_us; /* wall clock of the write of unknown outcome; 0: none */
+    bool careful;    /* what it sends may have been sent before */
+    unsigned backs;  /* how often it went back for an object that was gone */
+    const char *lost_parent; /* "customer:1008" to wait for; NULL: none */
     enum map_kind kind;
     const char *fusion_id, *number, *klass, *amount, *currency;
     unsigned attempts;
@@ -158,11 +185,11 @@ struct save {
     char write[RANDOM_ID_MAX]; /* "" : none */
     int http_status;
     char correlation[FAULT_CODE_MAX]; /* of the answer */
-    const char *result; /* static */
+    const char *result;               /* static */
     int64_t duration_ms;
-    struct buf links, jobs, audit; /* JSON arrays in the making */
-    struct jsonx_writer wl, wj, wa;
-    size_t n_links, n_jobs, n_audit;
+    struct buf links, jobs, audit, gone; /* JSON arrays in the making */
+    struct jsonx_writer wl, wj, wa, wg;
+    size_t n_links, n_jobs, n_audit, n_gone;
     struct job **carried; /* jobs whose unsaved counts this */
     size_t n_carried, cap_carried;
     struct job **ended; /* freed when it is in */
@@ -198,6 +225,7 @@ struct dtenant {
     struct loop_timer due;
     int64_t forbidden_until_us[MAP_OBJECTS];
     enum setup_state setup;
+    int64_t setup_done_us;    /* SETUP_DONE: since when; 0: before us */
     int64_t setup_again_us;   /* SETUP_WAITING: until then, */
     struct fault setup_fault; /* because of this */
     struct list setups;       /* struct setup, oldest first */
@@ -216,6 +244,8 @@ struct dispatch {
     bool leased_once, lost, draining, held, away;
     struct list tenants, flying, saves;
     size_t n_jobs, n_setups;
+    struct map keys;       /* under way */
+    uint64_t keys_given;   /* how many came back; from 1 */
     size_t failing;        /* saves that the database did not take yet */
     int64_t away_until_us; /* the database did not take a write row */
     struct loop_call run;
@@ -242,11 +272,8 @@ struct job *job_new(struct dtenant *t, const struct store_job *s);
 void job_free(struct job *j);
 const char *job_waits_for(const struct job *j); /* "customer:1008", or NULL;
                                                    in the job's arena */
-/* Plans the next stage that has needs into j->planned; STAGE_END when none. */
-void job_plan(struct job *j, struct save *s);
-void job_start_planned(struct job *j); /* into the lanes */
-void job_need(struct job *j, struct part *p, unsigned lane, const char *id,
-              const char *to, const char *properties);
+/* Fusion no longer has it: the child is written without it. */
+bool parent_is_missing(const struct link_ref *p);
 void job_worst(struct job *j, enum hubspot_outcome outcome,
                const struct fault *f, bool counts, int64_t wait_ms);
 /* Nothing is pending any more: the job's row goes into s, or the next stage
@@ -256,7 +283,38 @@ bool part_has_assoc(const struct part *p, const char *entry);
 void part_add_assoc(struct job *j, struct part *p, unsigned type,
                     const char *id);
 void part_drop_assoc(struct part *p, unsigned type, const char *id);
-void part_drop_email(struct job *j, struct part *p);
+void part_set(struct job *j, struct part *p, const char *name,
+              const char *value); /* a wanted property; NULL: not wanted */
+
+/* step.c */
+/* Plans the next stage that has needs into j->planned; STAGE_END when none. */
+void job_plan(struct job *j, struct save *s);
+void job_start_planned(struct job *j); /* into the lanes */
+struct need *job_need(struct job *j, struct part *p, unsigned lane,
+                      const char *id, const char *to, const char *properties);
+
+/* gone.c */
+/* The object has no such record any more: it is found or made again by its key;
+ * what hung on it, too. */
+void part_lost(struct job *j, struct part *p, struct save *s);
+/* It now is another record than the links say. */
+void part_moved(struct job *j, struct part *p, const struct hubspot_result *r,
+                struct save *s);
+/* An end of an association is gone, `gone` says which when HubSpot told; false:
+ * it is none of the job's. */
+bool end_is_gone(struct need *n, const char *gone, struct save *s);
+
+/* contact.c */
+/* The e-mail is taken: look at who has it. False when this is no such case. */
+bool begin_adoption(struct need *n, const struct hubspot_result *r,
+                    struct save *s);
+void contact_found(struct need *n, const struct hubspot_result *r,
+                   struct save *s);
+void contact_absent(struct need *n, struct save *s);
+
+/* keys.c */
+bool key_take(struct dispatch *d, struct need *n); /* false: under way */
+void key_give(struct dispatch *d, struct need *n);
 
 /* lane.c */
 void lanes_init(struct dtenant *t);
@@ -265,6 +323,9 @@ void lane_push_front(struct dtenant *t, struct need *n);
 const struct map_association *lane_association(unsigned lane);
 enum map_object lane_object(unsigned lane);
 enum hubspot_verb lane_verb(unsigned lane);
+/* Whether a request of it that got no answer has to be read back: it may have
+ * made an object. */
+bool lane_makes(unsigned lane);
 const char *lane_name(unsigned lane); /* "invoices.upsert"; static */
 /* The batch that should leave next, taken out of its lane; NULL when none may
  * leave now; *wait_us then says when one may (INT64_MAX: not by time). */
@@ -285,6 +346,9 @@ struct save *save_new(struct dtenant *t, const char *write);
 void save_link(struct save *s, const struct job *j, const struct part *p,
                bool properties);
 void save_unlink(struct save *s, const struct job *j, const struct part *p);
+/* Another record's object is gone: its link is forgotten, its job opened. */
+void save_gone(struct save *s, const char *kind, const char *fusion_id,
+               const char *object, const char *id);
 void save_job_row(struct save *s, struct job *j, const char *state,
                   int64_t due_ms, const char *waiting_for);
 void save_carry(struct save *s, struct job *j);
@@ -306,6 +370,9 @@ bool setup_next(struct dispatch *d, int64_t now_us, int64_t *wait_us); /* sends
                                        one call if any is due; token taken */
 void setups_free(struct dtenant *t);
 bool setup_is_idle(const struct dtenant *t);
+/* A request sent at sent_us was refused since something that provisioning makes
+ * is not there: it is made again. False: that was done just now. */
+bool setup_again(struct dtenant *t, int64_t sent_us, const char *why);
 
 /* The budget around one answer. */
 void budget_settle(struct dispatch *d, unsigned predicted,

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: UNLICENSED */
 /*
- * One job in memory: the record's wanted objects, what its links know, and the
- * step it needs next.
- *
- *     VERIFY -> OBJECTS -> ASSOCIATE -> STATUS -> CLEAN -> END
- *
- * Stages only go forward. A stage begins when every result of the one before is
- * stored. A need whose result is known from the links is never planned, so a
- * job taken up again after a crash does only what is left.
+ * One job in memory: the record's wanted objects, what its links know, and how
+ * it ends.
  */
 #include "dispatch_priv.h"
 
@@ -144,8 +138,8 @@ read_parent(struct job *j, const json_t *parents, const char *name,
     ref->hubspot = copy(j, o, "hubspot");
 }
 
-static void
-set_property(struct job *j, struct part *p, const char *name, const char *value)
+void
+part_set(struct job *j, struct part *p, const char *name, const char *value)
 {
     json_t *o = json_loads(p->properties, 0, NULL);
 
@@ -169,10 +163,10 @@ complete_wanted(struct job *j)
 
         if (p->object == MAP_CONTACTS && j->email_holder != NULL &&
             j->email_holder[0] != '\0') {
-            set_property(j, p, "email", NULL);
+            part_set(j, p, "email", NULL);
         }
         if (p->object == MAP_PAYMENTS && j->customer.email != NULL) {
-            set_property(j, p, "hs_customer_email", j->customer.email);
+            part_set(j, p, "hs_customer_email", j->customer.email);
         }
     }
 }
@@ -208,6 +202,7 @@ read_job(struct job *j, const struct store_job *s, const json_t *desired,
         }
     }
     j->stage = s->verify ? STAGE_VERIFY : STAGE_OBJECTS;
+    j->careful = s->verify || s->attempts > 0;
 }
 
 /* What the store gives is our own writing; a row spoilt by hand parks. */
@@ -265,8 +260,7 @@ job_free(struct job *j)
 
 /* ---- parents ------------------------------------------------------------ */
 
-/* Fusion no longer has it: the child is written without it. */
-static bool
+bool
 parent_is_missing(const struct link_ref *p)
 {
     return text_equal(p->state, "missing") || text_equal(p->state, "gone");
@@ -339,297 +333,6 @@ part_drop_assoc(struct part *p, unsigned type, const char *id)
         }
     }
     buf_fini(&b);
-}
-
-void
-part_drop_email(struct job *j, struct part *p)
-{
-    set_property(j, p, "email", NULL);
-}
-
-/* ---- stages ------------------------------------------------------------- */
-
-void
-job_need(struct job *j, struct part *p, unsigned lane, const char *id,
-         const char *to, const char *properties)
-{
-    struct need *n = arena_alloc(&j->arena, sizeof(*n));
-
-    n->job = j;
-    n->part = p;
-    n->lane = lane;
-    n->id = id;
-    n->to = to;
-    n->properties = properties;
-    list_push(&j->planned, &n->link);
-    j->n_planned++;
-    j->did = true;
-}
-
-static void
-plan_verify(struct job *j)
-{
-    for (size_t i = 0; i < j->n_wanted; i++) {
-        struct part *p = &j->parts[i];
-
-        if (!p->current) {
-            job_need(j, p, LANE_READ + p->object, p->key, NULL, NULL);
-        }
-    }
-}
-
-static void
-note_plan(struct job *j, struct save *s)
-{
-    struct save_note note = {.outcome = "left_out"};
-
-    if (j->kind == MAP_CUSTOMER && j->email_holder != NULL &&
-        j->email_holder[0] != '\0') {
-        note.event = "email_taken";
-        note.message =
-            arena_printf(&j->arena, "held by account %s", j->email_holder);
-        save_audit(s, j, &note);
-    }
-    note.event = "parent_missing";
-    if (j->kind != MAP_CUSTOMER && parent_is_missing(&j->customer)) {
-        note.message = arena_printf(&j->arena, "customer:%s", j->customer.id);
-        save_audit(s, j, &note);
-    }
-    if (j->kind == MAP_PAYMENT && parent_is_missing(&j->invoice)) {
-        note.message = arena_printf(&j->arena, "invoice:%s", j->invoice.id);
-        save_audit(s, j, &note);
-    }
-}
-
-static void
-plan_objects(struct job *j, struct save *s)
-{
-    note_plan(j, s);
-    for (size_t i = 0; i < j->n_wanted; i++) {
-        struct part *p = &j->parts[i];
-        const char *send = p->properties;
-
-        if (p->current) {
-            continue;
-        }
-        if (p->object == MAP_INVOICES && p->id == NULL) {
-            /* a mirror, billed elsewhere: said once, when it is created */
-            struct part once = *p;
-
-            set_property(j, &once, "hs_invoice_billable", "false");
-            send = once.properties;
-        }
-        job_need(j, p, LANE_UPSERT + p->object, p->key, NULL, send);
-    }
-}
-
-/* The row of map_associations whose first type is `type`. */
-static unsigned
-association_row(unsigned type)
-{
-    size_t n;
-    const struct map_association *table = map_associations(&n);
-
-    for (unsigned i = 0; i < n; i++) {
-        if (table[i].types[0] == type) {
-            return i;
-        }
-    }
-    ML_ASSERT(false); /* a type that is not in the table */
-    return 0;
-}
-
-/* `owner` remembers it: "177:<other>". `forward`: owner is the from side. */
-static void
-want_association(struct job *j, struct part *owner, unsigned type,
-                 const char *other, bool forward)
-{
-    const char *entry;
-
-    if (owner->id == NULL || other == NULL) {
-        return;
-    }
-    entry = arena_printf(&j->arena, "%u:%s", type, other);
-    if (part_has_assoc(owner, entry)) {
-        return;
-    }
-    job_need(j, owner, LANE_ASSOCIATE + association_row(type),
-             forward ? owner->id : other, forward ? other : owner->id, NULL);
-}
-
-static void
-plan_associate(struct job *j)
-{
-    struct part *first = &j->parts[0];
-
-    if (j->n_wanted == 0) {
-        return;
-    }
-    switch (j->kind) {
-    case MAP_CUSTOMER:
-        want_association(j, &j->parts[1], 279, first->id, true);
-        break;
-    case MAP_INVOICE:
-        want_association(j, first, 177, j->customer.contact, true);
-        want_association(j, first, 179, j->customer.company, true);
-        for (size_t i = 1; i < j->n_wanted; i++) {
-            want_association(j, &j->parts[i], 409, first->id, false);
-        }
-        break;
-    case MAP_PAYMENT:
-        want_association(j, first, 387, j->customer.contact, true);
-        want_association(j, first, 389, j->customer.company, true);
-        want_association(j, first, 541, j->invoice.hubspot, false);
-        break;
-    case MAP_KINDS:
-        break;
-    }
-}
-
-static int
-status_rank(const char *status)
-{
-    if (status == NULL || strcmp(status, "draft") == 0) {
-        return 0;
-    }
-    return strcmp(status, "open") == 0 ? 1 : 2;
-}
-
-static void
-hold_status(struct job *j, struct save *s, const char *why)
-{
-    struct save_note note = {.event = "status_held",
-                             .hubspot_id = j->parts[0].id,
-                             .outcome = "held",
-                             .message = why};
-
-    save_audit(s, j, &note);
-}
-
-static void
-plan_status(struct job *j, struct save *s)
-{
-    struct part *p = &j->parts[0];
-    const char *properties;
-
-    if (j->kind != MAP_INVOICE || j->n_wanted == 0 || p->id == NULL) {
-        return;
-    }
-    if (j->status_held != NULL) {
-        hold_status(j, s, j->status_held);
-        return;
-    }
-    if (j->status == NULL ||
-        text_equal(j->status, p->status != NULL ? p->status : "draft")) {
-        return;
-    }
-    if (status_rank(j->status) < status_rank(p->status)) {
-        hold_status(j, s,
-                    arena_printf(&j->arena, "%s does not go back to %s",
-                                 p->status, j->status));
-        return;
-    }
-    if (j->customer.contact == NULL) {
-        hold_status(j, s, "no_contact");
-        return;
-    }
-    properties =
-        arena_printf(&j->arena, "{\"hs_invoice_status\":\"%s\"}", j->status);
-    job_need(j, p, LANE_STATUS, p->id, NULL, properties);
-}
-
-/* Associations of the given type to another id than the wanted one. */
-static void
-plan_dissociate(struct job *j, struct part *p, unsigned type,
-                const char *wanted)
-{
-    const char *prefix = arena_printf(&j->arena, "%u:", type);
-
-    if (wanted == NULL) {
-        return; /* a parent that is away for now takes nothing with it */
-    }
-    for (size_t i = 0; i < p->assoc_count; i++) {
-        const char *id;
-
-        if (!text_has_prefix(p->assoc[i], prefix)) {
-            continue;
-        }
-        id = p->assoc[i] + strlen(prefix);
-        if (strcmp(id, wanted) != 0) {
-            job_need(j, p, LANE_DISSOCIATE + association_row(type), p->id, id,
-                     NULL);
-        }
-    }
-}
-
-static void
-plan_clean(struct job *j)
-{
-    for (size_t i = j->n_wanted; i < j->n_parts; i++) {
-        struct part *p = &j->parts[i];
-
-        if (p->id != NULL) {
-            job_need(j, p, LANE_ARCHIVE + p->object, p->id, NULL, NULL);
-        }
-    }
-    if (j->n_wanted > 0 && j->kind == MAP_INVOICE) {
-        plan_dissociate(j, &j->parts[0], 177, j->customer.contact);
-        plan_dissociate(j, &j->parts[0], 179, j->customer.company);
-    }
-    if (j->n_wanted > 0 && j->kind == MAP_PAYMENT) {
-        plan_dissociate(j, &j->parts[0], 387, j->customer.contact);
-        plan_dissociate(j, &j->parts[0], 389, j->customer.company);
-    }
-}
-
-static void
-plan_stage(struct job *j, struct save *s)
-{
-    switch (j->stage) {
-    case STAGE_VERIFY:
-        plan_verify(j);
-        break;
-    case STAGE_OBJECTS:
-        plan_objects(j, s);
-        break;
-    case STAGE_ASSOCIATE:
-        plan_associate(j);
-        break;
-    case STAGE_STATUS:
-        plan_status(j, s);
-        break;
-    case STAGE_CLEAN:
-        plan_clean(j);
-        break;
-    case STAGE_END:
-        break;
-    }
-}
-
-void
-job_plan(struct job *j, struct save *s)
-{
-    while (j->stage != STAGE_END && j->n_planned == 0) {
-        plan_stage(j, s);
-        j->stage++;
-    }
-}
-
-void
-job_start_planned(struct job *j)
-{
-    int64_t now_us = loop_now_us(j->tenant->d->loop);
-    struct list *item;
-
-    while ((item = list_pop(&j->planned)) != NULL) {
-        struct need *n = CONTAINER_OF(item, struct need, link);
-
-        list_init(&n->link);
-        n->since_us = now_us;
-        j->pending++;
-        lane_push(j->tenant, n);
-    }
-    j->n_planned = 0;
 }
 
 /* ---- the end of a stage ------------------------------------------------- */
@@ -707,16 +410,22 @@ void
 job_settle(struct job *j, struct save *s)
 {
     ML_ASSERT(j->pending == 0 && !j->settled);
+    if (j->lost_parent != NULL &&
+        (j->verdict == HUBSPOT_WRITTEN || j->verdict == HUBSPOT_RETRY)) {
+        save_job_row(s, j, "waiting", 0, j->lost_parent);
+        j->settled = true;
+        save_end(s, j);
+        return;
+    }
     if (j->verdict != HUBSPOT_WRITTEN) {
         settle_failed(j, s);
         return;
     }
     job_plan(j, s);
     if (j->n_planned == 0 && !j->did) {
-        struct save_note note = {
-            .event = "job.unchanged",
-            .outcome = "unchanged",
-            .message = "HubSpot holds all of it already"};
+        struct save_note note = {.event = "job.unchanged",
+                                 .outcome = "unchanged",
+                                 .message = "HubSpot holds all of it already"};
 
         save_audit(s, j, &note);
     }

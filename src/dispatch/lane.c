@@ -73,7 +73,7 @@ lane_object(unsigned lane)
     if (lane >= LANE_FIND) {
         return MAP_CONTACTS;
     }
-    return (enum map_object)(lane >= LANE_UPSERT ? lane - LANE_UPSERT : lane);
+    return (enum map_object)(lane % MAP_OBJECTS);
 }
 
 enum hubspot_verb
@@ -91,10 +91,21 @@ lane_verb(unsigned lane)
     if (lane >= LANE_ASSOCIATE) {
         return HUBSPOT_ASSOCIATE;
     }
+    if (lane >= LANE_CREATE && lane < LANE_FIND) {
+        return HUBSPOT_CREATE;
+    }
     if (lane >= LANE_UPSERT && lane < LANE_FIND) {
         return HUBSPOT_UPSERT;
     }
     return HUBSPOT_READ;
+}
+
+bool
+lane_makes(unsigned lane)
+{
+    enum hubspot_verb v = lane_verb(lane);
+
+    return v == HUBSPOT_UPSERT || v == HUBSPOT_CREATE;
 }
 
 const char *
@@ -112,17 +123,21 @@ lane_name(unsigned lane)
         "payments-contacts.dissociate",  "payments-companies.dissociate",
         "invoices-payments.dissociate",
     };
-    static const char *const names[][3] = {
-        {"companies.read", "companies.upsert", "companies.archive"},
-        {"contacts.read", "contacts.upsert", "contacts.archive"},
-        {"invoices.read", "invoices.upsert", "invoices.archive"},
-        {"line_items.read", "line_items.upsert", "line_items.archive"},
+    static const char *const names[][4] = {
+        {"companies.read", "companies.upsert", "companies.create",
+         "companies.archive"},
+        {"contacts.read", "contacts.upsert", "contacts.create",
+         "contacts.archive"},
+        {"invoices.read", "invoices.upsert", "invoices.create",
+         "invoices.archive"},
+        {"line_items.read", "line_items.upsert", "line_items.create",
+         "line_items.archive"},
         {"commerce_payments.read", "commerce_payments.upsert",
-         "commerce_payments.archive"},
+         "commerce_payments.create", "commerce_payments.archive"},
     };
 
     if (lane >= LANE_ARCHIVE) {
-        return names[lane - LANE_ARCHIVE][2];
+        return names[lane - LANE_ARCHIVE][3];
     }
     if (lane >= LANE_DISSOCIATE) {
         return dissociate[lane - LANE_DISSOCIATE];
@@ -136,7 +151,7 @@ lane_name(unsigned lane)
     if (lane >= LANE_FIND) {
         return lane == LANE_ADOPT ? "contacts.adopt" : "contacts.find";
     }
-    return lane >= LANE_UPSERT ? names[lane - LANE_UPSERT][1] : names[lane][0];
+    return names[lane % MAP_OBJECTS][lane / MAP_OBJECTS];
 }
 
 /* The stage of a job that brings needs into this lane, and the kind of job. */
@@ -151,6 +166,10 @@ lane_stage(unsigned lane)
     }
     if (lane >= LANE_ASSOCIATE) {
         return STAGE_ASSOCIATE;
+    }
+    if (lane == LANE_CREATE + MAP_CONTACTS ||
+        lane == LANE_CREATE + MAP_LINE_ITEMS) {
+        return STAGE_PARTS;
     }
     return lane >= LANE_UPSERT ? STAGE_OBJECTS : STAGE_VERIFY;
 }
@@ -255,19 +274,31 @@ static struct batch *
 lane_take(struct dtenant *t, unsigned l, size_t max)
 {
     struct lane *lane = &t->lanes[l];
+    struct list *item, *next;
     struct batch *b;
-    size_t n;
 
     if (!list_empty(&lane->halves)) {
         return CONTAINER_OF(list_pop(&lane->halves), struct batch, link);
     }
-    n = lane->count < max ? lane->count : max;
-    b = batch_new(t, l, n);
-    for (size_t i = 0; i < n; i++) {
-        b->needs[i] = CONTAINER_OF(list_pop(&lane->needs), struct need, link);
-        list_init(&b->needs[i]->link);
+    b = batch_new(t, l, lane->count < max ? lane->count : max);
+    max = b->n;
+    b->n = 0;
+    LIST_EACH(&lane->needs, item, next)
+    {
+        struct need *n = CONTAINER_OF(item, struct need, link);
+
+        if (b->n < max && key_take(t->d, n)) {
+            list_remove(&n->link);
+            list_init(&n->link);
+            b->needs[b->n++] = n;
+            lane->count--;
+        }
     }
-    lane->count -= n;
+    if (b->n == 0) {
+        lane->blocked = t->d->keys_given;
+        batch_free(b);
+        return NULL;
+    }
     return b;
 }
 
@@ -305,7 +336,8 @@ tenant_choose(struct dtenant *t, int64_t now_us, struct choice *best,
         int64_t at = lane_leaves_at(t, l, max, &u);
         struct choice c = {.tenant = t, .lane = l};
 
-        if (at == INT64_MAX) {
+        if (at == INT64_MAX ||
+            (list_empty(&lane->halves) && lane->blocked == t->d->keys_given)) {
             continue;
         }
         if (at > now_us) {
@@ -329,23 +361,28 @@ tenant_choose(struct dtenant *t, int64_t now_us, struct choice *best,
 struct batch *
 lanes_next(struct dispatch *d, int64_t now_us, int64_t *wait_us)
 {
-    struct choice best = {.tenant = NULL};
-    struct list *item, *next;
+    struct batch *b;
 
-    *wait_us = INT64_MAX;
-    LIST_EACH(&d->tenants, item, next)
-    {
-        struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
+    do {
+        struct choice best = {.tenant = NULL};
+        struct list *item, *next;
 
-        if (!t->halted && !t->removed && t->setup == SETUP_DONE) {
-            tenant_choose(t, now_us, &best, wait_us);
+        *wait_us = INT64_MAX;
+        LIST_EACH(&d->tenants, item, next)
+        {
+            struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
+
+            if (!t->halted && !t->removed && t->setup == SETUP_DONE) {
+                tenant_choose(t, now_us, &best, wait_us);
+            }
         }
-    }
-    if (best.tenant == NULL) {
-        return NULL;
-    }
-    return lane_take(best.tenant, best.lane,
-                     hubspot_batch_max(lane_verb(best.lane)));
+        if (best.tenant == NULL) {
+            return NULL;
+        }
+        b = lane_take(best.tenant, best.lane,
+                      hubspot_batch_max(lane_verb(best.lane)));
+    } while (b == NULL); /* what it holds is under way: another one */
+    return b;
 }
 
 void
@@ -363,6 +400,7 @@ lane_put_halves(struct batch *b)
         }
         list_push_front(&b->tenant->lanes[b->lane].halves, &part->link);
     }
+    b->n = 0; /* the keys stay taken */
     batch_free(b);
 }
 

@@ -43,6 +43,28 @@ differences(const json_t *then, const json_t *now, struct buf *before,
     jsonx_close(&wa, '}');
 }
 
+/* "associated with contacts 501, companies 601"; NULL: with nothing. */
+static const char *
+joins_text(const struct need *n)
+{
+    size_t rows;
+    const struct map_association *table = map_associations(&rows);
+    const char *text = NULL;
+
+    for (size_t k = 0; k < n->n_joins; k++) {
+        const struct need_join *x = &n->joins[k];
+        const struct map_association *a = &table[x->row];
+
+        text = arena_printf(
+            &n->job->arena, "%s %s %s", text != NULL ? text : "associated with",
+            map_object_name(x->forward ? a->to : a->from), x->id);
+        if (k + 1 < n->n_joins) {
+            text = arena_printf(&n->job->arena, "%s,", text);
+        }
+    }
+    return text;
+}
+
 static void
 audit_properties(struct save *s, const struct need *n, const char *outcome)
 {
@@ -52,6 +74,7 @@ audit_properties(struct save *s, const struct need *n, const char *outcome)
     struct save_note note = {.event = lane_name(n->lane),
                              .hubspot_id = n->part->id,
                              .outcome = outcome,
+                             .message = joins_text(n),
                              .duration_ms = s->duration_ms};
     const char *old = n->part->before != NULL ? n->part->before : "{}";
 
@@ -99,14 +122,33 @@ audit_plain(struct save *s, const struct need *n, const char *outcome,
 
 /* ---- by verb: what "written" means -------------------------------------- */
 
+/* It was created with them. */
+static void
+joins_written(struct need *n)
+{
+    size_t rows;
+    const struct map_association *table = map_associations(&rows);
+
+    for (size_t k = 0; k < n->n_joins; k++) {
+        const struct need_join *x = &n->joins[k];
+
+        part_add_assoc(n->job, n->part, table[x->row].types[0], x->id);
+    }
+}
+
 static void
 object_written(struct need *n, const struct hubspot_result *r, struct save *s)
 {
     struct part *p = n->part;
 
+    p->rebill = false;
+    if (r->id != NULL && p->id != NULL && strcmp(p->id, r->id) != 0) {
+        part_moved(n->job, p, r, s);
+    }
     p->id = r->id != NULL ? arena_strdup(&n->job->arena, r->id) : p->id;
-    p->current = true;
-    save_link(s, n->job, p, true);
+    joins_written(n);
+    save_link(s, n->job, p, !p->rebill);
+    p->current = !p->rebill;
     audit_properties(s, n, r->created ? "created" : "updated");
 }
 
@@ -187,117 +229,9 @@ verify_absent(struct need *n, struct save *s)
                     "%s %s is not there (yet) when read back; it is sent "
                     "again when the unanswered write can no longer arrive",
                     map_object_name(n->part->object), n->part->key);
-    n->part->absent = true;
+    n->part->by_key = true;
     audit_plain(s, n, "absent", "not found when read back");
     job_worst(j, HUBSPOT_RETRY, &f, false, cutoff_left(j));
-}
-
-/* ---- contacts that exist already ---------------------------------------- */
-
-static const char *
-wanted_email(struct need *n)
-{
-    struct fault ignored;
-    json_t *wanted = NULL;
-    const char *email = NULL;
-
-    if (jsonx_parse(n->part->properties, strlen(n->part->properties), &wanted,
-                    &ignored) == ERR_OK) {
-        email = arena_strdup(&n->job->arena, jsonx_text(wanted, "email"));
-    }
-    json_decref(wanted);
-    return email;
-}
-
-static void
-go_without_email(struct need *n, struct save *s, const char *holder)
-{
-    struct job *j = n->job;
-    struct save_note note = {
-        .event = "email_taken",
-        .outcome = "left_out",
-        .message = arena_printf(&j->arena, "held by account %s", holder)};
-
-    save_audit(s, j, &note);
-    part_drop_email(j, n->part);
-    job_need(j, n->part, LANE_UPSERT + MAP_CONTACTS, n->part->key, NULL,
-             n->part->properties);
-}
-
-/* The e-mail is taken: look at who has it. False when this is no such case. */
-static bool
-begin_adoption(struct need *n, const struct hubspot_result *r, struct save *s)
-{
-    const char *email;
-
-    if (lane_object(n->lane) != MAP_CONTACTS || r->fault.err != ERR_CONFLICT) {
-        return false;
-    }
-    email = wanted_email(n);
-    if (email == NULL) {
-        return false;
-    }
-    if (n->lane == LANE_ADOPT) {
-        /* Its e-mail is the wanted one, but our key is another contact's: that
-         * one stays ours. */
-        n->part->id = NULL;
-        go_without_email(n, s, "unknown");
-        return true;
-    }
-    n->part->clashes++;
-    n->part->existing = arena_strdup(&n->job->arena, r->existing_id);
-    job_need(n->job, n->part, LANE_FIND, email, NULL, NULL);
-    return true;
-}
-
-static void
-adopt(struct need *n, const char *id)
-{
-    n->part->id = arena_strdup(&n->job->arena, id);
-    job_need(n->job, n->part, LANE_ADOPT, n->part->id, NULL,
-             n->part->properties);
-}
-
-/* The e-mail was taken a moment ago and is free now, or so it seems. */
-static void
-ask_again(struct need *n, struct save *s)
-{
-    if (n->part->clashes > CLASHES_MAX) {
-        go_without_email(n, s, "unknown");
-        return;
-    }
-    job_need(n->job, n->part, LANE_UPSERT + MAP_CONTACTS, n->part->key, NULL,
-             n->part->properties);
-}
-
-/* A contact that nobody of ours is yet, or that is this one, is taken over;
- * one of another account of ours keeps what it has. `by_email`: it was found by
- * the e-mail, so that it holds it now. */
-static void
-contact_found(struct need *n, const struct hubspot_result *r, struct save *s,
-              bool by_email)
-{
-    const char *key = jsonx_text(r->properties, "fusion_account_number");
-
-    if (key == NULL || key[0] == '\0' || text_equal(key, n->part->key)) {
-        adopt(n, r->id);
-    } else if (by_email) {
-        go_without_email(n, s, key);
-    } else {
-        ask_again(n, s);
-    }
-}
-
-/* Not found by the e-mail: perhaps it is a further address of the one that the
- * conflict named, perhaps that one has lost it meanwhile. */
-static void
-contact_absent(struct need *n, struct save *s)
-{
-    if (n->lane == LANE_FIND && n->part->existing != NULL) {
-        job_need(n->job, n->part, LANE_LOOK, n->part->existing, NULL, NULL);
-    } else {
-        ask_again(n, s);
-    }
 }
 
 /* ---- one result --------------------------------------------------------- */
@@ -307,7 +241,7 @@ need_written(struct need *n, const struct hubspot_result *r, struct save *s,
              bool tell)
 {
     if (n->lane == LANE_FIND || n->lane == LANE_LOOK) {
-        contact_found(n, r, s, n->lane == LANE_FIND);
+        contact_found(n, r, s);
         return;
     }
     switch (lane_verb(n->lane)) {
@@ -315,6 +249,7 @@ need_written(struct need *n, const struct hubspot_result *r, struct save *s,
         verify_found(n, r, s);
         break;
     case HUBSPOT_UPSERT:
+    case HUBSPOT_CREATE:
         object_written(n, r, s);
         break;
     case HUBSPOT_UPDATE:
@@ -337,11 +272,31 @@ need_written(struct need *n, const struct hubspot_result *r, struct save *s,
     }
 }
 
+/* A creation that finds the key taken: HubSpot has the object though no link
+ * says so. */
+static bool
+goes_by_key(struct need *n, const struct hubspot_result *r)
+{
+    struct part *p = n->part;
+
+    if (lane_verb(n->lane) != HUBSPOT_CREATE || r->fault.err != ERR_CONFLICT ||
+        (p->object == MAP_CONTACTS && !r->key_taken)) {
+        return false;
+    }
+    p->by_key = true;
+    job_need(n->job, p, LANE_UPSERT + p->object, p->key, NULL, n->properties);
+    return true;
+}
+
 static void
 need_rejected(struct need *n, const struct hubspot_result *r, struct save *s)
 {
-    if (begin_adoption(n, r, s)) {
+    if (goes_by_key(n, r) || begin_adoption(n, r, s)) {
         audit_fault(s, n, "conflict", &r->fault);
+        return;
+    }
+    if (r->fault.err == ERR_MISSING && end_is_gone(n, r->gone, s)) {
+        audit_fault(s, n, "retry", &r->fault);
         return;
     }
     audit_fault(s, n, "rejected", &r->fault);
@@ -374,8 +329,15 @@ need_absent(struct need *n, struct save *s)
     case HUBSPOT_DISSOCIATE:
         need_written(n, NULL, s, true); /* gone is what was wanted */
         return;
-    case HUBSPOT_UPSERT:
     case HUBSPOT_UPDATE:
+        if (n->lane == LANE_ADOPT) {
+            contact_absent(n, s);
+        } else {
+            part_lost(n->job, n->part, s);
+        }
+        return;
+    case HUBSPOT_UPSERT:
+    case HUBSPOT_CREATE:
     case HUBSPOT_ASSOCIATE:
     case HUBSPOT_VERBS:
         break;
@@ -426,7 +388,7 @@ static void
 need_unknown(struct need *n, const struct hubspot_result *r, struct save *s)
 {
     enum hubspot_outcome outcome =
-        lane_verb(n->lane) == HUBSPOT_UPSERT ? HUBSPOT_UNKNOWN : HUBSPOT_RETRY;
+        lane_makes(n->lane) ? HUBSPOT_UNKNOWN : HUBSPOT_RETRY;
 
     audit_fault(s, n, "unknown", &r->fault);
     job_worst(n->job, outcome, &r->fault, true, -1);
@@ -440,10 +402,17 @@ static const char *const outcome_names[] = {
     [HUBSPOT_UNKNOWN] = "unknown",
 };
 
+/* False: the need went back into its lane and is still pending. */
 static bool
 one_result(struct need *n, const struct hubspot_result *r,
            const struct hubspot_reply *reply, struct save *s, bool tell)
 {
+    if (r->outcome == HUBSPOT_REJECTED &&
+        hubspot_lacks_property(&r->fault, lane_object(n->lane)) &&
+        setup_again(n->job->tenant, reply->meta.sent_us, r->fault.message)) {
+        lane_push_front(n->job->tenant, n);
+        return false;
+    }
     switch (r->outcome) {
     case HUBSPOT_WRITTEN:
         need_written(n, r, s, tell);
@@ -492,19 +461,38 @@ must_halve(const struct hubspot_reply *r)
     return r->n > 1 && !rejected;
 }
 
-void
-batch_results(struct batch *b, const struct hubspot_reply *r, struct save *s)
+/* Our unique property is gone from the portal: everything waits for it, or, if
+ * it was made just now, is refused. */
+static bool
+without_key(struct batch *b, const struct hubspot_reply *r, struct save *s)
+{
+    struct dtenant *t = b->tenant;
+
+    if (!r->no_key) {
+        return false;
+    }
+    if (!setup_again(t, r->meta.sent_us, r->meta.fault.message)) {
+        for (size_t i = 0; i < b->n; i++) {
+            save_carry(s, b->needs[i]->job);
+            audit_fault(s, b->needs[i], "rejected", &r->meta.fault);
+            job_worst(b->needs[i]->job, HUBSPOT_REJECTED, &r->meta.fault, true,
+                      -1);
+            b->needs[i]->job->pending--;
+        }
+        return true;
+    }
+    for (size_t i = b->n; i-- > 0;) {
+        lane_push_front(t, b->needs[i]);
+    }
+    return true;
+}
+
+static void
+each_result(struct batch *b, const struct hubspot_reply *r, struct save *s)
 {
     const char *object = map_object_name(lane_object(b->lane));
     struct dispatch *d = b->tenant->d;
 
-    s->result = request_result(r);
-    d->status.requests++;
-    if (r->split || must_halve(r)) {
-        s->result = "retry";
-        lane_put_halves(b);
-        return;
-    }
     for (size_t i = 0; i < b->n; i++) {
         struct need *n = b->needs[i];
         enum hubspot_outcome outcome = r->results[i].outcome;
@@ -518,6 +506,23 @@ batch_results(struct batch *b, const struct hubspot_reply *r, struct save *s)
         if (one_result(n, &r->results[i], r, s, tell)) {
             n->job->pending--;
         }
+    }
+}
+
+void
+batch_results(struct batch *b, const struct hubspot_reply *r, struct save *s)
+{
+    struct dispatch *d = b->tenant->d;
+
+    s->result = request_result(r);
+    d->status.requests++;
+    if (r->split || must_halve(r)) {
+        s->result = "retry";
+        lane_put_halves(b);
+        return;
+    }
+    if (!without_key(b, r, s)) {
+        each_result(b, r, s);
     }
     for (size_t i = 0; i < s->n_carried; i++) {
         struct job *j = s->carried[i];

@@ -29,12 +29,15 @@ save_new(struct dtenant *t, const char *write)
     buf_init(&s->links, OUTCOME_BYTES);
     buf_init(&s->jobs, OUTCOME_BYTES);
     buf_init(&s->audit, OUTCOME_BYTES);
+    buf_init(&s->gone, OUTCOME_BYTES);
     jsonx_begin(&s->wl, &s->links);
     jsonx_begin(&s->wj, &s->jobs);
     jsonx_begin(&s->wa, &s->audit);
+    jsonx_begin(&s->wg, &s->gone);
     jsonx_open(&s->wl, '[');
     jsonx_open(&s->wj, '[');
     jsonx_open(&s->wa, '[');
+    jsonx_open(&s->wg, '[');
     list_push(&t->d->saves, &s->link);
     t->busy++;
     return s;
@@ -55,6 +58,7 @@ save_free(struct save *s)
     buf_fini(&s->links);
     buf_fini(&s->jobs);
     buf_fini(&s->audit);
+    buf_fini(&s->gone);
     mem_free(s->carried);
     mem_free(s->ended);
     mem_free(s);
@@ -123,6 +127,19 @@ save_unlink(struct save *s, const struct job *j, const struct part *p)
     jsonx_key(&s->wl, "id");
     jsonx_put_null(&s->wl);
     jsonx_close(&s->wl, '}');
+}
+
+void
+save_gone(struct save *s, const char *kind, const char *fusion_id,
+          const char *object, const char *id)
+{
+    jsonx_open(&s->wg, '{');
+    jsonx_add_text(&s->wg, "kind", kind);
+    jsonx_add_text(&s->wg, "fusion_id", fusion_id);
+    jsonx_add_text(&s->wg, "object", object);
+    jsonx_add_text(&s->wg, "id", id);
+    jsonx_close(&s->wg, '}');
+    s->n_gone++;
 }
 
 void
@@ -334,6 +351,7 @@ save_start(void *arg)
         .links = s->n_links > 0 ? buf_text(&s->links) : NULL,
         .jobs = s->n_jobs > 0 ? buf_text(&s->jobs) : NULL,
         .audit = s->n_audit > 0 ? buf_text(&s->audit) : NULL,
+        .gone = s->n_gone > 0 ? buf_text(&s->gone) : NULL,
     };
 
     ML_ASSERT(s->magic == SAVE_MAGIC);
@@ -348,6 +366,8 @@ save_send(struct save *s)
     jsonx_close(&s->wl, ']');
     jsonx_close(&s->wj, ']');
     jsonx_close(&s->wa, ']');
-    ML_ASSERT(!s->links.failed && !s->jobs.failed && !s->audit.failed);
+    jsonx_close(&s->wg, ']');
+    ML_ASSERT(!s->links.failed && !s->jobs.failed && !s->audit.failed &&
+              !s->gone.failed);
     save_start(s);
 }

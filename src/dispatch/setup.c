@@ -120,6 +120,7 @@ automatic_done(struct dtenant *t, enum err err, const struct fault *f)
 
     if (err == ERR_OK) {
         t->setup = SETUP_DONE;
+        t->setup_done_us = clock_mono_us();
         LOG_INFO(&t->log, "tenant.provisioned", "portal=%s", d->portal);
         if (t->learning == NULL &&
             store_tenant_learn(d->store, t->id, NULL,
@@ -186,8 +187,7 @@ comes_again(struct setup *u, const struct hubspot_meta *m)
     if (class != ERR_CLASS_AGAIN && class != ERR_CLASS_LATER) {
         return false;
     }
-    if (u->failures >=
-        (u->automatic ? c->retry_attempts : CALL_TRIES)) {
+    if (u->failures >= (u->automatic ? c->retry_attempts : CALL_TRIES)) {
         return false;
     }
     wait_ms = m->retry_after_us >= 0 ? m->retry_after_us / 1000 :
@@ -328,6 +328,26 @@ setup_begin(struct dtenant *t)
     u->automatic = true;
     u->provision = hubspot_provision_new(t->api_version, false);
     t->setup = SETUP_RUNNING;
+}
+
+bool
+setup_again(struct dtenant *t, int64_t sent_us, const char *why)
+{
+    int64_t now_us = clock_mono_us();
+    char safe[LOG_TEXT_MAX];
+
+    if (t->setup != SETUP_DONE || sent_us < t->setup_done_us) {
+        return true; /* under way, or made since */
+    }
+    if (t->setup_done_us > 0 &&
+        now_us - t->setup_done_us < REPROVISION_MS * INT64_C(1000)) {
+        return false;
+    }
+    LOG_WARN(&t->log, "tenant.reprovision", "portal=%s message=\"%s\"",
+             t->d->portal, log_safe(safe, why));
+    t->setup = SETUP_NONE;
+    dispatch_poke_run(t->d);
+    return true;
 }
 
 static struct dtenant *

@@ -163,7 +163,7 @@ store_outcome(struct store *s, const struct store_outcome *out,
                               out->worker, store_call_int(&c, out->term),
                               out->write, store_call_int(&c, out->http_status),
                               out->result, store_call_int(&c, out->duration_ms),
-                              out->links, out->jobs, out->audit});
+                              out->links, out->jobs, out->audit, out->gone});
     return store_op_send(o, &c, op);
 }
 

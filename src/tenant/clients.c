@@ -146,6 +146,7 @@ tenant_dispatch_config(const struct conf *c, const struct tenant_settings *s,
         .retry_cap_ms = c->retry_cap,
         .retry_attempts = (unsigned)c->retry_attempts,
         .jobs_max = (unsigned)c->jobs_in_memory,
+        .creates = c->hubspot_create != 0,
     };
 
     return d;

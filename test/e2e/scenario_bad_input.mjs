@@ -167,7 +167,8 @@ function hourLater(scene) {
 
 function hubspotTroubles(scene, sb, token) {
   const fault = (rule) => async () => {
-    for (const operation of ['invoices.batch_upsert', 'contacts.batch_upsert', 'line_items.batch_upsert', 'associations.batch_create']) {
+    for (const operation of ['invoices.batch_upsert', 'invoices.batch_create', 'contacts.batch_upsert', 'contacts.batch_create',
+      'line_items.batch_upsert', 'line_items.batch_create', 'associations.batch_create']) {
       await sb.fault({ server: 'hubspot', operation, when: 'after', status: 200, next: 2, ...rule });
     }
   };

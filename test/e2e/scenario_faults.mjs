@@ -3,8 +3,9 @@
 // everything is there, once.
 import { must } from './bench.mjs';
 
-const writes = ['contacts.batch_upsert', 'companies.batch_upsert', 'invoices.batch_upsert', 'line_items.batch_upsert',
-  'commerce_payments.batch_upsert', 'associations.batch_create', 'invoices.batch_update'];
+const objects = ['contacts', 'companies', 'invoices', 'line_items', 'commerce_payments'];
+const writes = [...objects.flatMap((o) => [`${o}.batch_create`, `${o}.batch_upsert`]),
+  'associations.batch_create', 'invoices.batch_update'];
 
 async function settle(scene, sb, from, what) {
   // Jobs that wait longer than a run does are left to the next one.
@@ -34,8 +35,8 @@ export async function run(scene) {
     await sb.fault({ server: 'hubspot', operation, every: 5, when: 'after', action: 'reset' });
     await sb.fault({ server: 'hubspot', operation, every: 7, when: 'before', action: 'reset' });
   }
-  await sb.fault({ server: 'hubspot', operation: 'line_items.batch_upsert', skip: 1, next: 2, status: 502, body: 'html' });
-  await sb.fault({ server: 'hubspot', operation: 'invoices.batch_upsert', next: 1, status: 502, body: 'html' });
+  await sb.fault({ server: 'hubspot', operation: 'line_items.batch_create', skip: 1, next: 2, status: 502, body: 'html' });
+  await sb.fault({ server: 'hubspot', operation: 'invoices.batch_create', next: 1, status: 502, body: 'html' });
   let at = await settle(scene, sb, {}, 'resets');
   const faults = await sb.get('/control/faults');
   const taken = [].concat(faults.faults ?? faults.rules ?? faults).reduce((n, f) => n + (f.taken ?? 0), 0);

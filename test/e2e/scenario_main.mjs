@@ -77,7 +77,7 @@ function trail(scene, kind, id) {
     AND fusion_id = '${id}' ORDER BY id`);
   const why = `audit of ${kind} ${id}: ${JSON.stringify(rows).slice(0, 2000)}`;
   must(rows.some((r) => r.event === 'seen'), `no seen in the ${why}`);
-  must(rows.some((r) => r.outcome === 'written' && r.hubspot_id), `no write in the ${why}`);
+  must(rows.some((r) => ['created', 'updated'].includes(r.outcome) && r.hubspot_id), `no write in the ${why}`);
   must(rows.some((r) => r.before && r.after && Object.keys(r.after).length > 0), `no before and after in the ${why}`);
 }
 

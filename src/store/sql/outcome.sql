@@ -1,4 +1,4 @@
--- one: tenant, portal, worker, term, write, http_status, result, duration_ms, links, jobs, audit
+-- one: tenant, portal, worker, term, write, http_status, result, duration_ms, links, jobs, audit, gone
 -- What came of one request: nothing at all when the term is not ours or this
 -- request was settled before.
 WITH held AS MATERIALIZED (
@@ -33,6 +33,31 @@ WITH held AS MATERIALIZED (
         (array_agg(e -> 'assoc' ORDER BY ord DESC)
             FILTER (WHERE jsonb_typeof(e -> 'assoc') = 'array'))[1] AS assoc
     FROM piece GROUP BY kind, fusion_id, object, key
+), gone AS MATERIALIZED (
+    -- objects of other records that HubSpot has no more
+    SELECT DISTINCT x.kind, x.fusion_id, x.object, x.id
+    FROM go, jsonb_to_recordset(coalesce($12::jsonb, '[]'))
+        AS x(kind text, fusion_id text, object text, id text)
+    WHERE x.id IS NOT NULL
+), forgotten AS MATERIALIZED (
+    -- lines go with their invoice
+    SELECT l.kind, l.fusion_id, l.object, l.key
+    FROM gone x, LATERAL (SELECT k.* FROM ml_connector.link k
+        WHERE k.tenant_id = $1::bigint AND k.kind = x.kind
+          AND k.fusion_id = x.fusion_id OFFSET 0) l
+    WHERE (l.object = x.object AND l.hubspot_id = x.id)
+       OR (x.object = 'invoices' AND l.object = 'line_items'
+        AND EXISTS (SELECT FROM ml_connector.link i
+            WHERE i.tenant_id = $1::bigint AND i.kind = x.kind
+              AND i.fusion_id = x.fusion_id AND i.object = 'invoices'
+              AND i.hubspot_id = x.id OFFSET 0))
+), forget AS (
+    UPDATE ml_connector.link l SET hubspot_id = NULL, hash = NULL,
+        assoc = '{}', properties = NULL, written_at = now()
+    FROM forgotten f
+    WHERE l.tenant_id = $1::bigint AND l.kind = f.kind
+      AND l.fusion_id = f.fusion_id AND l.object = f.object
+      AND l.key = f.key
 ), unlinked AS (
     DELETE FROM ml_connector.link l USING whole x
     WHERE l.tenant_id = $1::bigint AND l.kind = x.kind
@@ -56,6 +81,15 @@ WITH held AS MATERIALIZED (
             THEN excluded.assoc ELSE l.assoc END,
         properties = coalesce(excluded.properties, l.properties),
         written_at = now()
+), moved_id AS MATERIALIZED (
+    -- objects that are another record of HubSpot's now
+    SELECT DISTINCT x.kind, x.fusion_id FROM whole x, LATERAL (
+        SELECT k.hubspot_id FROM ml_connector.link k
+        WHERE k.tenant_id = $1::bigint AND k.kind = x.kind
+          AND k.fusion_id = x.fusion_id AND k.object = x.object
+          AND k.key = x.key OFFSET 0) l
+    WHERE x.object IN ('companies', 'contacts', 'invoices')
+      AND x.id <> l.hubspot_id
 ), emailed AS MATERIALIZED (
     -- contacts whose e-mail is now another: what payments say of it follows.
     -- OFFSET 0 keeps a lookup a lookup by the whole key.
@@ -93,6 +127,63 @@ WITH held AS MATERIALIZED (
     SELECT $1::bigint, $3::text, 'email_moved', 'payment', fusion_id, id,
         CASE WHEN revision = 1 THEN 'opened' ELSE 'replaced' END
     FROM payments
+), reopened AS (
+    INSERT INTO ml_connector.job AS j (tenant_id, kind, fusion_id, state,
+        class)
+    SELECT $1::bigint, r.kind, r.fusion_id, 'queued', 'fresh'
+    FROM (SELECT DISTINCT kind, fusion_id FROM forgotten) f
+    JOIN ml_connector.record r ON r.tenant_id = $1::bigint
+        AND r.kind = f.kind AND r.fusion_id = f.fusion_id
+    WHERE r.desired IS NOT NULL AND r.state NOT IN ('gone', 'missing')
+    ORDER BY r.kind, r.fusion_id
+    ON CONFLICT (tenant_id, kind, fusion_id) DO UPDATE SET
+        revision = j.revision + 1
+    WHERE j.state = 'in_flight'
+    RETURNING j.id, j.kind, j.fusion_id, j.revision, j.state
+), hanging AS MATERIALIZED (
+    -- what hung on an object that is gone or moved is associated anew
+    SELECT DISTINCT d.kind, d.fusion_id, f.name
+    FROM (SELECT kind, fusion_id, kind || ':' || fusion_id AS name
+          FROM forgotten WHERE object <> 'line_items'
+          UNION SELECT kind, fusion_id, NULL FROM moved_id) f,
+        LATERAL (SELECT r.kind, r.fusion_id FROM ml_connector.record r
+        WHERE r.tenant_id = $1::bigint AND r.kind = 'payment'
+          AND r.invoice = f.fusion_id AND f.kind = 'invoice'
+          AND r.state = 'current' AND r.desired IS NOT NULL
+        UNION ALL
+        SELECT r.kind, r.fusion_id FROM ml_connector.record r
+        WHERE r.tenant_id = $1::bigint AND r.kind <> 'customer'
+          AND r.customer = f.fusion_id AND f.kind = 'customer'
+          AND r.state = 'current' AND r.desired IS NOT NULL
+          -- those are opened for their e-mail
+          AND NOT (r.kind = 'payment'
+            AND r.customer IN (SELECT fusion_id FROM emailed))) d
+    WHERE (d.kind, d.fusion_id) NOT IN
+        (SELECT kind, fusion_id FROM forgotten)
+), follows AS (
+    INSERT INTO ml_connector.job AS j (tenant_id, kind, fusion_id, state,
+        class, waiting_for)
+    SELECT $1::bigint, kind, fusion_id,
+        CASE WHEN max(name) IS NULL THEN 'queued' ELSE 'waiting' END,
+        'fresh', max(name)
+    FROM hanging GROUP BY kind, fusion_id ORDER BY kind, fusion_id
+    ON CONFLICT (tenant_id, kind, fusion_id) DO UPDATE SET
+        revision = j.revision + 1
+    WHERE j.state = 'in_flight'
+    RETURNING j.id, j.kind, j.fusion_id, j.revision, j.state
+), opened AS MATERIALIZED (
+    SELECT * FROM reopened UNION ALL SELECT * FROM follows
+), reopen AS (
+    UPDATE ml_connector.record r SET state = 'pending'
+    FROM opened o
+    WHERE r.tenant_id = $1::bigint AND r.kind = o.kind
+      AND r.fusion_id = o.fusion_id AND r.state = 'current'
+), reopen_trail AS (
+    INSERT INTO ml_connector.audit_event (tenant_id, worker, event, kind,
+        fusion_id, job, outcome)
+    SELECT $1::bigint, $3::text, 'object_gone', kind, fusion_id, id,
+        CASE WHEN revision = 1 THEN 'opened' ELSE 'replaced' END
+    FROM opened
 ), told AS MATERIALIZED (
     SELECT x.* FROM go, jsonb_to_recordset(coalesce($10::jsonb, '[]'))
         AS x(id bigint, revision bigint, state text, attempts integer,
@@ -119,7 +210,8 @@ WITH held AS MATERIALIZED (
     -- A parent that was written, or turned out not to exist, after its child
     -- was claimed released nobody: the child was in flight.
     SELECT n.name FROM named n
-    WHERE EXISTS (SELECT FROM ml_connector.record r
+    WHERE n.name NOT IN (SELECT kind || ':' || fusion_id FROM gone)
+      AND (EXISTS (SELECT FROM ml_connector.record r
             WHERE r.tenant_id = $1::bigint AND r.kind = n.kind
               AND r.fusion_id = n.fusion_id
               AND r.state IN ('gone', 'missing') OFFSET 0)
@@ -127,7 +219,7 @@ WITH held AS MATERIALIZED (
             WHERE l.tenant_id = $1::bigint AND l.kind = n.kind
               AND l.fusion_id = n.fusion_id AND l.hubspot_id IS NOT NULL
               AND l.object IN ('companies', 'contacts', 'invoices'))
-            >= CASE n.kind WHEN 'customer' THEN 2 ELSE 1 END
+            >= CASE n.kind WHEN 'customer' THEN 2 ELSE 1 END)
 ), next AS MATERIALIZED (
     SELECT t.*, CASE
         WHEN told_state = 'in_flight' THEN 'in_flight'
@@ -231,5 +323,6 @@ SELECT EXISTS (SELECT FROM held) AS held,
     $5::text IS NULL OR EXISTS (SELECT FROM ml_connector.write
         WHERE id = $5::text AND tenant_id = $1::bigint) AS known,
     (SELECT count(*) FROM released) + (SELECT count(*) FROM payments) +
+    (SELECT count(*) FROM opened WHERE state = 'queued') +
     (SELECT count(*) FROM next
      WHERE told_state = 'waiting' AND state = 'queued') AS released

@@ -18,7 +18,7 @@ struct op {
     store_claim_fn *claimed;
     store_done_fn *done;
     store_outcome_fn *stored;
-    char *texts[4];
+    char *texts[5];
     bool has_write;
     struct sent *request;
     hubspot_batch_fn *replied;
@@ -372,6 +372,12 @@ store_all(struct op *op)
     for (size_t i = 0; i < json_array_size(jobs); i++) {
         released += store_job(json_array_get(jobs, i));
     }
+    if (op->texts[4] != NULL) {
+        json_t *gone = parse(op->texts[4]);
+
+        json_array_extend(fake->gone, gone);
+        json_decref(gone);
+    }
     json_array_extend(fake->audit, audit);
     json_decref(links);
     json_decref(jobs);
@@ -413,6 +419,7 @@ store_outcome(struct store *s, const struct store_outcome *o,
     op->texts[1] = mem_strdup(o->links);
     op->texts[2] = mem_strdup(o->jobs);
     op->texts[3] = mem_strdup(o->audit);
+    op->texts[4] = mem_strdup(o->gone);
     *out = (struct store_op *)(void *)op;
     return ERR_OK;
 }
@@ -470,6 +477,27 @@ good_meta(void)
                                  .retry_after_us = -1};
 }
 
+/* The id that the links say an object has; NULL: none. */
+static const char *
+known_id(enum map_object o, const char *key)
+{
+    const char *name;
+    json_t *links;
+
+    json_object_foreach(fake->links, name, links)
+    {
+        for (size_t i = 0; i < json_array_size(links); i++) {
+            const json_t *l = json_array_get(links, i);
+
+            if (text_equal(jsonx_text(l, "object"), map_object_name(o)) &&
+                text_equal(jsonx_text(l, "key"), key)) {
+                return jsonx_text(l, "id");
+            }
+        }
+    }
+    return NULL;
+}
+
 static void
 on_batch(void *arg)
 {
@@ -485,16 +513,27 @@ on_batch(void *arg)
         r[i].outcome =
             q->verb == HUBSPOT_READ ? HUBSPOT_ABSENT : HUBSPOT_WRITTEN;
         r[i].id = q->inputs[i].id;
-        if (q->verb == HUBSPOT_UPSERT) {
+        if (q->verb == HUBSPOT_UPSERT || q->verb == HUBSPOT_CREATE) {
+            const char *known = q->verb == HUBSPOT_UPSERT ?
+                                    known_id(q->object, q->inputs[i].id) :
+                                    NULL;
+
+            if (known != NULL &&
+                (text_equal(known, fake->dead) || fake->remakes_left > 0)) {
+                fake->remakes_left -= fake->remakes_left > 0 ? 1 : 0;
+                known = NULL;
+            }
             (void)snprintf(ids[i], sizeof(ids[i]), "%lld",
                            (long long)++fake->next_hubspot);
-            r[i].id = ids[i];
-            r[i].created = true;
+            r[i].id = known != NULL ? known : ids[i];
+            r[i].created = known == NULL;
         }
     }
     if (fake->decide != NULL) {
         fake->decide(fake, q, &reply.meta, r, &reply.split);
     }
+    reply.no_key = fake->no_key;
+    fake->no_key = false;
     op_free(op);
     fn(fn_arg, &reply);
     for (size_t i = 0; i < q->n; i++) {
@@ -502,6 +541,23 @@ on_batch(void *arg)
     }
     mem_free(ids);
     mem_free(r);
+}
+
+/* "contacts k1; companies c1; ", to free */
+static char *
+joins_text(const struct hubspot_input *in)
+{
+    struct buf b;
+    char *text;
+
+    buf_init(&b, 1024);
+    for (size_t k = 0; k < in->n_joins; k++) {
+        buf_addf(&b, "%s %s; ", map_object_name(in->joins[k].to),
+                 in->joins[k].id);
+    }
+    text = mem_strdup(buf_text(&b));
+    buf_fini(&b);
+    return text;
 }
 
 static struct sent *
@@ -524,6 +580,7 @@ note_request(const struct hubspot *h, const struct hubspot_batch *b)
         q->inputs[i].id = mem_strdup(b->inputs[i].id);
         q->inputs[i].to = mem_strdup(b->inputs[i].to);
         q->inputs[i].properties = mem_strdup(b->inputs[i].properties);
+        q->inputs[i].joins = joins_text(&b->inputs[i]);
     }
     return q;
 }

@@ -38,6 +38,7 @@ struct sent {
     size_t n;
     struct {
         char *id, *to, *properties;
+        char *joins; /* creations: "contacts k1; companies c1; " */
     } * inputs;
     int64_t at_us;
 };
@@ -55,12 +56,16 @@ struct fx {
     struct fake_job *jobs;
     json_t *links;   /* "kind:id" -> array of links */
     json_t *audit;   /* all of it */
+    json_t *gone;    /* all that outcomes told */
     struct list ops; /* under way, store's and HubSpot's */
     size_t n_ops;
     unsigned hold;
     int64_t next_id, next_hubspot;
 
     decide_fn *decide;
+    bool no_key;         /* of the next reply */
+    const char *dead;    /* the HubSpot id that is gone; NULL: none */
+    size_t remakes_left; /* upserts of known keys that make a new record */
     struct sent sent[SENT_MAX];
     size_t n_sent, n_calls;
     int64_t call_us[SENT_MAX];

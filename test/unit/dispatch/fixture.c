@@ -260,7 +260,8 @@ const char *
 fx_trace(struct fx *fx)
 {
     static const char *const verbs[] = {"upsert",  "update",    "read",
-                                        "archive", "associate", "dissociate"};
+                                        "archive", "associate", "dissociate",
+                                        "create"};
     static char text[8192];
     struct buf b;
 
@@ -366,6 +367,7 @@ fx_open(struct fx *fx, const struct dispatch_config *c)
     fx->loop = loop_new();
     fx->links = json_object();
     fx->audit = json_array();
+    fx->gone = json_array();
     fx->written = json_object();
     fx->next_hubspot = 100;
     fx->provision_calls = 2;
@@ -443,6 +445,7 @@ free_sent(struct sent *q)
         mem_free(q->inputs[i].id);
         mem_free(q->inputs[i].to);
         mem_free(q->inputs[i].properties);
+        mem_free(q->inputs[i].joins);
     }
     mem_free(q->inputs);
     mem_free(q->id_property);
@@ -465,6 +468,7 @@ fx_close(struct fx *fx)
     }
     json_decref(fx->links);
     json_decref(fx->audit);
+    json_decref(fx->gone);
     json_decref(fx->written);
     buf_fini(&fx->operations);
     mem_free(fx->last_write_jobs);

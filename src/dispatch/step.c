@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/*
+ * Which step a job needs next.
+ *
+ *     VERIFY -> OBJECTS -> PARTS -> ASSOCIATE -> STATUS -> CLEAN -> END
+ *                  ^                                |
+ *                  +--- an object is gone ----------+
+ *
+ * A stage begins when every result of the one before is stored. A need whose
+ * result is known from the links is never planned, so a job taken up again
+ * after a crash does only what is left. Only an object that turns out to be
+ * gone from HubSpot takes its job back (gone.c).
+ *
+ * An object that nobody has seen yet is created together with its associations;
+ * contacts and lines come a stage later, when what they belong to is there.
+ * Wherever a creation may have happened before, the object is upserted by its
+ * key and associated by itself.
+ */
+#include "dispatch_priv.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* ---- needs -------------------------------------------------------------- */
+
+struct need *
+job_need(struct job *j, struct part *p, unsigned lane, const char *id,
+         const char *to, const char *properties)
+{
+    struct need *n = arena_alloc(&j->arena, sizeof(*n));
+
+    n->job = j;
+    n->part = p;
+    n->lane = lane;
+    n->id = id;
+    n->to = to;
+    n->properties = properties;
+    list_push(&j->planned, &n->link);
+    j->n_planned++;
+    j->did = true;
+    return n;
+}
+
+/* The row of map_associations whose first type is `type`. */
+static unsigned
+association_row(unsigned type)
+{
+    size_t n;
+    const struct map_association *table = map_associations(&n);
+
+    for (unsigned i = 0; i < n; i++) {
+        if (table[i].types[0] == type) {
+            return i;
+        }
+    }
+    ML_ASSERT(false); /* a type that is not in the table */
+    return 0;
+}
+
+/* ---- what an object is joined to ---------------------------------------- */
+
+static void
+add_join(struct need_join *joins, size_t *n, unsigned type, bool forward,
+         const char *id)
+{
+    if (id != NULL) {
+        joins[(*n)++] = (struct need_join){association_row(type), forward, id};
+    }
+}
+
+/* As far as the others are known. */
+static size_t
+part_joins(const struct job *j, const struct part *p,
+           struct need_join joins[JOINS_MAX])
+{
+    size_t n = 0;
+
+    switch (p->object) {
+    case MAP_CONTACTS:
+        add_join(joins, &n, 279, true, j->parts[0].id);
+        break;
+    case MAP_INVOICES:
+        add_join(joins, &n, 177, true, j->customer.contact);
+        add_join(joins, &n, 179, true, j->customer.company);
+        break;
+    case MAP_LINE_ITEMS:
+        add_join(joins, &n, 409, false, j->parts[0].id);
+        break;
+    case MAP_PAYMENTS:
+        add_join(joins, &n, 387, true, j->customer.contact);
+        add_join(joins, &n, 389, true, j->customer.company);
+        add_join(joins, &n, 541, false, j->invoice.hubspot);
+        break;
+    case MAP_COMPANIES:
+    case MAP_OBJECTS:
+        break;
+    }
+    return n;
+}
+
+/* ---- stages, in their order --------------------------------------------- */
+
+static void
+plan_verify(struct job *j)
+{
+    for (size_t i = 0; i < j->n_wanted; i++) {
+        struct part *p = &j->parts[i];
+
+        if (!p->current) {
+            job_need(j, p, LANE_READ + p->object, p->key, NULL, NULL);
+        }
+    }
+}
+
+static void
+note_plan(struct job *j, struct save *s)
+{
+    struct save_note note = {.outcome = "left_out"};
+
+    if (j->kind == MAP_CUSTOMER && j->email_holder != NULL &&
+        j->email_holder[0] != '\0') {
+        note.event = "email_taken";
+        note.message =
+            arena_printf(&j->arena, "held by account %s", j->email_holder);
+        save_audit(s, j, &note);
+    }
+    note.event = "parent_missing";
+    if (j->kind != MAP_CUSTOMER && parent_is_missing(&j->customer)) {
+        note.message = arena_printf(&j->arena, "customer:%s", j->customer.id);
+        save_audit(s, j, &note);
+    }
+    if (j->kind == MAP_PAYMENT && parent_is_missing(&j->invoice)) {
+        note.message = arena_printf(&j->arena, "invoice:%s", j->invoice.id);
+        save_audit(s, j, &note);
+    }
+}
+
+/* Nobody has seen it, nor sent it: it may be created, with what it is joined
+ * to. */
+static bool
+is_created(const struct job *j, const struct part *p)
+{
+    return j->tenant->d->config.creates && p->id == NULL && !p->by_key &&
+           !j->careful;
+}
+
+/* Created when the company, or the invoice, is there. */
+static bool
+is_later(const struct job *j, const struct part *p)
+{
+    return is_created(j, p) &&
+           (p->object == MAP_CONTACTS || p->object == MAP_LINE_ITEMS);
+}
+
+static const char *
+sent_properties(struct job *j, const struct part *p)
+{
+    struct part once = *p;
+
+    if (p->object != MAP_INVOICES || (p->id != NULL && !p->rebill)) {
+        return p->properties;
+    }
+    /* a mirror, billed elsewhere: said once, when it is created */
+    part_set(j, &once, "hs_invoice_billable", "false");
+    return once.properties;
+}
+
+static void
+plan_object(struct job *j, struct part *p)
+{
+    bool create = is_created(j, p);
+    struct need *n =
+        job_need(j, p, (create ? LANE_CREATE : LANE_UPSERT) + p->object, p->key,
+                 NULL, sent_properties(j, p));
+
+    if (create) {
+        n->n_joins = part_joins(j, p, n->joins);
+    }
+}
+
+static void
+plan_objects(struct job *j, struct save *s)
+{
+    if (j->backs == 0) {
+        note_plan(j, s);
+    }
+    for (size_t i = 0; i < j->n_wanted; i++) {
+        if (!j->parts[i].current && !is_later(j, &j->parts[i])) {
+            plan_object(j, &j->parts[i]);
+        }
+    }
+}
+
+static void
+plan_parts(struct job *j)
+{
+    for (size_t i = 0; i < j->n_wanted; i++) {
+        if (!j->parts[i].current && is_later(j, &j->parts[i])) {
+            plan_object(j, &j->parts[i]);
+        }
+    }
+}
+
+static void
+plan_associate(struct job *j)
+{
+    size_t rows;
+    const struct map_association *table = map_associations(&rows);
+
+    for (size_t i = 0; i < j->n_wanted; i++) {
+        struct need_join joins[JOINS_MAX];
+        struct part *p = &j->parts[i];
+        size_t n = p->id != NULL ? part_joins(j, p, joins) : 0;
+
+        for (size_t k = 0; k < n; k++) {
+            const struct need_join *x = &joins[k];
+
+            if (!part_has_assoc(p,
+                                arena_printf(&j->arena, "%u:%s",
+                                             table[x->row].types[0], x->id))) {
+                job_need(j, p, LANE_ASSOCIATE + x->row,
+                         x->forward ? p->id : x->id, x->forward ? x->id : p->id,
+                         NULL);
+            }
+        }
+    }
+}
+
+static int
+status_rank(const char *status)
+{
+    if (status == NULL || strcmp(status, "draft") == 0) {
+        return 0;
+    }
+    return strcmp(status, "open") == 0 ? 1 : 2;
+}
+
+static void
+hold_status(struct job *j, struct save *s, const char *why)
+{
+    struct save_note note = {.event = "status_held",
+                             .hubspot_id = j->parts[0].id,
+                             .outcome = "held",
+                             .message = why};
+
+    save_audit(s, j, &note);
+}
+
+static void
+plan_status(struct job *j, struct save *s)
+{
+    struct part *p = &j->parts[0];
+    const char *properties;
+
+    if (j->kind != MAP_INVOICE || j->n_wanted == 0 || p->id == NULL) {
+        return;
+    }
+    if (j->status_held != NULL) {
+        hold_status(j, s, j->status_held);
+        return;
+    }
+    if (j->status == NULL ||
+        text_equal(j->status, p->status != NULL ? p->status : "draft")) {
+        return;
+    }
+    if (status_rank(j->status) < status_rank(p->status)) {
+        hold_status(j, s,
+                    arena_printf(&j->arena, "%s does not go back to %s",
+                                 p->status, j->status));
+        return;
+    }
+    if (j->customer.contact == NULL) {
+        hold_status(j, s, "no_contact");
+        return;
+    }
+    properties =
+        arena_printf(&j->arena, "{\"hs_invoice_status\":\"%s\"}", j->status);
+    job_need(j, p, LANE_STATUS, p->id, NULL, properties);
+}
+
+/* Associations of the given type to another id than the wanted one. */
+static void
+plan_dissociate(struct job *j, struct part *p, unsigned type,
+                const char *wanted)
+{
+    const char *prefix = arena_printf(&j->arena, "%u:", type);
+
+    if (wanted == NULL) {
+        return; /* a parent that is away for now takes nothing with it */
+    }
+    for (size_t i = 0; i < p->assoc_count; i++) {
+        const char *id;
+
+        if (!text_has_prefix(p->assoc[i], prefix)) {
+            continue;
+        }
+        id = p->assoc[i] + strlen(prefix);
+        if (strcmp(id, wanted) != 0) {
+            job_need(j, p, LANE_DISSOCIATE + association_row(type), p->id, id,
+                     NULL);
+        }
+    }
+}
+
+static void
+plan_clean(struct job *j)
+{
+    for (size_t i = j->n_wanted; i < j->n_parts; i++) {
+        struct part *p = &j->parts[i];
+
+        if (p->id != NULL) {
+            job_need(j, p, LANE_ARCHIVE + p->object, p->id, NULL, NULL);
+        }
+    }
+    if (j->n_wanted > 0 && j->kind == MAP_INVOICE) {
+        plan_dissociate(j, &j->parts[0], 177, j->customer.contact);
+        plan_dissociate(j, &j->parts[0], 179, j->customer.company);
+    }
+    if (j->n_wanted > 0 && j->kind == MAP_PAYMENT) {
+        plan_dissociate(j, &j->parts[0], 387, j->customer.contact);
+        plan_dissociate(j, &j->parts[0], 389, j->customer.company);
+    }
+}
+
+static void
+plan_stage(struct job *j, struct save *s)
+{
+    switch (j->stage) {
+    case STAGE_VERIFY:
+        plan_verify(j);
+        break;
+    case STAGE_OBJECTS:
+        plan_objects(j, s);
+        break;
+    case STAGE_PARTS:
+        plan_parts(j);
+        break;
+    case STAGE_ASSOCIATE:
+        plan_associate(j);
+        break;
+    case STAGE_STATUS:
+        plan_status(j, s);
+        break;
+    case STAGE_CLEAN:
+        plan_clean(j);
+        break;
+    case STAGE_END:
+        break;
+    }
+}
+
+void
+job_plan(struct job *j, struct save *s)
+{
+    while (j->stage != STAGE_END && j->n_planned == 0) {
+        plan_stage(j, s);
+        j->stage++;
+    }
+}
+
+void
+job_start_planned(struct job *j)
+{
+    int64_t now_us = loop_now_us(j->tenant->d->loop);
+    struct list *item;
+
+    while ((item = list_pop(&j->planned)) != NULL) {
+        struct need *n = CONTAINER_OF(item, struct need, link);
+
+        list_init(&n->link);
+        n->since_us = now_us;
+        j->pending++;
+        lane_push(j->tenant, n);
+    }
+    j->n_planned = 0;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: UNLICENSED */
+/* Objects that people archived or merged in HubSpot, and properties they took
+ * away: found or made again, whatever is left of them. */
+#include "fake.h"
+
+static struct fx fx;
+
+static bool
+is_dead(const char *id)
+{
+    return text_equal(id, fx.dead);
+}
+
+static void
+fail_dead(struct hubspot_result *r)
+{
+    fail_result(r, HUBSPOT_REJECTED, ERR_MISSING, "VALIDATION_ERROR",
+                "is not valid");
+    r->gone = fx.dead;
+}
+
+/* HubSpot without that record. */
+static void
+without_dead(struct fx *x, const struct sent *q, struct hubspot_meta *m,
+             struct hubspot_result *r, bool *split)
+{
+    (void)m;
+    (void)split;
+    for (size_t i = 0; i < q->n; i++) {
+        char want[32];
+
+        (void)snprintf(want, sizeof(want), " %s;", x->dead);
+        if (q->verb == HUBSPOT_UPDATE && is_dead(q->inputs[i].id)) {
+            fail_result(&r[i], HUBSPOT_ABSENT, ERR_MISSING, "OBJECT_NOT_FOUND",
+                        "gone");
+        } else if (q->verb == HUBSPOT_ASSOCIATE &&
+                   (is_dead(q->inputs[i].id) || is_dead(q->inputs[i].to))) {
+            fail_dead(&r[i]);
+        } else if (q->verb == HUBSPOT_CREATE &&
+                   strstr(q->inputs[i].joins, want) != NULL) {
+            fail_dead(&r[i]);
+        }
+    }
+}
+
+static void
+open_without(const char *id, bool creates)
+{
+    struct dispatch_config c = fx_config();
+
+    c.creates = creates;
+    fx_open(&fx, &c);
+    fx.dead = id;
+    fx.decide = without_dead;
+}
+
+#define INVOICE_LINK                                                           \
+    "{\"object\":\"invoices\",\"key\":\"3001\",\"id\":\"77\","                 \
+    "\"properties\":{\"fusion_transaction_id\":\"3001\","                      \
+    "\"hs_currency\":\"USD\",\"hs_invoice_status\":\"draft\"},"                \
+    "\"assoc\":[\"177:k1\",\"179:c1\"]}"
+#define LINE_LINK                                                              \
+    "{\"object\":\"line_items\",\"key\":\"3001-1\",\"id\":\"78\","             \
+    "\"properties\":{\"fusion_line_id\":\"3001-1\",\"quantity\":\"1\"},"       \
+    "\"assoc\":[\"409:77\"]}"
+
+TEST(an_invoice_gone_at_its_status_is_written_again_with_all_that_hung_on_it)
+{
+    json_t *link;
+    char entry[64];
+
+    open_without("77", true);
+    fx_invoice(&fx, "3001", 1, "open");
+    fx_link(&fx, "invoice", "3001", INVOICE_LINK);
+    fx_link(&fx, "invoice", "3001", LINE_LINK);
+    fx_start(&fx);
+    fx_settle(&fx);
+    IS(fx_is(&fx, "invoice", "3001", "done"));
+    link = fx_stored(&fx, "invoice", "3001", "invoices", "3001");
+    IS(strcmp(jsonx_text(link, "id"), "77") != 0);
+    IS(fx_has_assoc(link, "177:k1"));
+    NOT(fx_has_assoc(link, "177:k9"));
+    HAS(fx_sent(&fx, HUBSPOT_UPSERT, MAP_INVOICES, 0)->inputs[0].properties,
+        "\"hs_invoice_billable\":\"false\"");
+    EQ_STR(jsonx_text(json_object_get(link, "properties"), "hs_invoice_status"),
+           "open");
+    (void)snprintf(entry, sizeof(entry), "409:%s", jsonx_text(link, "id"));
+    link = fx_stored(&fx, "invoice", "3001", "line_items", "3001-1");
+    EQ_UINT(fx_sent_count(&fx, HUBSPOT_UPSERT, MAP_LINE_ITEMS), 1);
+    IS(fx_has_assoc(link, entry));
+    EQ_UINT(fx_audit_count(&fx, "object_gone", "looked_up"), 1);
+    EQ_UINT(json_array_size(fx.gone), 0);
+    fx_close(&fx);
+}
+
+/* HubSpot has made another record of it, as upserts of an archived one's key
+ * do. */
+TEST(an_upsert_that_makes_a_new_record_says_again_what_belongs_to_a_new_one)
+{
+    json_t *link;
+
+    open_without("none", true);
+    fx.remakes_left = 1;
+    fx_invoice(&fx, "3001", 1, "open");
+    fx_link(&fx, "invoice", "3001",
+            "{\"object\":\"invoices\",\"key\":\"3001\",\"id\":\"77\","
+            "\"properties\":{\"hs_currency\":\"EUR\","
+            "\"hs_invoice_status\":\"open\"},"
+            "\"assoc\":[\"177:k1\",\"179:c1\"]}");
+    fx_link(&fx, "invoice", "3001", LINE_LINK);
+    fx_start(&fx);
+    fx_settle(&fx);
+    EQ_UINT(fx_sent_count(&fx, HUBSPOT_UPSERT, MAP_INVOICES), 2);
+    IS(fx_is(&fx, "invoice", "3001", "done"));
+    LACKS(fx_sent(&fx, HUBSPOT_UPSERT, MAP_INVOICES, 0)->inputs[0].properties,
+          "hs_invoice_billable");
+    HAS(fx_sent(&fx, HUBSPOT_UPSERT, MAP_INVOICES, 1)->inputs[0].properties,
+        "\"hs_invoice_billable\":\"false\"");
+    link = fx_stored(&fx, "invoice", "3001", "invoices", "3001");
+    IS(strcmp(jsonx_text(link, "id"), "77") != 0);
+    IS(fx_audited(&fx, "object_moved", 0) != NULL);
+    fx_close(&fx);
+}
+
+TEST(a_parent_that_is_gone_is_forgotten_and_waited_for)
+{
+    struct fake_job *j;
+
+    open_without("k1", true);
+    j = fx_invoice(&fx, "3001", 1, "open");
+    fx_start(&fx);
+    fx_settle(&fx);
+    EQ_STR(j->state, "waiting");
+    EQ_STR(j->waiting_for, "customer:1008");
+    EQ_INT(j->attempts, 0);
+    EQ_UINT(json_array_size(fx.gone), 1);
+    EQ_STR(jsonx_text(json_array_get(fx.gone, 0), "kind"), "customer");
+    EQ_STR(jsonx_text(json_array_get(fx.gone, 0), "fusion_id"), "1008");
+    EQ_STR(jsonx_text(json_array_get(fx.gone, 0), "object"), "contacts");
+    EQ_STR(jsonx_text(json_array_get(fx.gone, 0), "id"), "k1");
+    EQ_UINT(fx_audit_count(&fx, "parent_gone", "looked_up"), 1);
+    fx_close(&fx);
+}
+
+TEST(a_parent_gone_at_an_association_is_the_same)
+{
+    struct fake_job *j;
+
+    open_without("c1", false);
+    j = fx_payment(&fx, "77:3001");
+    fx_start(&fx);
+    fx_settle(&fx);
+    EQ_STR(j->state, "waiting");
+    EQ_STR(j->waiting_for, "customer:1008");
+    EQ_STR(jsonx_text(json_array_get(fx.gone, 0), "object"), "companies");
+    /* what was written stays written */
+    IS(fx_has_assoc(
+        fx_stored(&fx, "payment", "77:3001", "commerce_payments", "77:3001"),
+        "387:k1"));
+    fx_close(&fx);
+}
+
+TEST(a_company_gone_under_its_contact_is_made_again)
+{
+    json_t *link;
+    char entry[64];
+
+    open_without("55", true);
+    fx_customer(&fx, "1008");
+    fx_link(&fx, "customer", "1008",
+            "{\"object\":\"companies\",\"key\":\"1008\",\"id\":\"55\","
+            "\"properties\":{\"fusion_account_number\":\"1008\","
+            "\"name\":\"Acme\"}}");
+    fx_start(&fx);
+    fx_settle(&fx);
+    IS(fx_is(&fx, "customer", "1008", "done"));
+    link = fx_stored(&fx, "customer", "1008", "companies", "1008");
+    IS(strcmp(jsonx_text(link, "id"), "55") != 0);
+    (void)snprintf(entry, sizeof(entry), "279:%s", jsonx_text(link, "id"));
+    IS(fx_has_assoc(fx_stored(&fx, "customer", "1008", "contacts", "1008"),
+                    entry));
+    fx_close(&fx);
+}
+
+/* ---- properties --------------------------------------------------------- */
+
+static size_t refusals_left;
+static bool whole;
+
+static void
+without_property(struct fx *x, const struct sent *q, struct hubspot_meta *m,
+                 struct hubspot_result *r, bool *split)
+{
+    (void)split;
+    if (refusals_left == 0 || q->object != MAP_COMPANIES) {
+        return;
+    }
+    refusals_left--;
+    m->sent_us = clock_mono_us();
+    if (whole) {
+        fail_all(q, m, r, 400, HUBSPOT_RETRY, ERR_REFUSED);
+        x->no_key = true;
+        return;
+    }
+    fail_result(&r[0], HUBSPOT_REJECTED, ERR_REFUSED, "PROPERTY_DOESNT_EXIST",
+                "Property \"fusion_party_id\" does not exist");
+}
+
+TEST(a_property_of_ours_that_is_gone_is_made_again_and_nothing_parks)
+{
+    for (int i = 0; i < 2; i++) {
+        fx_open(&fx, NULL);
+        whole = i > 0;
+        refusals_left = 1;
+        fx.decide = without_property;
+        fx_customer(&fx, "1008");
+        fx_start(&fx);
+        fx_settle(&fx);
+        IS(fx_is(&fx, "customer", "1008", "done"));
+        EQ_UINT(fx.provisions, 1);
+        EQ_INT(fx_find(&fx, "customer", "1008")->attempts, 0);
+        fx_close(&fx);
+    }
+}
+
+TEST(a_property_that_making_does_not_bring_back_parks_its_records)
+{
+    for (int i = 0; i < 2; i++) {
+        fx_open(&fx, NULL);
+        whole = i > 0;
+        refusals_left = 2;
+        fx.decide = without_property;
+        fx_customer(&fx, "1008");
+        fx_start(&fx);
+        fx_settle(&fx);
+        IS(fx_is(&fx, "customer", "1008", "parked"));
+        EQ_UINT(fx.provisions, 1);
+        fx_close(&fx);
+    }
+}
+
+SUITE(
+    gone,
+    RUN(an_invoice_gone_at_its_status_is_written_again_with_all_that_hung_on_it),
+    RUN(an_upsert_that_makes_a_new_record_says_again_what_belongs_to_a_new_one),
+    RUN(a_parent_that_is_gone_is_forgotten_and_waited_for),
+    RUN(a_parent_gone_at_an_association_is_the_same),
+    RUN(a_company_gone_under_its_contact_is_made_again),
+    RUN(a_property_of_ours_that_is_gone_is_made_again_and_nothing_parks),
+    RUN(a_property_that_making_does_not_bring_back_parks_its_records))
