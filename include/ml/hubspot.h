@@ -109,6 +109,9 @@ struct hubspot_result {
     struct fault fault;      /* rejected, retry, unknown */
     const char *existing_id; /* CONFLICT: who holds the value; NULL unknown */
     bool key_taken;          /* CONFLICT: our unique property has the value */
+    bool
+        alone; /* RETRY: refused, but the reason names nobody: sent by itself it
+                   gets its own */
     const char *gone; /* MISSING: which HubSpot id of the input's ends there is
                          not (any more); NULL: not told */
 };

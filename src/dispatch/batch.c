@@ -38,7 +38,9 @@ batch_free(struct batch *b)
     hubspot_cancel(b->sending);
     list_remove(&b->link);
     for (size_t i = 0; i < b->n; i++) {
-        key_give(b->tenant->d, b->needs[i]);
+        if (b->needs[i] != NULL) { /* NULL: gone to another batch */
+            key_give(b->tenant->d, b->needs[i]);
+        }
     }
     mem_free(b->needs);
     mem_free(b);

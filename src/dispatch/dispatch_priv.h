@@ -35,6 +35,7 @@ enum {
     OUTCOME_BYTES = 16 << 20, /* ceiling of one outcome's JSON */
     FORBIDDEN_MS = 3600000,   /* a missing scope is tried again hourly */
     CLASHES_MAX = 2,          /* then the contact goes without its e-mail */
+    DOUBT_ATTEMPTS = 2,       /* then ends of associations are looked up */
     BACKS_MAX = 3,            /* times a job goes back for an object gone */
     REPROVISION_MS = 60000,   /* a property is made again that often at most */
     LOCKED_MS = 2500,     /* 423: locks last 2 s (HubSpot, error handling) */
@@ -115,6 +116,7 @@ struct part {
     bool current;         /* what HubSpot has is what is wanted */
     bool by_key;          /* it may be there already: no creation */
     bool rebill;          /* made anew by an update: hs_invoice_billable */
+    bool looked;          /* whether it is still there, after a refusal */
     const char *gone;     /* id that it had and that is gone */
     unsigned clashes;     /* contacts: how often the e-mail was taken */
     const char *existing; /* contacts: id the conflict named */
@@ -156,8 +158,9 @@ struct job {
     /* the worst that happened, and what follows from it */
     enum hubspot_outcome verdict;
     struct fault fault;
-    bool counts;     /* an attempt is counted */
-    int64_t wait_ms; /* -1: backoff */
+    struct fault refusal; /* while it is looked whether that was meant */
+    bool counts;          /* an attempt is counted */
+    int64_t wait_ms;      /* -1: backoff */
 };
 
 /* ---- batches, saves ----------------------------------------------------- */
@@ -330,9 +333,10 @@ const char *lane_name(unsigned lane); /* "invoices.upsert"; static */
 /* The batch that should leave next, taken out of its lane; NULL when none may
  * leave now; *wait_us then says when one may (INT64_MAX: not by time). */
 struct batch *lanes_next(struct dispatch *d, int64_t now_us, int64_t *wait_us);
-void lane_put_halves(struct batch *b);     /* b is freed */
-void lanes_drop_job(struct job *j);        /* its needs leave the lanes */
-void lanes_drop_halves(struct dtenant *t); /* their needs are forgotten */
+void lane_put_halves(struct batch *b);          /* b is freed */
+void lane_put_alone(struct batch *b, size_t i); /* need i, taken out of b */
+void lanes_drop_job(struct job *j);             /* its needs leave the lanes */
+void lanes_drop_halves(struct dtenant *t);      /* their needs are forgotten */
 
 /* batch.c */
 struct batch *batch_new(struct dtenant *t, unsigned lane, size_t n);

@@ -405,6 +405,16 @@ lane_put_halves(struct batch *b)
 }
 
 void
+lane_put_alone(struct batch *b, size_t i)
+{
+    struct batch *one = batch_new(b->tenant, b->lane, 1);
+
+    one->needs[0] = b->needs[i];
+    b->needs[i] = NULL;
+    list_push(&b->tenant->lanes[b->lane].halves, &one->link);
+}
+
+void
 lanes_drop_job(struct job *j)
 {
     struct dtenant *t = j->tenant;

@@ -188,6 +188,10 @@ verify_found(struct need *n, const struct hubspot_result *r, struct save *s)
     json_t *wanted = NULL;
     const char *status = jsonx_text(r->properties, "hs_invoice_status");
 
+    if (p->looked) { /* it is there: the refusal was meant */
+        job_worst(n->job, HUBSPOT_REJECTED, &n->job->refusal, true, -1);
+        return;
+    }
     p->id = r->id != NULL ? arena_strdup(&n->job->arena, r->id) : p->id;
     p->status = arena_strdup(&n->job->arena, status);
     if (jsonx_parse(p->properties, strlen(p->properties), &wanted, &ignored) !=
@@ -224,6 +228,10 @@ verify_absent(struct need *n, struct save *s)
     struct job *j = n->job;
     struct fault f;
 
+    if (n->part->looked) {
+        part_lost(j, n->part, s);
+        return;
+    }
     fault_clear(&f);
     (void)fault_set(&f, ERR_UNKNOWN,
                     "%s %s is not there (yet) when read back; it is sent "
@@ -288,6 +296,24 @@ goes_by_key(struct need *n, const struct hubspot_result *r)
     return true;
 }
 
+/* An invoice that is archived is made anew by its upsert, which does not say
+ * that it is billed elsewhere; then HubSpot wants a due date to come. Whether it
+ * is still there decides. */
+static bool
+may_be_made_anew(struct need *n, const struct hubspot_result *r)
+{
+    struct part *p = n->part;
+
+    if (n->lane != LANE_UPSERT + MAP_INVOICES || p->id == NULL || p->looked ||
+        strcmp(r->fault.code, "INVALID_DATE") != 0) {
+        return false;
+    }
+    p->looked = true;
+    n->job->refusal = r->fault;
+    job_need(n->job, p, LANE_READ + MAP_INVOICES, p->key, NULL, NULL);
+    return true;
+}
+
 static void
 need_rejected(struct need *n, const struct hubspot_result *r, struct save *s)
 {
@@ -295,7 +321,8 @@ need_rejected(struct need *n, const struct hubspot_result *r, struct save *s)
         audit_fault(s, n, "conflict", &r->fault);
         return;
     }
-    if (r->fault.err == ERR_MISSING && end_is_gone(n, r->gone, s)) {
+    if ((r->fault.err == ERR_MISSING && end_is_gone(n, r->gone, s)) ||
+        may_be_made_anew(n, r)) {
         audit_fault(s, n, "retry", &r->fault);
         return;
     }
@@ -384,13 +411,28 @@ need_retry(struct need *n, const struct hubspot_result *r,
     return false;
 }
 
+/* An association that HubSpot takes and never answers for: an end may have been
+ * merged into another, under whose id it answers. */
+static bool
+ends_are_doubted(struct need *n, const struct hubspot_reply *reply,
+                 struct save *s)
+{
+    return lane_verb(n->lane) == HUBSPOT_ASSOCIATE &&
+           reply->meta.fault.err == ERR_OK &&
+           n->job->attempts >= DOUBT_ATTEMPTS && end_is_gone(n, NULL, s);
+}
+
 static void
-need_unknown(struct need *n, const struct hubspot_result *r, struct save *s)
+need_unknown(struct need *n, const struct hubspot_result *r,
+             const struct hubspot_reply *reply, struct save *s)
 {
     enum hubspot_outcome outcome =
         lane_makes(n->lane) ? HUBSPOT_UNKNOWN : HUBSPOT_RETRY;
 
     audit_fault(s, n, "unknown", &r->fault);
+    if (ends_are_doubted(n, reply, s)) {
+        return;
+    }
     job_worst(n->job, outcome, &r->fault, true, -1);
 }
 
@@ -426,7 +468,7 @@ one_result(struct need *n, const struct hubspot_result *r,
     case HUBSPOT_RETRY:
         return !need_retry(n, r, reply, s);
     case HUBSPOT_UNKNOWN:
-        need_unknown(n, r, s);
+        need_unknown(n, r, reply, s);
         return true;
     }
     return true;
@@ -488,20 +530,30 @@ without_key(struct batch *b, const struct hubspot_reply *r, struct save *s)
 }
 
 static void
+count_input(struct dispatch *d, unsigned lane, enum hubspot_outcome outcome)
+{
+    stat_add(STAT_hubspot_inputs, map_object_name(lane_object(lane)),
+             outcome_names[outcome], 1);
+    d->status.inputs++;
+    d->status.written += outcome == HUBSPOT_WRITTEN ? 1 : 0;
+    d->status.rejected += outcome == HUBSPOT_REJECTED ? 1 : 0;
+}
+
+static void
 each_result(struct batch *b, const struct hubspot_reply *r, struct save *s)
 {
-    const char *object = map_object_name(lane_object(b->lane));
-    struct dispatch *d = b->tenant->d;
+    const struct job *told = NULL;
 
     for (size_t i = 0; i < b->n; i++) {
         struct need *n = b->needs[i];
-        enum hubspot_outcome outcome = r->results[i].outcome;
-        bool tell = i == 0 || b->needs[i - 1]->job != n->job;
+        bool tell = told != n->job;
 
-        stat_add(STAT_hubspot_inputs, object, outcome_names[outcome], 1);
-        d->status.inputs++;
-        d->status.written += outcome == HUBSPOT_WRITTEN ? 1 : 0;
-        d->status.rejected += outcome == HUBSPOT_REJECTED ? 1 : 0;
+        told = n->job;
+        count_input(b->tenant->d, b->lane, r->results[i].outcome);
+        if (r->results[i].alone && b->n > 1) {
+            lane_put_alone(b, i);
+            continue;
+        }
         save_carry(s, n->job);
         if (one_result(n, &r->results[i], r, s, tell)) {
             n->job->pending--;

@@ -29,6 +29,7 @@ struct pass {
     struct fault fault;          /* made of it */
     size_t named;                /* inputs it was found to be about */
     size_t nameless;             /* errors about nobody */
+    size_t silent;               /* inputs nobody spoke of */
     struct fault nameless_fault; /* the first of them */
     const json_t *nameless_error;
 };
@@ -335,6 +336,13 @@ settle_single(struct pass *p, const json_t *results)
     return false;
 }
 
+/* What promises no results is done when HubSpot says so: 204, or a body. */
+static bool
+is_said_done(const struct hubspot_decoded *d)
+{
+    return d->reply.meta.status == 204 || json_is_object(d->root);
+}
+
 static void
 settle_rest(struct pass *p, size_t i)
 {
@@ -345,12 +353,17 @@ settle_rest(struct pass *p, size_t i)
         p->nameless_fault.err == ERR_MISSING) {
         r->outcome = HUBSPOT_ABSENT;
         r->fault = p->nameless_fault;
+    } else if (p->nameless > 0 && p->nameless == p->silent) {
+        /* all of them are refused, whichever reason is whose */
+        r->outcome = HUBSPOT_RETRY;
+        r->alone = true;
+        r->fault = p->nameless_fault;
     } else if (p->nameless > 0) {
         (void)snprintf(why, sizeof(why),
                        "not accounted for; %zu errors name nobody: %.160s",
                        p->nameless, p->nameless_fault.message);
         set_unknown(r, unknown_err(p->q->verb), why);
-    } else if (has_results(p->q->verb)) {
+    } else if (has_results(p->q->verb) || !is_said_done(p->d)) {
         set_unknown(r, unknown_err(p->q->verb),
                     "the answer does not speak of it");
     } else {
@@ -374,6 +387,9 @@ settle(struct pass *p, const json_t *root, const json_t *results)
 {
     if (settle_single(p, results)) {
         return;
+    }
+    for (size_t i = 0; i < p->q->n; i++) {
+        p->silent += p->said[i] == 0 ? 1 : 0;
     }
     for (size_t i = 0; i < p->q->n; i++) {
         if (p->said[i] != 0) {

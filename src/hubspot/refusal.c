@@ -166,14 +166,31 @@ by_clash(struct search *s, const char *message)
     mem_free(id);
 }
 
-/* "V was not one of the allowed options", at the message's start. */
 static bool
-is_other_option(const char *message, const char *sent)
+is_word_char(char c)
 {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+           (c >= 'a' && c <= 'z') || c == '_';
+}
+
+/* Whether the words say the value, before they list those that would do. */
+static bool
+says_value(const char *message, const char *sent)
+{
+    const char *end =
+        message != NULL ? strstr(message, "allowed options") : NULL;
     size_t n = strlen(sent);
 
-    return message != NULL && strncmp(message, sent, n) == 0 &&
-           text_has_prefix(message + n, " was not one of");
+    for (const char *at = message; at != NULL && n > 0; at++) {
+        at = strstr(at, sent);
+        if (at == NULL || (end != NULL && at + n > end)) {
+            return false;
+        }
+        if ((at == message || !is_word_char(at[-1])) && !is_word_char(at[n])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void
@@ -182,10 +199,12 @@ by_property(void *arg, const char *name)
     struct search *s = arg;
     const char *message = jsonx_text(s->error, "message");
     bool absent = strcmp(s->fault.code, "PROPERTY_DOESNT_EXIST") == 0;
-    size_t carriers = 0;
+    bool *said = mem_array(s->q->n, sizeof(*said));
+    size_t carriers = 0, sayings = 0;
     size_t last = 0;
 
     if (strcmp(s->fault.code, HUBSPOT_PORTAL_RULE) == 0) {
+        mem_free(said);
         return; /* about those that do not carry it, or their records */
     }
     for (size_t i = 0; i < s->q->n; i++) {
@@ -196,14 +215,20 @@ by_property(void *arg, const char *name)
         }
         carriers++;
         last = i;
-        if (absent || (hubspot_text(sent) != NULL &&
-                       is_other_option(message, hubspot_text(sent)))) {
+        said[i] = absent || (hubspot_text(sent) != NULL &&
+                             says_value(message, hubspot_text(sent)));
+        sayings += said[i] ? 1 : 0;
+    }
+    /* a value that all of them have tells nobody apart */
+    for (size_t i = 0; (absent || sayings < s->q->n) && i < s->q->n; i++) {
+        if (said[i]) {
             accuse(s, i);
         }
     }
     if (carriers == 1) {
         accuse(s, last);
     }
+    mem_free(said);
 }
 
 /* ---- the whole ---------------------------------------------------------- */

@@ -182,6 +182,88 @@ TEST(a_company_gone_under_its_contact_is_made_again)
     fx_close(&fx);
 }
 
+/* An archived invoice is made anew by its upsert, billable, and then refused. */
+static void
+refuse_due_date(struct fx *x, const struct sent *q, struct hubspot_meta *m,
+                struct hubspot_result *r, bool *split)
+{
+    (void)m;
+    (void)split;
+    if (q->verb == HUBSPOT_READ && x->dead == NULL) {
+        r[0].outcome = HUBSPOT_WRITTEN;
+        r[0].id = "77";
+    } else if (q->verb == HUBSPOT_UPSERT &&
+               strstr(q->inputs[0].properties, "hs_invoice_billable") == NULL) {
+        fail_result(&r[0], HUBSPOT_REJECTED, ERR_REFUSED, "INVALID_DATE",
+                    "the due date is past");
+    }
+}
+
+static void
+run_refused_date(const char *gone)
+{
+    fx_open(&fx, NULL);
+    fx.dead = gone;
+    fx.decide = refuse_due_date;
+    fx_invoice(&fx, "3001", 0, NULL);
+    fx_link(&fx, "invoice", "3001",
+            "{\"object\":\"invoices\",\"key\":\"3001\",\"id\":\"77\","
+            "\"properties\":{\"hs_currency\":\"EUR\"}}");
+    fx_start(&fx);
+    fx_settle(&fx);
+}
+
+TEST(a_refused_date_of_an_invoice_that_is_gone_makes_it_anew)
+{
+    run_refused_date("77");
+    IS(fx_is(&fx, "invoice", "3001", "done"));
+    EQ_UINT(fx_sent_count(&fx, HUBSPOT_UPSERT, MAP_INVOICES), 2);
+    fx_close(&fx);
+}
+
+TEST(a_refused_date_of_an_invoice_that_is_there_parks_it)
+{
+    run_refused_date(NULL);
+    IS(fx_is(&fx, "invoice", "3001", "parked"));
+    EQ_STR(fx_find(&fx, "invoice", "3001")->code, "INVALID_DATE");
+    EQ_UINT(fx_sent_count(&fx, HUBSPOT_READ, MAP_INVOICES), 1);
+    fx_close(&fx);
+}
+
+/* HubSpot takes it and answers under the id of another. */
+static void
+say_nothing(struct fx *x, const struct sent *q, struct hubspot_meta *m,
+            struct hubspot_result *r, bool *split)
+{
+    (void)x;
+    (void)m;
+    (void)split;
+    for (size_t i = 0; i < q->n; i++) {
+        if (q->verb == HUBSPOT_ASSOCIATE &&
+            strcmp(q->inputs[i].to, "k1") == 0) {
+            fail_result(&r[i], HUBSPOT_UNKNOWN, ERR_UNKNOWN, "",
+                        "the answer does not speak of it");
+        }
+    }
+}
+
+TEST(an_association_nobody_answers_for_has_its_ends_looked_up)
+{
+    struct dispatch_config c = fx_config();
+
+    c.retry_attempts = 8;
+    fx_open(&fx, &c);
+    fx.decide = say_nothing;
+    fx_payment(&fx, "77:3001");
+    fx_start(&fx);
+    UNTIL(&fx, fx_is(&fx, "payment", "77:3001", "waiting"));
+    EQ_STR(fx_find(&fx, "payment", "77:3001")->waiting_for, "customer:1008");
+    EQ_STR(jsonx_text(json_array_get(fx.gone, 0), "id"), "k1");
+    EQ_UINT(json_array_size(fx.gone), 1);
+    fx_settle(&fx);
+    fx_close(&fx);
+}
+
 /* ---- properties --------------------------------------------------------- */
 
 static size_t refusals_left;
@@ -246,5 +328,8 @@ SUITE(
     RUN(a_parent_that_is_gone_is_forgotten_and_waited_for),
     RUN(a_parent_gone_at_an_association_is_the_same),
     RUN(a_company_gone_under_its_contact_is_made_again),
+    RUN(a_refused_date_of_an_invoice_that_is_gone_makes_it_anew),
+    RUN(a_refused_date_of_an_invoice_that_is_there_parks_it),
+    RUN(an_association_nobody_answers_for_has_its_ends_looked_up),
     RUN(a_property_of_ours_that_is_gone_is_made_again_and_nothing_parks),
     RUN(a_property_that_making_does_not_bring_back_parks_its_records))

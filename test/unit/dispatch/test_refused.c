@@ -408,6 +408,53 @@ TEST(an_association_of_unknown_outcome_is_simply_sent_again)
     fx_close(&fx);
 }
 
+/* Three refused with reasons that name nobody; by itself each gets its own. */
+static void
+reasons_of_nobody(struct fx *x, const struct sent *q, struct hubspot_meta *m,
+                  struct hubspot_result *r, bool *split)
+{
+    (void)x;
+    (void)m;
+    (void)split;
+    for (size_t i = 0; i < q->n; i++) {
+        if (strncmp(q->inputs[i].id, "bad", 3) != 0) {
+            continue;
+        }
+        if (q->n == 1) {
+            fail_result(&r[i], HUBSPOT_REJECTED, ERR_REFUSED, q->inputs[i].id,
+                        "its own reason");
+        } else {
+            fail_result(&r[i], HUBSPOT_RETRY, ERR_REFUSED, "", "somebody's");
+            r[i].alone = true;
+        }
+    }
+}
+
+TEST(refused_for_reasons_that_reasons_of_nobody_each_is_sent_by_itself)
+{
+    fx_open(&fx, NULL);
+    fx.decide = reasons_of_nobody;
+    fx_plain(&fx, TENANT, "good1");
+    fx_plain(&fx, TENANT, "bad1");
+    fx_plain(&fx, TENANT, "bad2");
+    fx_plain(&fx, TENANT, "good2");
+    fx_plain(&fx, TENANT, "bad3");
+    fx_start(&fx);
+    fx_settle(&fx);
+    EQ_UINT(fx.n_sent, 4);
+    EQ_UINT(fx.sent[0].n, 5);
+    IS(fx_is(&fx, "payment", "good1", "done"));
+    IS(fx_is(&fx, "payment", "good2", "done"));
+    for (int i = 1; i <= 3; i++) {
+        char id[8];
+
+        (void)snprintf(id, sizeof(id), "bad%d", i);
+        IS(fx_is(&fx, "payment", id, "parked"));
+        EQ_STR(fx_find(&fx, "payment", id)->code, id);
+    }
+    fx_close(&fx);
+}
+
 SUITE(
     refused, RUN(throttled_inputs_go_back_without_an_attempt),
     RUN(a_locked_record_comes_again_when_the_lock_is_over_without_an_attempt),
@@ -423,4 +470,5 @@ SUITE(
     RUN(a_refusal_that_names_nobody_never_goes_round_in_circles),
     RUN(what_was_written_is_remembered_although_the_job_failed),
     RUN(an_upsert_of_unknown_outcome_leaves_the_job_unknown_until_read_back),
-    RUN(an_association_of_unknown_outcome_is_simply_sent_again))
+    RUN(an_association_of_unknown_outcome_is_simply_sent_again),
+    RUN(refused_for_reasons_that_reasons_of_nobody_each_is_sent_by_itself))

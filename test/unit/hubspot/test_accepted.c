@@ -320,6 +320,7 @@ TEST(archives_are_done_unless_something_is_said)
          "WAW"},
         {"about nobody", 207, "{\"errors\":[{\"message\":\"no\"}]}", "UUU"},
         {"html", 200, "<html>", "UUU"},
+        {"empty though it promises a body", 200, "", "UUU"},
         {"cancelled", 200, "{\"status\":\"CANCELED\"}", "UUU"},
         {"server error", 500, "", "UUU"},
         {"not sent on", 503, "", "RRR"},
@@ -385,6 +386,29 @@ TEST(an_end_that_is_missing_is_told_as_missing)
     fix_fini(&x);
 }
 
+/* As many reasons as inputs nobody speaks of: all are refused, and each finds
+ * its own reason when it is sent by itself. */
+TEST(refusals_that_name_nobody_are_sent_by_themselves)
+{
+    struct fix x;
+
+    fix_init(&x, HUBSPOT_UPSERT, MAP_INVOICES, 3);
+    EQ_STR(fix_answer(&x, 207,
+                      "{\"results\":[{\"id\":\"8\",\"objectWriteTraceId\":"
+                      "\"t-1\"}],\"errors\":[{\"message\":\"bad date\"},"
+                      "{\"message\":\"bad option\"}]}"),
+           "RWR");
+    IS(x.decoded.results[0].alone);
+    NOT(x.decoded.results[1].alone);
+    IS(x.decoded.results[2].alone);
+    EQ_STR(fix_answer(&x, 207,
+                      "{\"results\":[{\"id\":\"8\",\"objectWriteTraceId\":"
+                      "\"t-1\"}],\"errors\":[{\"message\":\"bad date\"}]}"),
+           "UWU");
+    NOT(x.decoded.results[0].alone);
+    fix_fini(&x);
+}
+
 SUITE(accepted, RUN(upserts_are_matched_by_trace_or_key_never_by_place),
       RUN(a_written_input_has_id_and_newness),
       RUN(a_conflict_names_who_holds_the_value),
@@ -396,4 +420,5 @@ SUITE(accepted, RUN(upserts_are_matched_by_trace_or_key_never_by_place),
       RUN(merged_records_are_found_by_their_old_id),
       RUN(archives_are_done_unless_something_is_said),
       RUN(associations_are_matched_by_both_ends),
-      RUN(an_end_that_is_missing_is_told_as_missing))
+      RUN(an_end_that_is_missing_is_told_as_missing),
+      RUN(refusals_that_name_nobody_are_sent_by_themselves))

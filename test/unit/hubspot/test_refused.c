@@ -100,6 +100,21 @@ static const struct row rows[] = {
      "{\"errors\":[{\"message\":\"bad\",\"code\":\"INVALID_DATE\",\"context\":"
      "{\"propertyName\":[\"name\"]}}],\"category\":\"VALIDATION_ERROR\"}",
      "RRR+"},
+    {"a value that the words say", HUBSPOT_UPSERT, 400,
+     "{\"errors\":[{\"message\":\"N1 is not one of the account's "
+     "currencies\",\"code\":\"INVALID_OPTION\",\"context\":"
+     "{\"propertyName\":[\"name\"]}}],\"category\":\"VALIDATION_ERROR\"}",
+     "RXR"},
+    {"a value inside another word", HUBSPOT_UPSERT, 400,
+     "{\"errors\":[{\"message\":\"N11 is not one of them\",\"code\":"
+     "\"INVALID_OPTION\",\"context\":{\"propertyName\":[\"name\"]}}],"
+     "\"category\":\"VALIDATION_ERROR\"}",
+     "RRR+"},
+    {"a value among the options", HUBSPOT_UPSERT, 400,
+     "{\"errors\":[{\"message\":\"X was not one of the allowed options: [N0, "
+     "N1]\",\"code\":\"INVALID_OPTION\",\"context\":{\"propertyName\":"
+     "[\"name\"]}}],\"category\":\"VALIDATION_ERROR\"}",
+     "RRR+"},
     {"a value of one", HUBSPOT_UPSERT, 400,
      "{\"errors\":[{\"message\":\"bad\",\"code\":\"INVALID_DATE\",\"context\":"
      "{\"propertyName\":[\"only\"]}}],\"category\":\"VALIDATION_ERROR\"}",
