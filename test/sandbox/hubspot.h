@@ -5,7 +5,8 @@
 /*
  * Inside the HubSpot simulator.
  *
- *   hubspot.c           portals, tokens, limits, headers: the way in
+ *   hubspot.c           portals, tokens, scopes: the way in
+ *   hubspot_limit.c     limits, their headers, other apps, the network's delay
  *   hubspot_route.c     which call a path and method are
  *   hubspot_out.c       JSON written straight into the reply; error bodies
  *   hubspot_store.c     records, values, unique values, links
@@ -139,14 +140,21 @@ struct hub_kindred { /* all of one type in one portal */
     struct map required; /* admin-required property names -> itself */
 };
 
+/* What counts against a burst limit, by every way of counting at once. */
+struct hub_window {
+    int64_t *arrivals; /* ring, monotonic us */
+    size_t head, count, cap;
+    int64_t fixed; /* number of the fixed window */
+    int64_t fixed_count, fixed_before;
+};
+
 struct hub_token {
     char *text;
     struct hub_portal *portal;
     struct map scopes;
     const char *state; /* "active" "revoked" "expired"; static */
-    int64_t *arrivals; /* ring, monotonic us */
-    size_t head, count, cap;
-    int64_t fixed_start_us, fixed_count;
+    struct hub_window all, associations;
+    int64_t foreign_next_us; /* monotonic; 0: no other app is at it */
 };
 
 struct hub_portal {
@@ -162,7 +170,8 @@ struct hub_portal {
     char *time_zone;
     int64_t utc_offset_us; /* midnight of the account, from UTC */
     int64_t day, day_count;
-    int64_t search_us[16]; /* ring of the last searches */
+    int64_t foreign, foreign_refused; /* requests of other apps */
+    int64_t search_us[16];            /* ring of the last searches */
     size_t nsearch;
 };
 
@@ -174,7 +183,9 @@ struct hub_proto {
 
 struct hubspot_sim {
     struct hub_proto *protos;
-    uint64_t random;
+    uint64_t random, way_random;
+    sim_foreign_fn *on_foreign; /* may be NULL */
+    void *on_foreign_arg;
     struct hub_portal **portals;
     size_t nportals;
     struct map tokens;     /* text -> hub_token */
@@ -182,7 +193,11 @@ struct hubspot_sim {
 };
 /* Next of the simulator's own sequence; same seed, same sequence. */
 uint64_t hub_random(struct hubspot_sim *s);
+uint64_t hub_draw(uint64_t *state);
 struct hub_portal *hub_portal_by_id(struct hubspot_sim *s, const char *id);
+/* That of the request's token, else the first one. */
+struct hub_portal *hub_portal_of(struct hubspot_sim *s,
+                                 const struct sim_request *r);
 struct hub_token *hub_token_add(struct hub_portal *po, const char *text);
 void hub_token_scopes_all(struct hub_token *t);
 void hub_portal_init(struct hub_portal *po); /* empty, standard properties */
@@ -227,7 +242,17 @@ struct hub_call {
     json_t *body;
     struct arena arena;
     int64_t now_us;
+    int64_t work_us; /* -1: not drawn yet; see hub_work_us() */
 };
+/* How long the call is worked on, in simulated time. Its inputs are known. */
+int64_t hub_work_us(struct hub_call *c);
+
+/* ---- limits -------------------------------------------------------------- */
+
+/* Counts the request; true when it was refused. */
+bool hub_limit_refuse(struct hub_call *c);
+void hub_limit_headers(struct hub_call *c);
+void hub_limit_fini(struct hub_token *t);
 
 /* ---- out ---------------------------------------------------------------- */
 

@@ -330,8 +330,6 @@ out_batch_open(struct hub_call *c)
 void
 out_batch_close(struct hub_call *c, json_t *errors)
 {
-    int64_t work_us = c->po->sw.latency_us +
-                      c->po->sw.latency_input_us * (int64_t)c->p->inputs;
     char *text;
     json_t *e;
     size_t i;
@@ -354,7 +352,7 @@ out_batch_close(struct hub_call *c, json_t *errors)
     buf_addc(c->out, ',');
     out_time(c->out, "startedAt", c->now_us);
     buf_addc(c->out, ',');
-    out_time(c->out, "completedAt", clock_wall_us() + work_us);
+    out_time(c->out, "completedAt", clock_wall_us() + hub_work_us(c));
     buf_addc(c->out, '}');
 }
 
