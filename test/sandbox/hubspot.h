@@ -169,6 +169,9 @@ struct hub_portal {
     json_t *currencies; /* array of codes, the first is the company's */
     char *time_zone;
     int64_t utc_offset_us; /* midnight of the account, from UTC */
+    uint64_t batches;      /* how many there were; decides their orders */
+    int64_t clock_us;      /* how far its clocks are ahead by steps so far */
+    uint64_t clock_nth;    /* batches since the last step */
     int64_t day, day_count;
     int64_t foreign, foreign_refused; /* requests of other apps */
     int64_t search_us[16];            /* ring of the last searches */
@@ -247,6 +250,12 @@ struct hub_call {
 /* How long the call is worked on, in simulated time. Its inputs are known. */
 int64_t hub_work_us(struct hub_call *c);
 
+/* 0..n-1 in random order, or as it is without `shuffle`. The same calls to an
+ * empty portal give the same orders. */
+size_t *hub_order(struct hub_call *c, size_t n);
+/* A new array in random order takes the place of the old one. */
+json_t *hub_shuffle(struct hub_call *c, json_t *list);
+
 /* ---- limits -------------------------------------------------------------- */
 
 /* Counts the request; true when it was refused. */
@@ -276,6 +285,14 @@ void out_record_all(struct hub_portal *po, struct buf *b,
                     const struct hub_record *rec);
 void out_batch_open(struct hub_call *c);
 void out_batch_close(struct hub_call *c, json_t *errors);
+/* startedAt and completedAt by the portal's clock, which may step in between;
+ * false: they are left out. */
+struct hub_times {
+    char started[TIME_TEXT_MAX], completed[TIME_TEXT_MAX];
+};
+bool hub_batch_times(struct hub_call *c, struct hub_times *out);
+/* The status of a batch with errors in its answer. */
+int hub_partial(const struct hub_call *c);
 
 /* A whole refusal: {status, message, correlationId, category, ...}. `extra`
  * (taken, may be NULL) is merged in. */
@@ -397,7 +414,7 @@ void input_show(struct hub_call *c, const struct hub_input *in,
 void input_fini(struct hub_input *in);
 /* Composes the message of an error with an "invalid" list and drops the list.
  * `more` (may be NULL) are further errors whose lists are joined in. */
-void input_error_message(json_t *error, json_t *more);
+void input_error_message(struct hub_call *c, json_t *error, json_t *more);
 const char *input_value(const struct hub_input *in, const char *name);
 
 /* ---- calls -------------------------------------------------------------- */

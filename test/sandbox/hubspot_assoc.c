@@ -187,7 +187,7 @@ created_status(const struct hub_call *c, size_t errors)
     int64_t status = c->po->sw.association_create_status;
 
     if (errors > 0) {
-        return 207;
+        return hub_partial(c);
     }
     if (status == 0) {
         status = c->route.version == HUB_2026_09 ? 200 : 201;
@@ -202,6 +202,7 @@ assoc_batch_create(struct hub_call *c)
     json_t *errors, *input;
     struct hub_record *pair[2];
     bool first = true;
+    size_t *order;
     size_t i;
 
     json_array_foreach(inputs, i, input)
@@ -214,11 +215,13 @@ assoc_batch_create(struct hub_call *c)
         return;
     }
     errors = json_array();
+    order = hub_order(c, json_array_size(inputs));
     out_batch_open(c);
-    json_array_foreach(inputs, i, input)
-    {
-        json_t *types = json_object_get(input, "types");
+    for (i = 0; i < json_array_size(inputs); i++) {
+        json_t *types;
 
+        input = json_array_get(inputs, order[i]);
+        types = json_object_get(input, "types");
         if (ends(c, input, errors, pair)) {
             link_types(c, pair, types);
             buf_adds(c->out, first ? "" : ",");
@@ -274,24 +277,25 @@ assoc_batch_default(struct hub_call *c)
     json_t *inputs = inputs_of(c, WRITES_MAX);
     const struct hub_assoc_type *t = inputs == NULL ? NULL : default_type(c);
     struct hub_record *pair[2];
-    json_t *errors, *input;
+    json_t *errors;
     bool first = true;
+    size_t *order;
     size_t i;
 
     if (t == NULL) {
         return;
     }
     errors = json_array();
+    order = hub_order(c, json_array_size(inputs));
     out_batch_open(c);
-    json_array_foreach(inputs, i, input)
-    {
-        if (ends(c, input, errors, pair)) {
+    for (i = 0; i < json_array_size(inputs); i++) {
+        if (ends(c, json_array_get(inputs, order[i]), errors, pair)) {
             buf_adds(c->out, first ? "" : ",");
             first = false;
             link_default(c, pair, t);
         }
     }
-    c->p->status = json_array_size(errors) > 0 ? 207 : 200;
+    c->p->status = json_array_size(errors) > 0 ? hub_partial(c) : 200;
     out_batch_close(c, errors);
     json_decref(errors);
 }
@@ -323,24 +327,39 @@ out_types(struct buf *b, const struct hub_record *from,
     buf_addc(b, ']');
 }
 
-/* The links of one record to `to`, from the `skip`-th on, and the paging. */
+static void
+out_one_link(struct hub_call *c, const struct hub_record *rec,
+             const struct hub_link *l, bool first)
+{
+    const char *q = c->po->sw.association_ids_numeric ? "" : "\"";
+
+    buf_addf(c->out, "%s{\"toObjectId\":%s%" PRIu64 "%s,", first ? "" : ",", q,
+             l->to->id, q);
+    out_types(c->out, rec, l);
+    buf_addc(c->out, '}');
+}
+
+/* The links of one record to `to`, from the `skip`-th on, in random order
+ * within their page, and the paging. */
 static void
 out_links(struct hub_call *c, const struct hub_record *rec, enum hub_type to,
           size_t skip, size_t limit)
 {
-    const char *q = c->po->sw.association_ids_numeric ? "" : "\"";
+    const struct hub_link **page =
+        arena_array(&c->arena, limit + 1, sizeof(*page));
     size_t i, nth = 0, n = 0;
+    size_t *order;
 
     for (i = 0; i < rec->nlinks && n <= limit; i++) {
         const struct hub_link *l = &rec->links[i];
 
-        if (l->to->type != to || nth++ < skip || n++ == limit) {
-            continue;
+        if (l->to->type == to && nth++ >= skip) {
+            page[n++] = l;
         }
-        buf_addf(c->out, "%s{\"toObjectId\":%s%" PRIu64 "%s,",
-                 n == 1 ? "" : ",", q, l->to->id, q);
-        out_types(c->out, rec, l);
-        buf_addc(c->out, '}');
+    }
+    order = hub_order(c, n < limit ? n : limit);
+    for (i = 0; i < n && i < limit; i++) {
+        out_one_link(c, rec, page[order[i]], i == 0);
     }
     buf_addc(c->out, ']');
     if (n > limit) {
@@ -396,20 +415,21 @@ void
 assoc_batch_read(struct hub_call *c)
 {
     json_t *inputs = inputs_of(c, READS_MAX);
-    json_t *errors, *input;
+    json_t *errors;
     bool first = true;
+    size_t *order;
     size_t i;
 
     if (inputs == NULL) {
         return;
     }
     errors = json_array();
+    order = hub_order(c, json_array_size(inputs));
     out_batch_open(c);
-    json_array_foreach(inputs, i, input)
-    {
-        read_one(c, input, errors, &first);
+    for (i = 0; i < json_array_size(inputs); i++) {
+        read_one(c, json_array_get(inputs, order[i]), errors, &first);
     }
-    c->p->status = json_array_size(errors) > 0 ? 207 : 200;
+    c->p->status = json_array_size(errors) > 0 ? hub_partial(c) : 200;
     out_batch_close(c, errors);
     json_decref(errors);
 }

@@ -6,6 +6,9 @@
  *                         |              |
  *                         +--------------+--> one refusal of the whole batch
  *
+ * Inputs are checked and written in an order of their own, so that neither ids
+ * nor the one that is refused of two that clash follow the order they came in.
+ *
  * More than 100 inputs or one id twice refuse the batch whatever else. A wrong
  * input refuses it too, unless every input has a trace id of its own (create
  * and upsert; update by switch): then the good ones are written and the answer
@@ -29,6 +32,7 @@ struct batch {
     json_t *errors;
     bool partial;
     struct map claims;
+    size_t *order; /* in which inputs are checked and written */
 };
 
 /* The "inputs" of the body, or NULL with the refusal. */
@@ -259,16 +263,18 @@ refuse_whole(struct hub_call *c, struct batch *b)
     size_t i;
 
     for (i = 0; i < b->n; i++) {
-        if (b->in[i].error == NULL) {
+        json_t *e = b->in[b->order[i]].error;
+
+        if (e == NULL) {
             continue;
         }
         if (first == NULL) {
-            first = b->in[i].error;
+            first = e;
         } else {
-            json_array_append(more, b->in[i].error);
+            json_array_append(more, e);
         }
     }
-    input_error_message(first, more);
+    input_error_message(c, first, more);
     json_decref(more);
     hub_refuse_json(c, json_incref(first));
 }
@@ -280,11 +286,12 @@ check_all(struct hub_call *c, struct batch *b)
     size_t i;
 
     for (i = 0; i < b->n; i++) {
-        struct hub_input *in = &b->in[i];
+        size_t k = b->order[i];
+        struct hub_input *in = &b->in[k];
 
         if (in->error == NULL &&
             (in->target != NULL || b->mode != MODE_UPDATE)) {
-            input_check(c, in, json_array_get(b->inputs, i), &b->claims);
+            input_check(c, in, json_array_get(b->inputs, k), &b->claims);
         }
         wrong = wrong || in->error != NULL;
     }
@@ -301,33 +308,18 @@ apply_all(struct hub_call *c, struct batch *b)
     size_t i;
 
     for (i = 0; i < b->n; i++) {
-        struct hub_input *in = &b->in[i];
+        size_t k = b->order[i];
+        struct hub_input *in = &b->in[k];
 
         if (in->error != NULL) {
-            input_error_message(in->error, NULL);
+            input_error_message(c, in->error, NULL);
             hub_error_context(in->error, "objectWriteTraceId", in->trace);
             json_array_append(b->errors, in->error);
         } else if (in->target != NULL || b->mode != MODE_UPDATE) {
-            b->created[i] = in->target == NULL;
-            b->done[i] = input_apply(c, in);
+            b->created[k] = in->target == NULL;
+            b->done[k] = input_apply(c, in);
         }
     }
-}
-
-static size_t *
-shuffled(struct hub_call *c, size_t n)
-{
-    size_t *order = arena_array(&c->arena, n + 1, sizeof(*order));
-    size_t i;
-
-    for (i = 0; i < n; i++) {
-        size_t j =
-            c->po->sw.shuffle ? (size_t)(hub_random(c->sim) % (i + 1)) : i;
-
-        order[i] = order[j];
-        order[j] = i;
-    }
-    return order;
 }
 
 static bool
@@ -341,14 +333,14 @@ lost(const struct hub_call *c, size_t nth)
 static void
 answer(struct hub_call *c, struct batch *b)
 {
-    size_t *order = shuffled(c, b->n);
+    size_t *order = hub_order(c, b->n);
     bool first = true;
     size_t i;
 
     c->p->status =
         b->mode == MODE_CREATE ? (int)c->po->sw.batch_create_status : 200;
     if (json_array_size(b->errors) > 0) {
-        c->p->status = 207;
+        c->p->status = hub_partial(c);
     }
     out_batch_open(c);
     for (i = 0; i < b->n; i++) {
@@ -381,6 +373,7 @@ batch_write(struct hub_call *c, enum batch_mode mode)
     b.done = arena_array(&c->arena, b.n, sizeof(*b.done));
     b.created = arena_array(&c->arena, b.n, sizeof(*b.created));
     b.errors = json_array();
+    b.order = hub_order(c, b.n);
     map_init(&b.claims);
     b.partial = traces_given(c, &b) &&
                 (mode != MODE_UPDATE || c->po->sw.update_partial);
@@ -423,7 +416,7 @@ read_all(struct hub_call *c, json_t *inputs, struct hub_prop *prop)
 {
     bool archived = text_equal(sim_query(c->r, "archived"), "true");
     size_t n = json_array_size(inputs), i;
-    size_t *order = shuffled(c, n);
+    size_t *order = hub_order(c, n);
     json_t *errors = json_array();
     bool first = true;
     struct out_view view = {
@@ -447,7 +440,7 @@ read_all(struct hub_call *c, json_t *inputs, struct hub_prop *prop)
             out_record(c, rec, &view);
         }
     }
-    c->p->status = json_array_size(errors) > 0 ? 207 : 200;
+    c->p->status = json_array_size(errors) > 0 ? hub_partial(c) : 200;
     out_batch_close(c, errors);
     json_decref(errors);
 }

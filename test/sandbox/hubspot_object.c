@@ -215,7 +215,7 @@ write_one(struct hub_call *c, struct hub_record *rec, int status)
     input_check(c, &in, c->body, &claims);
     map_fini(&claims);
     if (in.error != NULL) {
-        input_error_message(in.error, NULL);
+        input_error_message(c, in.error, NULL);
         hub_refuse_json(c, json_incref(in.error));
     } else {
         c->p->status = status;

@@ -36,9 +36,10 @@ input_fini(struct hub_input *in)
 /* ---- errors ------------------------------------------------------------- */
 
 void
-input_error_message(json_t *error, json_t *more)
+input_error_message(struct hub_call *c, json_t *error, json_t *more)
 {
     json_t *list = json_object_get(error, "invalid");
+    json_t *all;
     char *inner, *text;
     json_t *other;
     size_t i;
@@ -54,6 +55,8 @@ input_error_message(json_t *error, json_t *more)
                               json_object_get(other, "errors"));
         }
     }
+    all = json_object_get(error, "errors");
+    json_object_set_new(error, "errors", hub_shuffle(c, json_incref(all)));
     inner = json_dumps(list, JSON_COMPACT);
     text = mem_printf("Property values were not valid: %s", inner);
     json_object_set_new(error, "message", json_string(text));
