@@ -154,9 +154,12 @@ hub_portal_init(struct hub_portal *po)
     size_t i;
 
     hub_switches_default(&po->sw);
+    po->batches = 0;
+    po->clock_us = 0;
     for (i = 0; i < HUB_TYPES; i++) {
         map_init(&po->kin[i].props);
         map_init(&po->kin[i].required);
+        map_init(&po->kin[i].emails);
     }
     po->currencies = json_pack(
         "[s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s]", "USD",
@@ -194,6 +197,7 @@ hub_portal_fini(struct hub_portal *po)
     for (i = 0; i < HUB_TYPES; i++) {
         mem_free(po->kin[i].records);
         map_fini(&po->kin[i].required);
+        map_fini(&po->kin[i].emails);
         po->kin[i] = (struct hub_kindred){.records = NULL};
     }
     json_decref(po->currencies);
@@ -377,13 +381,30 @@ hubspot_sim_ident(void *sim, const struct sim_request *r, struct sim_ident *out)
     out->scope = t == NULL ? NULL : t->portal->id_text;
 }
 
+/* What a revoked token's 401 looks like nobody has told. */
+static int64_t
+revoked_body(const struct hub_token *t)
+{
+    bool revoked = t != NULL && strcmp(t->state, "revoked") == 0;
+
+    return revoked ? t->portal->sw.revoked_body : 0;
+}
+
 static void
 refuse_token(struct hub_call *c, const struct hub_token *t)
 {
     struct hub_error e = {.status = 401};
+    int64_t odd = revoked_body(t);
 
     sim_reply_header(c->p, "X-HubSpot-Auth-Failure", "401 Unauthorized");
-    if (t != NULL && strcmp(t->state, "expired") == 0) {
+    if (odd > 1) {
+        c->p->status = 401;
+        c->p->refused = true;
+        c->p->content_type = odd == 2 ? "text/plain" : "";
+        buf_adds(c->out, odd == 2 ? "Unauthorized" : "");
+        return;
+    }
+    if (odd == 1 || (t != NULL && strcmp(t->state, "expired") == 0)) {
         e.category = "EXPIRED_AUTHENTICATION";
         e.message = "The OAuth token used to make this call expired 0 "
                     "second(s) ago.";
@@ -434,6 +455,7 @@ refuse_scope(struct hub_call *c)
     const struct hub_type_info *t = &hub_types[c->route.type];
     bool write = c->route.row->access == ACCESS_WRITE;
     bool props = strcmp(c->route.row->family, "properties") == 0;
+    const char *links = "https://developers.hubspot.com/scopes";
     char name[96];
     struct hub_error e = {
         .status = 403,
@@ -447,11 +469,18 @@ refuse_scope(struct hub_call *c)
              props && write ? "" :
              write          ? ".write" :
                               ".read");
+    if (c->po->sw.scopes_context) {
+        hub_refuse(c, &e,
+                   json_pack("{s:{s:[s]}, s:{s:s}}", "context",
+                             "requiredGranularScopes", name, "links", "scopes",
+                             links));
+        return;
+    }
     hub_refuse(c, &e,
                json_pack("{s:[{s:s, s:{s:[s]}}], s:{s:s}}", "errors", "message",
                          "One or more of the following scopes are required.",
                          "context", "requiredGranularScopes", name, "links",
-                         "scopes", "https://developers.hubspot.com/scopes"));
+                         "scopes", links));
 }
 
 static bool

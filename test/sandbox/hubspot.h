@@ -96,6 +96,7 @@ struct hub_prop {
     enum hub_kind kind;
     enum hub_calc calc;
     bool unique, read_only, builtin, archived;
+    bool more_emails;    /* a contact's hs_additional_emails */
     int64_t visible_us;  /* wall clock: known from then on */
     json_t *def;         /* what the properties API shows; may be shared */
     struct map *options; /* value -> any, for enumerations; see own_options */
@@ -122,7 +123,8 @@ struct hub_record {
     enum hub_type type;
     bool archived;
     int64_t created_us, updated_us, archived_us;
-    int64_t indexed_us; /* search sees the record from then on */
+    int64_t indexed_us;         /* search sees the record from then on */
+    int64_t busy_us, locked_us; /* monotonic: written until, locked until */
     struct hub_value *values;
     size_t nvalues, values_cap;
     struct hub_link *links;
@@ -138,6 +140,7 @@ struct hub_kindred { /* all of one type in one portal */
     struct hub_record **records;
     size_t nrecords, cap, live;
     struct map required; /* admin-required property names -> itself */
+    struct map emails;   /* further e-mail addresses -> record */
 };
 
 /* What counts against a burst limit, by every way of counting at once. */
@@ -311,6 +314,8 @@ void hub_refuse_json(struct hub_call *c, json_t *error);
 json_t *hub_error_json(int http, const char *category, const char *message);
 void hub_error_context(json_t *error, const char *key, const char *value);
 
+enum { HUB_EMAIL_MAX = 256 };
+
 /* ---- store -------------------------------------------------------------- */
 
 struct hub_record *store_new(struct hub_portal *po, enum hub_type type,
@@ -319,6 +324,13 @@ struct hub_record *store_by_id(struct hub_portal *po, enum hub_type type,
                                const char *id); /* archived ones too */
 struct hub_record *store_by_unique(const struct hub_prop *prop,
                                    const char *value);
+/* By the key of a call: e-mail may be a further one of a contact. */
+struct hub_record *store_by_key(struct hub_portal *po,
+                                const struct hub_prop *prop, const char *value);
+/* Who has it as a further e-mail address. */
+struct hub_record *store_by_email(struct hub_portal *po, const char *value);
+/* The next address of a ;-list, in lower case; NULL at the end. */
+const char *store_next_email(const char **list, char tmp[HUB_EMAIL_MAX]);
 struct hub_prop *store_prop(struct hub_portal *po, enum hub_type type,
                             const char *name, int64_t now_us); /* visible */
 /* The value as stored or calculated; NULL: none. tmp may hold it. */
@@ -327,7 +339,8 @@ const char *store_get(const struct hub_record *rec, const struct hub_prop *prop,
                       char tmp[HUB_TMP_MAX]);
 const char *store_get_name(struct hub_portal *po, const struct hub_record *rec,
                            const char *name, char tmp[HUB_TMP_MAX]);
-void store_set(struct hub_record *rec, struct hub_prop *prop,
+void store_set(struct hub_portal *po, struct hub_record *rec,
+               struct hub_prop *prop,
                const char *text); /* "" clears; unique values are kept */
 void store_touch(struct hub_portal *po, struct hub_record *rec, int64_t now_us);
 void store_archive(struct hub_portal *po, struct hub_record *rec,
@@ -389,6 +402,11 @@ struct hub_write {
     struct hub_prop *prop;
     const char *text; /* normalized; "" clears */
 };
+/* True when another request is at one of them: 423, for two seconds. */
+bool hub_lock_refuse(struct hub_call *c, struct hub_record *const *list,
+                     size_t n);
+void hub_lock_take(struct hub_call *c, struct hub_record *rec);
+
 struct hub_assoc_want {
     struct hub_record *to;
     unsigned type;
@@ -401,7 +419,9 @@ struct hub_input {
     size_t nwrites;
     struct hub_assoc_want *wants;
     size_t nwants;
-    json_t *error; /* owned */
+    json_t *error;       /* owned */
+    bool whole;          /* it refuses the batch whatever the trace ids */
+    bool stays_archived; /* the record is written where it lies, in the bin */
 };
 /* Reads "properties" and "associations" of `src`, checks everything against
  * the portal and `claims` (unique values of the other inputs). in->target is

@@ -60,6 +60,17 @@ error_id(struct hub_call *c, json_t *errors, enum hub_type type, const char *id)
     json_array_append_new(errors, e);
 }
 
+/* The limit of associations per record and pair of types. */
+static bool
+is_full(struct hub_call *c, struct hub_record *pair[2])
+{
+    int64_t max = c->po->sw.association_limit;
+
+    return max > 0 && store_link_find(pair[0], pair[1]) == NULL &&
+           ((int64_t)store_link_count(pair[0], pair[1]->type) >= max ||
+            (int64_t)store_link_count(pair[1], pair[0]->type) >= max);
+}
+
 /* Both ends of an input; false when an error was added. */
 static bool
 ends(struct hub_call *c, json_t *input, json_t *errors,
@@ -86,6 +97,10 @@ ends(struct hub_call *c, json_t *input, json_t *errors,
         return false;
     }
     e = rules_link_check(c->po, pair[0], pair[1]);
+    if (e == NULL && is_full(c, pair)) {
+        e = hub_error_json(400, "VALIDATION_ERROR",
+                           "The record has as many associations as it may");
+    }
     if (e != NULL) {
         hub_error_context(e, "fromObjectId", from);
         hub_error_context(e, "toObjectId", to);

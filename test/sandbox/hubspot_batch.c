@@ -159,7 +159,7 @@ upsert_target(struct hub_call *c, struct batch *b, size_t i,
 {
     json_t *src = json_array_get(b->inputs, i);
     json_t *props = json_object_get(src, "properties");
-    struct hub_record *rec = store_by_unique(prop, id);
+    struct hub_record *rec = store_by_key(c->po, prop, id);
 
     if (rec != NULL && rec->archived && c->po->sw.archived_unique == 1) {
         b->in[i].error = hub_error_json(
@@ -181,14 +181,15 @@ update_target(struct hub_call *c, struct batch *b, size_t i,
               struct hub_prop *prop, const char *id)
 {
     struct hub_record *rec = prop != NULL ?
-                                 store_by_unique(prop, id) :
+                                 store_by_key(c->po, prop, id) :
                                  store_by_id(c->po, c->route.type, id);
 
-    if (rec == NULL || rec->archived) {
+    if (rec == NULL || (rec->archived && c->po->sw.archived_update == 0)) {
         error_missing(c, b->errors, id);
         return;
     }
     b->in[i].target = rec;
+    b->in[i].stays_archived = rec->archived && c->po->sw.archived_update == 1;
 }
 
 static bool
@@ -282,7 +283,7 @@ refuse_whole(struct hub_call *c, struct batch *b)
 static bool
 check_all(struct hub_call *c, struct batch *b)
 {
-    bool wrong = false;
+    bool wrong = false, whole = false;
     size_t i;
 
     for (i = 0; i < b->n; i++) {
@@ -294,8 +295,9 @@ check_all(struct hub_call *c, struct batch *b)
             input_check(c, in, json_array_get(b->inputs, k), &b->claims);
         }
         wrong = wrong || in->error != NULL;
+        whole = whole || in->whole;
     }
-    if (wrong && !b->partial) {
+    if (whole || (wrong && !b->partial)) {
         refuse_whole(c, b);
         return false;
     }
@@ -357,6 +359,18 @@ answer(struct hub_call *c, struct batch *b)
     out_batch_close(c, b->errors);
 }
 
+static bool
+refuse_locked(struct hub_call *c, const struct batch *b)
+{
+    struct hub_record **all = arena_array(&c->arena, b->n, sizeof(*all));
+    size_t i;
+
+    for (i = 0; i < b->n; i++) {
+        all[i] = b->in[i].target;
+    }
+    return hub_lock_refuse(c, all, b->n);
+}
+
 static void
 batch_write(struct hub_call *c, enum batch_mode mode)
 {
@@ -380,7 +394,7 @@ batch_write(struct hub_call *c, enum batch_mode mode)
     for (i = 0; i < b.n && ok && mode != MODE_CREATE; i++) {
         ok = find_target(c, &b, i);
     }
-    if (ok && check_all(c, &b)) {
+    if (ok && !refuse_locked(c, &b) && check_all(c, &b)) {
         apply_all(c, &b);
         answer(c, &b);
     }
@@ -429,7 +443,7 @@ read_all(struct hub_call *c, json_t *inputs, struct hub_prop *prop)
     for (i = 0; i < n; i++) {
         const char *id = field(c, json_array_get(inputs, order[i]), "id");
         struct hub_record *rec = prop != NULL ?
-                                     store_by_unique(prop, id) :
+                                     store_by_key(c->po, prop, id) :
                                      store_by_id(c->po, c->route.type, id);
 
         if (rec == NULL || rec->archived != archived) {

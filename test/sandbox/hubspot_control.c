@@ -453,7 +453,7 @@ values_set(struct ctl *c, struct hub_record *rec, json_t *props)
         if (prop == NULL || text == NULL) {
             bad = name;
         } else {
-            store_set(rec, prop, text);
+            store_set(c->po, rec, prop, text);
         }
     }
     arena_fini(&a);

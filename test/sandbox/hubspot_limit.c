@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: UNLICENSED */
 /*
- * HubSpot's limits and the network before it.
+ * HubSpot's limits and locks, and the network before it.
  *
  * Every request that arrives counts in its token's window and in the portal's
  * day; the window is an exact log of arrivals, a fixed bucket, or the weighted
@@ -300,6 +300,40 @@ hub_limit_refuse(struct hub_call *c)
         return true;
     }
     return false;
+}
+
+/* ---- locks -------------------------------------------------------------- */
+
+bool
+hub_lock_refuse(struct hub_call *c, struct hub_record *const *list, size_t n)
+{
+    const struct hub_switches *w = &c->po->sw;
+    int64_t now = c->r->now_mono_us;
+    bool locked = false;
+    size_t i;
+
+    for (i = 0; i < n && w->lock_ms > 0; i++) {
+        struct hub_record *rec = list[i];
+
+        if (rec != NULL && rec->busy_us > now) {
+            rec->locked_us = now + w->lock_ms * 1000;
+        }
+        locked = locked || (rec != NULL && rec->locked_us > now);
+    }
+    if (locked) {
+        hub_refuse_f(c, 423, "LOCKED",
+                     "The record is locked by another request; try again "
+                     "after 2 seconds");
+    }
+    return locked;
+}
+
+void
+hub_lock_take(struct hub_call *c, struct hub_record *rec)
+{
+    /* in the milliseconds that the answer waits */
+    rec->busy_us = c->r->now_mono_us + hub_work_us(c) / 1000 * 1000 +
+                   c->po->sw.lock_within_ms * 1000;
 }
 
 /* ---- headers ------------------------------------------------------------ */

@@ -173,6 +173,7 @@ standard_add(struct hub_portal *po, const struct standard *s,
     p->kind = s->kind;
     p->calc = s->calc;
     p->builtin = true;
+    p->more_emails = strcmp(p->name, "hs_additional_emails") == 0;
     p->read_only = (s->flags & PROP_RO) != 0;
     p->unique = (s->flags & PROP_UNIQUE) != 0;
     p->def = json_incref(proto->def);

@@ -334,7 +334,7 @@ put(struct hub_portal *po, struct hub_record *rec, const char *name,
     struct hub_prop *prop = map_get(&po->kin[rec->type].props, name);
 
     if (prop != NULL) {
-        store_set(rec, prop, text);
+        store_set(po, rec, prop, text);
     }
 }
 
