@@ -384,3 +384,53 @@ test('a 403 names its scopes in the errors or at the top', async () => {
   const { body } = await get();
   assert.deepEqual([body.context.requiredGranularScopes, body.errors], [['crm.objects.contacts.read'], undefined]);
 });
+
+test('an upsert by e-mail may be refused', async () => {
+  const upsert = () => post(`${o}/contacts/batch/upsert`,
+    [{ id: 'one@example.com', idProperty: 'email', properties: { lastname: 'One' } }]);
+  assert.equal((await upsert()).status, 200);
+  await sandbox.switches({ email_upsert: 0 });
+  assert.equal((await upsert()).status, 400);
+});
+
+test('an association type may have another id in a portal', async () => {
+  const contact = await make('contacts', { email: 'c@example.com' });
+  const company = await make('companies', { name: 'c' });
+  const ids = async () => (await sandbox.send('GET', `${a}/contacts/companies/labels`)).body.results
+    .map((t) => t.typeId);
+  const link = (id) => post(`${a}/contacts/companies/batch/create`,
+    [{ from: { id: contact }, to: { id: company }, types: [type(id)] }]);
+  assert.deepEqual(sorted(await ids()), [1, 279, 931]);
+  await sandbox.switches({ type_missing: 279 });
+  assert.deepEqual(sorted(await ids()), [1, 931, 9279]);
+  assert.equal((await link(279)).status, 400);
+  assert.equal((await link(1)).status, 201);
+  const created = await post(`${o}/contacts/batch/create`, [{ properties: { email: 'd@example.com' },
+    associations: [{ to: { id: company }, types: [type(279)] }] }]);
+  assert.equal(created.status, 400);
+});
+
+test('a primary company may be an unlabelled one by that alone', async () => {
+  const primary = async (n) => {
+    const company = await make('companies', { name: 'c' });
+    const id = await make('contacts', { email: `c${n}@example.com` },
+      [{ to: { id: company }, types: [type(1)] }]);
+    return sorted((await shown('contacts', id)).associations[0].types);
+  };
+  assert.deepEqual(await primary(1), [1]);
+  await sandbox.switches({ primary_implies: 1 });
+  assert.deepEqual(await primary(2), [1, 279]);
+});
+
+test('an invoice that left draft may be closed to changes but of its status', async () => {
+  await sandbox.switches({ open_needs_parts: 0 });
+  const id = await make('invoices', { hs_currency: 'USD', hs_invoice_billable: 'false' });
+  const patch = (properties) => sandbox.send('PATCH', `${o}/invoices/${id}`, { properties });
+  assert.equal((await patch({ hs_invoice_status: 'open' })).status, 200);
+  assert.equal((await patch({ hs_comments: 'a' })).status, 200);
+  await sandbox.switches({ edit_open: 0 });
+  const r = await patch({ hs_comments: 'b' });
+  assert.deepEqual([r.status, r.body.errors[0].code], [400, 'INVOICE_NOT_EDITABLE']);
+  assert.equal((await patch({ hs_comments: 'b', hs_invoice_status: 'paid' })).status, 400);
+  assert.equal((await patch({ hs_invoice_status: 'paid' })).status, 200);
+});

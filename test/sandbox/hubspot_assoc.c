@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WRITES_MAX = 2000, READS_MAX = 1000, PAGE = 500 };
+enum { WRITES_MAX = 2000, READS_MAX = 1000, PAGE = 500, OTHER_ID = 9000 };
 
 static json_t *
 inputs_of(struct hub_call *c, size_t max)
@@ -125,6 +125,7 @@ refuse_types(struct hub_call *c, json_t *types)
             json_string_value(json_object_get(t, "associationCategory"));
 
         if (!text_equal(category, "HUBSPOT_DEFINED") ||
+            id == c->po->sw.type_missing ||
             assoc_type_find(c->route.type, c->route.to, id) == NULL) {
             hub_refuse_f(c, 400, "VALIDATION_ERROR",
                          "Association type %u (%s) is not valid between %s "
@@ -492,13 +493,15 @@ assoc_labels(struct hub_call *c)
     c->p->status = 200;
     buf_adds(c->out, "{\"results\":[");
     for (i = 0; (t = assoc_type_at(i)) != NULL; i++) {
+        unsigned id = t->id + (t->id == c->po->sw.type_missing ? OTHER_ID : 0);
+
         if (t->from != c->route.type || t->to != c->route.to) {
             continue;
         }
         buf_addf(c->out,
                  "%s{\"category\":\"HUBSPOT_DEFINED\",\"typeId\":%u,"
                  "\"label\":",
-                 first ? "" : ",", t->id);
+                 first ? "" : ",", id);
         first = false;
         if (t->label == NULL) {
             buf_adds(c->out, "null}");

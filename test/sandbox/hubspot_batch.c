@@ -193,6 +193,19 @@ update_target(struct hub_call *c, struct batch *b, size_t i,
 }
 
 static bool
+refuse_email(struct hub_call *c, const struct batch *b,
+             const struct hub_prop *prop)
+{
+    if (b->mode != MODE_UPSERT || prop->kind != KIND_EMAIL ||
+        c->po->sw.email_upsert) {
+        return false;
+    }
+    hub_refuse_f(c, 400, "VALIDATION_ERROR",
+                 "Partial upserts are not supported with idProperty email");
+    return true;
+}
+
+static bool
 find_target(struct hub_call *c, struct batch *b, size_t i)
 {
     json_t *src = json_array_get(b->inputs, i);
@@ -205,7 +218,7 @@ find_target(struct hub_call *c, struct batch *b, size_t i)
     }
     if (by != NULL) {
         prop = unique_prop(c, by);
-        if (prop == NULL) {
+        if (prop == NULL || refuse_email(c, b, prop)) {
             return false;
         }
     }

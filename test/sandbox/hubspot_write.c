@@ -341,7 +341,8 @@ want_to(struct hub_call *c, json_t *t, unsigned *type)
         (unsigned)json_integer_value(json_object_get(t, "associationTypeId"));
     if (!text_equal(
             json_string_value(json_object_get(t, "associationCategory")),
-            "HUBSPOT_DEFINED")) {
+            "HUBSPOT_DEFINED") ||
+        *type == c->po->sw.type_missing) {
         return HUB_TYPES;
     }
     for (to = 0; to < HUB_TYPES; to++) {
