@@ -66,6 +66,7 @@ sim_control_handle(void *sim, const struct sim_request *r, struct sim_reply *p)
     struct sim_control *c = sim;
     const char *rest;
 
+    hubspot_sim_advance(c->hubspot);
     if (below(r->path, "/control/ready") != NULL) {
         sim_reply_json(p, 200, json_incref(c->ready));
     } else if ((rest = below(r->path, "/control/faults")) != NULL) {

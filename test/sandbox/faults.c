@@ -160,20 +160,6 @@ spec_int(const struct rule *u, const char *key, int64_t def)
 }
 
 static void
-body_html(struct sim_reply *p, int status)
-{
-    p->content_type = "text/html; charset=UTF-8";
-    sim_reply_header(p, "Server", "cloudflare");
-    sim_reply_header(p, "CF-RAY", "8f1e5ad0c9e7-FRA");
-    buf_addf(&p->body,
-             "<!DOCTYPE html>\n<html><head><title>api.hubapi.com | %d</title>"
-             "</head><body><h1>Error %d</h1><p>The web server reported an "
-             "error.</p><div>Cloudflare Ray ID: 8f1e5ad0c9e7</div></body>"
-             "</html>\n",
-             status, status);
-}
-
-static void
 body_json(const struct rule *u, struct sim_reply *p, int status)
 {
     const char *policy = spec_text(u, "policy");
@@ -225,7 +211,7 @@ rule_status(const struct rule *u, enum sim_server server, struct sim_reply *p)
         p->content_type = "text/plain";
         buf_adds(&p->body, text);
     } else if (text_equal(kind, "html")) {
-        body_html(p, p->status);
+        sim_reply_html(p, p->status);
     } else if (text_equal(kind, "empty")) {
         p->content_type = "";
     } else if (server == SIM_FUSION) {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: UNLICENSED */
 /*
- * The HubSpot simulator's way in: portals, tokens, limits, headers.
+ * The HubSpot simulator's way in: portals, tokens, scopes.
  *
  *     route -> token (401) -> day, window, search limit (429) -> path (404,
  *     405) -> scopes (403) -> body (400, 415) -> the call
  *
- * A portal keeps its counters when it is reset, since time goes on. The window
- * is an exact log of arrivals per token; the day belongs to the portal.
+ * A portal keeps its counters when it is reset, since time goes on. Limits and
+ * their headers stand in hubspot_limit.c.
  */
 #include "hubspot.h"
 
@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIRST_PORTAL = 4200001, SECOND_US = 1000000 };
+enum { FIRST_PORTAL = 4200001 };
 
 const struct hub_type_info hub_types[HUB_TYPES] = {
     {"contacts", "0-1", "CONTACT", "createdate", "lastmodifieddate",
@@ -134,12 +134,18 @@ hub_switches_set(struct hub_switches *w, json_t *values)
 /* ---- portals and tokens ------------------------------------------------- */
 
 uint64_t
+hub_draw(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return (*state * UINT64_C(0x2545F4914F6CDD1D)) >> 16;
+}
+
+uint64_t
 hub_random(struct hubspot_sim *s)
 {
-    s->random ^= s->random >> 12;
-    s->random ^= s->random << 25;
-    s->random ^= s->random >> 27;
-    return (s->random * UINT64_C(0x2545F4914F6CDD1D)) >> 16;
+    return hub_draw(&s->random);
 }
 
 void
@@ -148,9 +154,12 @@ hub_portal_init(struct hub_portal *po)
     size_t i;
 
     hub_switches_default(&po->sw);
+    po->batches = 0;
+    po->clock_us = 0;
     for (i = 0; i < HUB_TYPES; i++) {
         map_init(&po->kin[i].props);
         map_init(&po->kin[i].required);
+        map_init(&po->kin[i].emails);
     }
     po->currencies = json_pack(
         "[s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s, s]", "USD",
@@ -188,6 +197,7 @@ hub_portal_fini(struct hub_portal *po)
     for (i = 0; i < HUB_TYPES; i++) {
         mem_free(po->kin[i].records);
         map_fini(&po->kin[i].required);
+        map_fini(&po->kin[i].emails);
         po->kin[i] = (struct hub_kindred){.records = NULL};
     }
     json_decref(po->currencies);
@@ -211,7 +221,7 @@ static void
 token_free(struct hub_token *t)
 {
     map_fini(&t->scopes);
-    mem_free(t->arrivals);
+    hub_limit_fini(t);
     mem_free(t->text);
     mem_free(t);
 }
@@ -263,6 +273,7 @@ hubspot_sim_new(const struct sim_options *o)
     size_t i;
 
     s->random = o->seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
+    s->way_random = s->random ^ UINT64_C(0xD1B54A32D192ED03);
     map_init(&s->tokens);
     map_init(&s->operations);
     protos_init(s);
@@ -351,6 +362,14 @@ token_of(struct hubspot_sim *s, const struct sim_request *r)
     return map_get(&s->tokens, h + 7);
 }
 
+struct hub_portal *
+hub_portal_of(struct hubspot_sim *s, const struct sim_request *r)
+{
+    struct hub_token *t = token_of(s, r);
+
+    return t == NULL ? s->portals[0] : t->portal;
+}
+
 void
 hubspot_sim_ident(void *sim, const struct sim_request *r, struct sim_ident *out)
 {
@@ -362,13 +381,30 @@ hubspot_sim_ident(void *sim, const struct sim_request *r, struct sim_ident *out)
     out->scope = t == NULL ? NULL : t->portal->id_text;
 }
 
+/* What a revoked token's 401 looks like nobody has told. */
+static int64_t
+revoked_body(const struct hub_token *t)
+{
+    bool revoked = t != NULL && strcmp(t->state, "revoked") == 0;
+
+    return revoked ? t->portal->sw.revoked_body : 0;
+}
+
 static void
 refuse_token(struct hub_call *c, const struct hub_token *t)
 {
     struct hub_error e = {.status = 401};
+    int64_t odd = revoked_body(t);
 
     sim_reply_header(c->p, "X-HubSpot-Auth-Failure", "401 Unauthorized");
-    if (t != NULL && strcmp(t->state, "expired") == 0) {
+    if (odd > 1) {
+        c->p->status = 401;
+        c->p->refused = true;
+        c->p->content_type = odd == 2 ? "text/plain" : "";
+        buf_adds(c->out, odd == 2 ? "Unauthorized" : "");
+        return;
+    }
+    if (odd == 1 || (t != NULL && strcmp(t->state, "expired") == 0)) {
         e.category = "EXPIRED_AUTHENTICATION";
         e.message = "The OAuth token used to make this call expired 0 "
                     "second(s) ago.";
@@ -383,159 +419,6 @@ refuse_token(struct hub_call *c, const struct hub_token *t)
                 "https://developers.hubspot.com/docs/methods/auth/"
                 "oauth-overview";
     hub_refuse(c, &e, NULL);
-}
-
-/* ---- limits ------------------------------------------------------------- */
-
-void
-hub_midnight_roll(struct hub_portal *po, int64_t now_us)
-{
-    int64_t day = (now_us + po->utc_offset_us) / (INT64_C(86400) * SECOND_US);
-
-    if (day != po->day) {
-        po->day = day;
-        po->day_count = 0;
-    }
-}
-
-static size_t
-window_count(struct hub_token *t, int64_t now_us)
-{
-    const struct hub_switches *w = &t->portal->sw;
-    int64_t span = w->rate_window_ms > 0 ? w->rate_window_ms * 1000 : 1;
-
-    if (w->rate_fixed) {
-        if (now_us / span != t->fixed_start_us) {
-            t->fixed_start_us = now_us / span;
-            t->fixed_count = 0;
-        }
-        return (size_t)t->fixed_count;
-    }
-    while (t->count > 0 && t->arrivals[t->head] <= now_us - span) {
-        t->head = (t->head + 1) % t->cap;
-        t->count--;
-    }
-    return t->count;
-}
-
-static void
-window_push(struct hub_token *t, int64_t now_us)
-{
-    t->fixed_count++;
-    if (t->count == t->cap) {
-        size_t cap = t->cap == 0 ? 256 : t->cap * 2, i;
-        int64_t *more = mem_array(cap, sizeof(*more));
-
-        for (i = 0; i < t->count; i++) {
-            more[i] = t->arrivals[(t->head + i) % t->cap];
-        }
-        mem_free(t->arrivals);
-        t->arrivals = more;
-        t->head = 0;
-        t->cap = cap;
-    }
-    t->arrivals[(t->head + t->count++) % t->cap] = now_us;
-}
-
-static bool
-search_allowed(struct hub_portal *po, int64_t now_us)
-{
-    size_t max = (size_t)po->sw.search_per_second;
-    size_t i, n = 0;
-
-    for (i = 0; i < COUNT_OF(po->search_us); i++) {
-        n += po->search_us[i] > now_us - SECOND_US && po->search_us[i] > 0;
-    }
-    if (n >= max && po->sw.rate_enforced) {
-        return false;
-    }
-    po->search_us[po->nsearch++ % COUNT_OF(po->search_us)] = now_us;
-    return true;
-}
-
-static void
-refuse_rate(struct hub_call *c, const char *message, const char *policy,
-            const char *group)
-{
-    struct hub_error e = {.status = 429, .message = message};
-    json_t *extra =
-        json_pack("{s:s, s:s, s:s}", "errorType", "RATE_LIMIT", "policyName",
-                  policy, "requestId", c->po->id_text);
-    char text[32];
-
-    if (group != NULL) {
-        json_object_set_new(extra, "groupName", json_string(group));
-    }
-    if (c->po->sw.retry_after > 0) {
-        snprintf(text, sizeof(text), "%" PRId64, c->po->sw.retry_after);
-        sim_reply_header(c->p, "Retry-After", text);
-    }
-    hub_refuse(c, &e, extra);
-}
-
-static bool
-is_search(const struct hub_call *c)
-{
-    return c->route.row != NULL && c->route.row->run == object_search;
-}
-
-/* Counts the request; true when it was refused. */
-static bool
-refuse_limits(struct hub_call *c)
-{
-    struct hub_portal *po = c->po;
-    int64_t now = c->r->now_mono_us;
-    size_t held = window_count(c->token, now);
-    bool over_day = po->day_count >= po->sw.daily_limit;
-    bool over = held >= (size_t)po->sw.rate_limit;
-    bool on = po->sw.rate_enforced != 0;
-
-    if (!on || po->sw.rate_count_refused || !(over_day || over)) {
-        window_push(c->token, now);
-        po->day_count++;
-    }
-    if (on && over_day) {
-        refuse_rate(c, "You have reached your daily limit.", "DAILY", NULL);
-        return true;
-    }
-    if (on && over) {
-        refuse_rate(c, "You have reached your ten_secondly_rolling limit.",
-                    "TEN_SECONDLY_ROLLING", "publicapi:private-apps:api-calls");
-        return true;
-    }
-    if (is_search(c) && !search_allowed(po, now)) {
-        refuse_rate(c, "You have reached your secondly limit.", "SECONDLY",
-                    NULL);
-        return true;
-    }
-    return false;
-}
-
-static void
-header_number(struct hub_call *c, const char *name, int64_t n)
-{
-    char text[32];
-
-    snprintf(text, sizeof(text), "%" PRId64, n < 0 ? 0 : n);
-    sim_reply_header(c->p, name, text);
-}
-
-static void
-limit_headers(struct hub_call *c)
-{
-    const struct hub_switches *w = &c->po->sw;
-    int64_t held = (int64_t)window_count(c->token, c->r->now_mono_us);
-
-    header_number(c, "X-HubSpot-RateLimit-Interval-Milliseconds",
-                  w->rate_window_ms);
-    header_number(c, "X-HubSpot-RateLimit-Max", w->rate_limit);
-    header_number(c, "X-HubSpot-RateLimit-Remaining", w->rate_limit - held);
-    header_number(c, "X-HubSpot-RateLimit-Daily", w->daily_limit);
-    header_number(c, "X-HubSpot-RateLimit-Daily-Remaining",
-                  w->daily_limit - c->po->day_count);
-    header_number(c, "X-HubSpot-RateLimit-Secondly", w->rate_limit / 10);
-    header_number(c, "X-HubSpot-RateLimit-Secondly-Remaining",
-                  w->rate_limit / 10 - 1);
 }
 
 /* ---- scopes ------------------------------------------------------------- */
@@ -572,6 +455,7 @@ refuse_scope(struct hub_call *c)
     const struct hub_type_info *t = &hub_types[c->route.type];
     bool write = c->route.row->access == ACCESS_WRITE;
     bool props = strcmp(c->route.row->family, "properties") == 0;
+    const char *links = "https://developers.hubspot.com/scopes";
     char name[96];
     struct hub_error e = {
         .status = 403,
@@ -585,11 +469,18 @@ refuse_scope(struct hub_call *c)
              props && write ? "" :
              write          ? ".write" :
                               ".read");
+    if (c->po->sw.scopes_context) {
+        hub_refuse(c, &e,
+                   json_pack("{s:{s:[s]}, s:{s:s}}", "context",
+                             "requiredGranularScopes", name, "links", "scopes",
+                             links));
+        return;
+    }
     hub_refuse(c, &e,
                json_pack("{s:[{s:s, s:{s:[s]}}], s:{s:s}}", "errors", "message",
                          "One or more of the following scopes are required.",
                          "context", "requiredGranularScopes", name, "links",
-                         "scopes", "https://developers.hubspot.com/scopes"));
+                         "scopes", links));
 }
 
 static bool
@@ -664,22 +555,23 @@ static void
 run(struct hub_call *c)
 {
     c->p->scope = c->po->id_text;
-    hub_midnight_roll(c->po, c->now_us);
-    if (refuse_limits(c) || refuse_path(c) || refuse_access(c) ||
+    if (hub_limit_refuse(c) || refuse_path(c) || refuse_access(c) ||
         refuse_body(c)) {
         return;
     }
     c->route.row->run(c);
-    c->p->delay_ms += (c->po->sw.latency_us +
-                       c->po->sw.latency_input_us * (int64_t)c->p->inputs) /
-                      1000;
+    c->p->delay_ms += hub_work_us(c) / 1000;
 }
 
 void
 hubspot_sim_handle(void *sim, const struct sim_request *r, struct sim_reply *p)
 {
-    struct hub_call c = {
-        .sim = sim, .r = r, .p = p, .out = &p->body, .now_us = r->now_us};
+    struct hub_call c = {.sim = sim,
+                         .r = r,
+                         .p = p,
+                         .out = &p->body,
+                         .now_us = r->now_us,
+                         .work_us = -1};
 
     c.token = token_of(sim, r);
     hub_route_find(sim, r, &c.route);
@@ -692,9 +584,7 @@ hubspot_sim_handle(void *sim, const struct sim_request *r, struct sim_reply *p)
     } else {
         c.po = c.token->portal;
         run(&c);
-        if (!is_search(&c)) {
-            limit_headers(&c);
-        }
+        hub_limit_headers(&c);
     }
     if (json_object_get(p->headers, "X-HubSpot-Correlation-Id") == NULL) {
         char id[RANDOM_ID_MAX];

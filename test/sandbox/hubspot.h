@@ -5,7 +5,8 @@
 /*
  * Inside the HubSpot simulator.
  *
- *   hubspot.c           portals, tokens, limits, headers: the way in
+ *   hubspot.c           portals, tokens, scopes: the way in
+ *   hubspot_limit.c     limits, their headers, other apps, the network's delay
  *   hubspot_route.c     which call a path and method are
  *   hubspot_out.c       JSON written straight into the reply; error bodies
  *   hubspot_store.c     records, values, unique values, links
@@ -95,6 +96,7 @@ struct hub_prop {
     enum hub_kind kind;
     enum hub_calc calc;
     bool unique, read_only, builtin, archived;
+    bool more_emails;    /* a contact's hs_additional_emails */
     int64_t visible_us;  /* wall clock: known from then on */
     json_t *def;         /* what the properties API shows; may be shared */
     struct map *options; /* value -> any, for enumerations; see own_options */
@@ -121,7 +123,8 @@ struct hub_record {
     enum hub_type type;
     bool archived;
     int64_t created_us, updated_us, archived_us;
-    int64_t indexed_us; /* search sees the record from then on */
+    int64_t indexed_us;         /* search sees the record from then on */
+    int64_t busy_us, locked_us; /* monotonic: written until, locked until */
     struct hub_value *values;
     size_t nvalues, values_cap;
     struct hub_link *links;
@@ -137,6 +140,15 @@ struct hub_kindred { /* all of one type in one portal */
     struct hub_record **records;
     size_t nrecords, cap, live;
     struct map required; /* admin-required property names -> itself */
+    struct map emails;   /* further e-mail addresses -> record */
+};
+
+/* What counts against a burst limit, by every way of counting at once. */
+struct hub_window {
+    int64_t *arrivals; /* ring, monotonic us */
+    size_t head, count, cap;
+    int64_t fixed; /* number of the fixed window */
+    int64_t fixed_count, fixed_before;
 };
 
 struct hub_token {
@@ -144,9 +156,8 @@ struct hub_token {
     struct hub_portal *portal;
     struct map scopes;
     const char *state; /* "active" "revoked" "expired"; static */
-    int64_t *arrivals; /* ring, monotonic us */
-    size_t head, count, cap;
-    int64_t fixed_start_us, fixed_count;
+    struct hub_window all, associations;
+    int64_t foreign_next_us; /* monotonic; 0: no other app is at it */
 };
 
 struct hub_portal {
@@ -161,8 +172,12 @@ struct hub_portal {
     json_t *currencies; /* array of codes, the first is the company's */
     char *time_zone;
     int64_t utc_offset_us; /* midnight of the account, from UTC */
+    uint64_t batches;      /* how many there were; decides their orders */
+    int64_t clock_us;      /* how far its clocks are ahead by steps so far */
+    uint64_t clock_nth;    /* batches since the last step */
     int64_t day, day_count;
-    int64_t search_us[16]; /* ring of the last searches */
+    int64_t foreign, foreign_refused; /* requests of other apps */
+    int64_t search_us[16];            /* ring of the last searches */
     size_t nsearch;
 };
 
@@ -174,7 +189,9 @@ struct hub_proto {
 
 struct hubspot_sim {
     struct hub_proto *protos;
-    uint64_t random;
+    uint64_t random, way_random;
+    sim_foreign_fn *on_foreign; /* may be NULL */
+    void *on_foreign_arg;
     struct hub_portal **portals;
     size_t nportals;
     struct map tokens;     /* text -> hub_token */
@@ -182,7 +199,11 @@ struct hubspot_sim {
 };
 /* Next of the simulator's own sequence; same seed, same sequence. */
 uint64_t hub_random(struct hubspot_sim *s);
+uint64_t hub_draw(uint64_t *state);
 struct hub_portal *hub_portal_by_id(struct hubspot_sim *s, const char *id);
+/* That of the request's token, else the first one. */
+struct hub_portal *hub_portal_of(struct hubspot_sim *s,
+                                 const struct sim_request *r);
 struct hub_token *hub_token_add(struct hub_portal *po, const char *text);
 void hub_token_scopes_all(struct hub_token *t);
 void hub_portal_init(struct hub_portal *po); /* empty, standard properties */
@@ -227,7 +248,23 @@ struct hub_call {
     json_t *body;
     struct arena arena;
     int64_t now_us;
+    int64_t work_us; /* -1: not drawn yet; see hub_work_us() */
 };
+/* How long the call is worked on, in simulated time. Its inputs are known. */
+int64_t hub_work_us(struct hub_call *c);
+
+/* 0..n-1 in random order, or as it is without `shuffle`. The same calls to an
+ * empty portal give the same orders. */
+size_t *hub_order(struct hub_call *c, size_t n);
+/* A new array in random order takes the place of the old one. */
+json_t *hub_shuffle(struct hub_call *c, json_t *list);
+
+/* ---- limits -------------------------------------------------------------- */
+
+/* Counts the request; true when it was refused. */
+bool hub_limit_refuse(struct hub_call *c);
+void hub_limit_headers(struct hub_call *c);
+void hub_limit_fini(struct hub_token *t);
 
 /* ---- out ---------------------------------------------------------------- */
 
@@ -251,6 +288,14 @@ void out_record_all(struct hub_portal *po, struct buf *b,
                     const struct hub_record *rec);
 void out_batch_open(struct hub_call *c);
 void out_batch_close(struct hub_call *c, json_t *errors);
+/* startedAt and completedAt by the portal's clock, which may step in between;
+ * false: they are left out. */
+struct hub_times {
+    char started[TIME_TEXT_MAX], completed[TIME_TEXT_MAX];
+};
+bool hub_batch_times(struct hub_call *c, struct hub_times *out);
+/* The status of a batch with errors in its answer. */
+int hub_partial(const struct hub_call *c);
 
 /* A whole refusal: {status, message, correlationId, category, ...}. `extra`
  * (taken, may be NULL) is merged in. */
@@ -269,6 +314,8 @@ void hub_refuse_json(struct hub_call *c, json_t *error);
 json_t *hub_error_json(int http, const char *category, const char *message);
 void hub_error_context(json_t *error, const char *key, const char *value);
 
+enum { HUB_EMAIL_MAX = 256 };
+
 /* ---- store -------------------------------------------------------------- */
 
 struct hub_record *store_new(struct hub_portal *po, enum hub_type type,
@@ -277,6 +324,13 @@ struct hub_record *store_by_id(struct hub_portal *po, enum hub_type type,
                                const char *id); /* archived ones too */
 struct hub_record *store_by_unique(const struct hub_prop *prop,
                                    const char *value);
+/* By the key of a call: e-mail may be a further one of a contact. */
+struct hub_record *store_by_key(struct hub_portal *po,
+                                const struct hub_prop *prop, const char *value);
+/* Who has it as a further e-mail address. */
+struct hub_record *store_by_email(struct hub_portal *po, const char *value);
+/* The next address of a ;-list, in lower case; NULL at the end. */
+const char *store_next_email(const char **list, char tmp[HUB_EMAIL_MAX]);
 struct hub_prop *store_prop(struct hub_portal *po, enum hub_type type,
                             const char *name, int64_t now_us); /* visible */
 /* The value as stored or calculated; NULL: none. tmp may hold it. */
@@ -285,7 +339,8 @@ const char *store_get(const struct hub_record *rec, const struct hub_prop *prop,
                       char tmp[HUB_TMP_MAX]);
 const char *store_get_name(struct hub_portal *po, const struct hub_record *rec,
                            const char *name, char tmp[HUB_TMP_MAX]);
-void store_set(struct hub_record *rec, struct hub_prop *prop,
+void store_set(struct hub_portal *po, struct hub_record *rec,
+               struct hub_prop *prop,
                const char *text); /* "" clears; unique values are kept */
 void store_touch(struct hub_portal *po, struct hub_record *rec, int64_t now_us);
 void store_archive(struct hub_portal *po, struct hub_record *rec,
@@ -347,6 +402,11 @@ struct hub_write {
     struct hub_prop *prop;
     const char *text; /* normalized; "" clears */
 };
+/* True when another request is at one of them: 423, for two seconds. */
+bool hub_lock_refuse(struct hub_call *c, struct hub_record *const *list,
+                     size_t n);
+void hub_lock_take(struct hub_call *c, struct hub_record *rec);
+
 struct hub_assoc_want {
     struct hub_record *to;
     unsigned type;
@@ -359,7 +419,9 @@ struct hub_input {
     size_t nwrites;
     struct hub_assoc_want *wants;
     size_t nwants;
-    json_t *error; /* owned */
+    json_t *error;       /* owned */
+    bool whole;          /* it refuses the batch whatever the trace ids */
+    bool stays_archived; /* the record is written where it lies, in the bin */
 };
 /* Reads "properties" and "associations" of `src`, checks everything against
  * the portal and `claims` (unique values of the other inputs). in->target is
@@ -372,7 +434,7 @@ void input_show(struct hub_call *c, const struct hub_input *in,
 void input_fini(struct hub_input *in);
 /* Composes the message of an error with an "invalid" list and drops the list.
  * `more` (may be NULL) are further errors whose lists are joined in. */
-void input_error_message(json_t *error, json_t *more);
+void input_error_message(struct hub_call *c, json_t *error, json_t *more);
 const char *input_value(const struct hub_input *in, const char *name);
 
 /* ---- calls -------------------------------------------------------------- */

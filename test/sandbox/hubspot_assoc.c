@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WRITES_MAX = 2000, READS_MAX = 1000, PAGE = 500 };
+enum { WRITES_MAX = 2000, READS_MAX = 1000, PAGE = 500, OTHER_ID = 9000 };
 
 static json_t *
 inputs_of(struct hub_call *c, size_t max)
@@ -60,6 +60,17 @@ error_id(struct hub_call *c, json_t *errors, enum hub_type type, const char *id)
     json_array_append_new(errors, e);
 }
 
+/* The limit of associations per record and pair of types. */
+static bool
+is_full(struct hub_call *c, struct hub_record *pair[2])
+{
+    int64_t max = c->po->sw.association_limit;
+
+    return max > 0 && store_link_find(pair[0], pair[1]) == NULL &&
+           ((int64_t)store_link_count(pair[0], pair[1]->type) >= max ||
+            (int64_t)store_link_count(pair[1], pair[0]->type) >= max);
+}
+
 /* Both ends of an input; false when an error was added. */
 static bool
 ends(struct hub_call *c, json_t *input, json_t *errors,
@@ -86,6 +97,10 @@ ends(struct hub_call *c, json_t *input, json_t *errors,
         return false;
     }
     e = rules_link_check(c->po, pair[0], pair[1]);
+    if (e == NULL && is_full(c, pair)) {
+        e = hub_error_json(400, "VALIDATION_ERROR",
+                           "The record has as many associations as it may");
+    }
     if (e != NULL) {
         hub_error_context(e, "fromObjectId", from);
         hub_error_context(e, "toObjectId", to);
@@ -110,6 +125,7 @@ refuse_types(struct hub_call *c, json_t *types)
             json_string_value(json_object_get(t, "associationCategory"));
 
         if (!text_equal(category, "HUBSPOT_DEFINED") ||
+            id == c->po->sw.type_missing ||
             assoc_type_find(c->route.type, c->route.to, id) == NULL) {
             hub_refuse_f(c, 400, "VALIDATION_ERROR",
                          "Association type %u (%s) is not valid between %s "
@@ -187,7 +203,7 @@ created_status(const struct hub_call *c, size_t errors)
     int64_t status = c->po->sw.association_create_status;
 
     if (errors > 0) {
-        return 207;
+        return hub_partial(c);
     }
     if (status == 0) {
         status = c->route.version == HUB_2026_09 ? 200 : 201;
@@ -202,6 +218,7 @@ assoc_batch_create(struct hub_call *c)
     json_t *errors, *input;
     struct hub_record *pair[2];
     bool first = true;
+    size_t *order;
     size_t i;
 
     json_array_foreach(inputs, i, input)
@@ -214,11 +231,13 @@ assoc_batch_create(struct hub_call *c)
         return;
     }
     errors = json_array();
+    order = hub_order(c, json_array_size(inputs));
     out_batch_open(c);
-    json_array_foreach(inputs, i, input)
-    {
-        json_t *types = json_object_get(input, "types");
+    for (i = 0; i < json_array_size(inputs); i++) {
+        json_t *types;
 
+        input = json_array_get(inputs, order[i]);
+        types = json_object_get(input, "types");
         if (ends(c, input, errors, pair)) {
             link_types(c, pair, types);
             buf_adds(c->out, first ? "" : ",");
@@ -274,24 +293,25 @@ assoc_batch_default(struct hub_call *c)
     json_t *inputs = inputs_of(c, WRITES_MAX);
     const struct hub_assoc_type *t = inputs == NULL ? NULL : default_type(c);
     struct hub_record *pair[2];
-    json_t *errors, *input;
+    json_t *errors;
     bool first = true;
+    size_t *order;
     size_t i;
 
     if (t == NULL) {
         return;
     }
     errors = json_array();
+    order = hub_order(c, json_array_size(inputs));
     out_batch_open(c);
-    json_array_foreach(inputs, i, input)
-    {
-        if (ends(c, input, errors, pair)) {
+    for (i = 0; i < json_array_size(inputs); i++) {
+        if (ends(c, json_array_get(inputs, order[i]), errors, pair)) {
             buf_adds(c->out, first ? "" : ",");
             first = false;
             link_default(c, pair, t);
         }
     }
-    c->p->status = json_array_size(errors) > 0 ? 207 : 200;
+    c->p->status = json_array_size(errors) > 0 ? hub_partial(c) : 200;
     out_batch_close(c, errors);
     json_decref(errors);
 }
@@ -323,24 +343,39 @@ out_types(struct buf *b, const struct hub_record *from,
     buf_addc(b, ']');
 }
 
-/* The links of one record to `to`, from the `skip`-th on, and the paging. */
+static void
+out_one_link(struct hub_call *c, const struct hub_record *rec,
+             const struct hub_link *l, bool first)
+{
+    const char *q = c->po->sw.association_ids_numeric ? "" : "\"";
+
+    buf_addf(c->out, "%s{\"toObjectId\":%s%" PRIu64 "%s,", first ? "" : ",", q,
+             l->to->id, q);
+    out_types(c->out, rec, l);
+    buf_addc(c->out, '}');
+}
+
+/* The links of one record to `to`, from the `skip`-th on, in random order
+ * within their page, and the paging. */
 static void
 out_links(struct hub_call *c, const struct hub_record *rec, enum hub_type to,
           size_t skip, size_t limit)
 {
-    const char *q = c->po->sw.association_ids_numeric ? "" : "\"";
+    const struct hub_link **page =
+        arena_array(&c->arena, limit + 1, sizeof(*page));
     size_t i, nth = 0, n = 0;
+    size_t *order;
 
     for (i = 0; i < rec->nlinks && n <= limit; i++) {
         const struct hub_link *l = &rec->links[i];
 
-        if (l->to->type != to || nth++ < skip || n++ == limit) {
-            continue;
+        if (l->to->type == to && nth++ >= skip) {
+            page[n++] = l;
         }
-        buf_addf(c->out, "%s{\"toObjectId\":%s%" PRIu64 "%s,",
-                 n == 1 ? "" : ",", q, l->to->id, q);
-        out_types(c->out, rec, l);
-        buf_addc(c->out, '}');
+    }
+    order = hub_order(c, n < limit ? n : limit);
+    for (i = 0; i < n && i < limit; i++) {
+        out_one_link(c, rec, page[order[i]], i == 0);
     }
     buf_addc(c->out, ']');
     if (n > limit) {
@@ -396,20 +431,21 @@ void
 assoc_batch_read(struct hub_call *c)
 {
     json_t *inputs = inputs_of(c, READS_MAX);
-    json_t *errors, *input;
+    json_t *errors;
     bool first = true;
+    size_t *order;
     size_t i;
 
     if (inputs == NULL) {
         return;
     }
     errors = json_array();
+    order = hub_order(c, json_array_size(inputs));
     out_batch_open(c);
-    json_array_foreach(inputs, i, input)
-    {
-        read_one(c, input, errors, &first);
+    for (i = 0; i < json_array_size(inputs); i++) {
+        read_one(c, json_array_get(inputs, order[i]), errors, &first);
     }
-    c->p->status = json_array_size(errors) > 0 ? 207 : 200;
+    c->p->status = json_array_size(errors) > 0 ? hub_partial(c) : 200;
     out_batch_close(c, errors);
     json_decref(errors);
 }
@@ -457,13 +493,15 @@ assoc_labels(struct hub_call *c)
     c->p->status = 200;
     buf_adds(c->out, "{\"results\":[");
     for (i = 0; (t = assoc_type_at(i)) != NULL; i++) {
+        unsigned id = t->id + (t->id == c->po->sw.type_missing ? OTHER_ID : 0);
+
         if (t->from != c->route.type || t->to != c->route.to) {
             continue;
         }
         buf_addf(c->out,
                  "%s{\"category\":\"HUBSPOT_DEFINED\",\"typeId\":%u,"
                  "\"label\":",
-                 first ? "" : ",", t->id);
+                 first ? "" : ",", id);
         first = false;
         if (t->label == NULL) {
             buf_adds(c->out, "null}");

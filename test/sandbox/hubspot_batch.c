@@ -6,6 +6,9 @@
  *                         |              |
  *                         +--------------+--> one refusal of the whole batch
  *
+ * Inputs are checked and written in an order of their own, so that neither ids
+ * nor the one that is refused of two that clash follow the order they came in.
+ *
  * More than 100 inputs or one id twice refuse the batch whatever else. A wrong
  * input refuses it too, unless every input has a trace id of its own (create
  * and upsert; update by switch): then the good ones are written and the answer
@@ -29,6 +32,7 @@ struct batch {
     json_t *errors;
     bool partial;
     struct map claims;
+    size_t *order; /* in which inputs are checked and written */
 };
 
 /* The "inputs" of the body, or NULL with the refusal. */
@@ -155,7 +159,7 @@ upsert_target(struct hub_call *c, struct batch *b, size_t i,
 {
     json_t *src = json_array_get(b->inputs, i);
     json_t *props = json_object_get(src, "properties");
-    struct hub_record *rec = store_by_unique(prop, id);
+    struct hub_record *rec = store_by_key(c->po, prop, id);
 
     if (rec != NULL && rec->archived && c->po->sw.archived_unique == 1) {
         b->in[i].error = hub_error_json(
@@ -177,14 +181,28 @@ update_target(struct hub_call *c, struct batch *b, size_t i,
               struct hub_prop *prop, const char *id)
 {
     struct hub_record *rec = prop != NULL ?
-                                 store_by_unique(prop, id) :
+                                 store_by_key(c->po, prop, id) :
                                  store_by_id(c->po, c->route.type, id);
 
-    if (rec == NULL || rec->archived) {
+    if (rec == NULL || (rec->archived && c->po->sw.archived_update == 0)) {
         error_missing(c, b->errors, id);
         return;
     }
     b->in[i].target = rec;
+    b->in[i].stays_archived = rec->archived && c->po->sw.archived_update == 1;
+}
+
+static bool
+refuse_email(struct hub_call *c, const struct batch *b,
+             const struct hub_prop *prop)
+{
+    if (b->mode != MODE_UPSERT || prop->kind != KIND_EMAIL ||
+        c->po->sw.email_upsert) {
+        return false;
+    }
+    hub_refuse_f(c, 400, "VALIDATION_ERROR",
+                 "Partial upserts are not supported with idProperty email");
+    return true;
 }
 
 static bool
@@ -200,7 +218,7 @@ find_target(struct hub_call *c, struct batch *b, size_t i)
     }
     if (by != NULL) {
         prop = unique_prop(c, by);
-        if (prop == NULL) {
+        if (prop == NULL || refuse_email(c, b, prop)) {
             return false;
         }
     }
@@ -259,16 +277,18 @@ refuse_whole(struct hub_call *c, struct batch *b)
     size_t i;
 
     for (i = 0; i < b->n; i++) {
-        if (b->in[i].error == NULL) {
+        json_t *e = b->in[b->order[i]].error;
+
+        if (e == NULL) {
             continue;
         }
         if (first == NULL) {
-            first = b->in[i].error;
+            first = e;
         } else {
-            json_array_append(more, b->in[i].error);
+            json_array_append(more, e);
         }
     }
-    input_error_message(first, more);
+    input_error_message(c, first, more);
     json_decref(more);
     hub_refuse_json(c, json_incref(first));
 }
@@ -276,19 +296,21 @@ refuse_whole(struct hub_call *c, struct batch *b)
 static bool
 check_all(struct hub_call *c, struct batch *b)
 {
-    bool wrong = false;
+    bool wrong = false, whole = false;
     size_t i;
 
     for (i = 0; i < b->n; i++) {
-        struct hub_input *in = &b->in[i];
+        size_t k = b->order[i];
+        struct hub_input *in = &b->in[k];
 
         if (in->error == NULL &&
             (in->target != NULL || b->mode != MODE_UPDATE)) {
-            input_check(c, in, json_array_get(b->inputs, i), &b->claims);
+            input_check(c, in, json_array_get(b->inputs, k), &b->claims);
         }
         wrong = wrong || in->error != NULL;
+        whole = whole || in->whole;
     }
-    if (wrong && !b->partial) {
+    if (whole || (wrong && !b->partial)) {
         refuse_whole(c, b);
         return false;
     }
@@ -301,33 +323,18 @@ apply_all(struct hub_call *c, struct batch *b)
     size_t i;
 
     for (i = 0; i < b->n; i++) {
-        struct hub_input *in = &b->in[i];
+        size_t k = b->order[i];
+        struct hub_input *in = &b->in[k];
 
         if (in->error != NULL) {
-            input_error_message(in->error, NULL);
+            input_error_message(c, in->error, NULL);
             hub_error_context(in->error, "objectWriteTraceId", in->trace);
             json_array_append(b->errors, in->error);
         } else if (in->target != NULL || b->mode != MODE_UPDATE) {
-            b->created[i] = in->target == NULL;
-            b->done[i] = input_apply(c, in);
+            b->created[k] = in->target == NULL;
+            b->done[k] = input_apply(c, in);
         }
     }
-}
-
-static size_t *
-shuffled(struct hub_call *c, size_t n)
-{
-    size_t *order = arena_array(&c->arena, n + 1, sizeof(*order));
-    size_t i;
-
-    for (i = 0; i < n; i++) {
-        size_t j =
-            c->po->sw.shuffle ? (size_t)(hub_random(c->sim) % (i + 1)) : i;
-
-        order[i] = order[j];
-        order[j] = i;
-    }
-    return order;
 }
 
 static bool
@@ -341,14 +348,14 @@ lost(const struct hub_call *c, size_t nth)
 static void
 answer(struct hub_call *c, struct batch *b)
 {
-    size_t *order = shuffled(c, b->n);
+    size_t *order = hub_order(c, b->n);
     bool first = true;
     size_t i;
 
     c->p->status =
         b->mode == MODE_CREATE ? (int)c->po->sw.batch_create_status : 200;
     if (json_array_size(b->errors) > 0) {
-        c->p->status = 207;
+        c->p->status = hub_partial(c);
     }
     out_batch_open(c);
     for (i = 0; i < b->n; i++) {
@@ -363,6 +370,18 @@ answer(struct hub_call *c, struct batch *b)
                    b->mode == MODE_UPSERT ? b->created[k] : -1);
     }
     out_batch_close(c, b->errors);
+}
+
+static bool
+refuse_locked(struct hub_call *c, const struct batch *b)
+{
+    struct hub_record **all = arena_array(&c->arena, b->n, sizeof(*all));
+    size_t i;
+
+    for (i = 0; i < b->n; i++) {
+        all[i] = b->in[i].target;
+    }
+    return hub_lock_refuse(c, all, b->n);
 }
 
 static void
@@ -381,13 +400,14 @@ batch_write(struct hub_call *c, enum batch_mode mode)
     b.done = arena_array(&c->arena, b.n, sizeof(*b.done));
     b.created = arena_array(&c->arena, b.n, sizeof(*b.created));
     b.errors = json_array();
+    b.order = hub_order(c, b.n);
     map_init(&b.claims);
     b.partial = traces_given(c, &b) &&
                 (mode != MODE_UPDATE || c->po->sw.update_partial);
     for (i = 0; i < b.n && ok && mode != MODE_CREATE; i++) {
         ok = find_target(c, &b, i);
     }
-    if (ok && check_all(c, &b)) {
+    if (ok && !refuse_locked(c, &b) && check_all(c, &b)) {
         apply_all(c, &b);
         answer(c, &b);
     }
@@ -423,7 +443,7 @@ read_all(struct hub_call *c, json_t *inputs, struct hub_prop *prop)
 {
     bool archived = text_equal(sim_query(c->r, "archived"), "true");
     size_t n = json_array_size(inputs), i;
-    size_t *order = shuffled(c, n);
+    size_t *order = hub_order(c, n);
     json_t *errors = json_array();
     bool first = true;
     struct out_view view = {
@@ -436,7 +456,7 @@ read_all(struct hub_call *c, json_t *inputs, struct hub_prop *prop)
     for (i = 0; i < n; i++) {
         const char *id = field(c, json_array_get(inputs, order[i]), "id");
         struct hub_record *rec = prop != NULL ?
-                                     store_by_unique(prop, id) :
+                                     store_by_key(c->po, prop, id) :
                                      store_by_id(c->po, c->route.type, id);
 
         if (rec == NULL || rec->archived != archived) {
@@ -447,7 +467,7 @@ read_all(struct hub_call *c, json_t *inputs, struct hub_prop *prop)
             out_record(c, rec, &view);
         }
     }
-    c->p->status = json_array_size(errors) > 0 ? 207 : 200;
+    c->p->status = json_array_size(errors) > 0 ? hub_partial(c) : 200;
     out_batch_close(c, errors);
     json_decref(errors);
 }

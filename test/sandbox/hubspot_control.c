@@ -63,11 +63,13 @@ portal_show(struct hub_portal *po)
         json_object_set_new(counts, hub_types[i].name,
                             json_integer((json_int_t)po->kin[i].live));
     }
-    return json_pack("{s:s, s:o, s:O, s:s, s:I, s:I}", "portal_id", po->id_text,
-                     "counts", counts, "currencies", po->currencies,
-                     "time_zone", po->time_zone, "utc_offset_min",
-                     (json_int_t)(po->utc_offset_us / 60000000), "day_count",
-                     (json_int_t)po->day_count);
+    return json_pack(
+        "{s:s, s:o, s:O, s:s, s:I, s:I, s:I, s:I}", "portal_id", po->id_text,
+        "counts", counts, "currencies", po->currencies, "time_zone",
+        po->time_zone, "utc_offset_min",
+        (json_int_t)(po->utc_offset_us / 60000000), "day_count",
+        (json_int_t)po->day_count, "foreign", (json_int_t)po->foreign,
+        "foreign_refused", (json_int_t)po->foreign_refused);
 }
 
 static void
@@ -451,7 +453,7 @@ values_set(struct ctl *c, struct hub_record *rec, json_t *props)
         if (prop == NULL || text == NULL) {
             bad = name;
         } else {
-            store_set(rec, prop, text);
+            store_set(c->po, rec, prop, text);
         }
     }
     arena_fini(&a);

@@ -64,7 +64,14 @@ unique_prop(struct hub_call *c, const char *name)
 static void
 not_found(struct hub_call *c)
 {
-    hub_refuse_f(c, 404, "OBJECT_NOT_FOUND", "resource not found");
+    int64_t body = c->po->sw.missing_body;
+
+    hub_refuse_f(c, 404, body == 0 ? "OBJECT_NOT_FOUND" : NULL,
+                 "resource not found");
+    if (body == 2) {
+        buf_reset(c->out);
+        c->p->content_type = "";
+    }
 }
 
 static bool
@@ -86,9 +93,13 @@ target(struct hub_call *c, bool archived)
         if (prop == NULL) {
             return NULL;
         }
-        rec = store_by_unique(prop, c->route.arg[0]);
+        rec = store_by_key(c->po, prop, c->route.arg[0]);
     } else {
         rec = store_by_id(c->po, c->route.type, c->route.arg[0]);
+    }
+    if (rec != NULL && rec->archived && !archived &&
+        strcmp(c->r->method, "PATCH") == 0 && c->po->sw.archived_update > 0) {
+        return rec;
     }
     if (rec == NULL || rec->archived != archived) {
         not_found(c);
@@ -207,15 +218,20 @@ object_list(struct hub_call *c)
 static void
 write_one(struct hub_call *c, struct hub_record *rec, int status)
 {
-    struct hub_input in = {.target = rec};
+    struct hub_input in = {.target = rec,
+                           .stays_archived = rec != NULL && rec->archived &&
+                                             c->po->sw.archived_update == 1};
     struct map claims;
 
-    map_init(&claims);
     c->p->inputs = 1;
+    if (hub_lock_refuse(c, &rec, 1)) {
+        return;
+    }
+    map_init(&claims);
     input_check(c, &in, c->body, &claims);
     map_fini(&claims);
     if (in.error != NULL) {
-        input_error_message(in.error, NULL);
+        input_error_message(c, in.error, NULL);
         hub_refuse_json(c, json_incref(in.error));
     } else {
         c->p->status = status;

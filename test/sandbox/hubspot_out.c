@@ -319,6 +319,38 @@ out_record_all(struct hub_portal *po, struct buf *b,
     buf_adds(b, "]}");
 }
 
+/* ---- order -------------------------------------------------------------- */
+
+size_t *
+hub_order(struct hub_call *c, size_t n)
+{
+    size_t *order = arena_array(&c->arena, n + 1, sizeof(*order));
+    uint64_t state = UINT64_C(0x9E3779B97F4A7C15) * ++c->po->batches;
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        size_t j = c->po->sw.shuffle ? (size_t)(hub_draw(&state) % (i + 1)) : i;
+
+        order[i] = order[j];
+        order[j] = i;
+    }
+    return order;
+}
+
+json_t *
+hub_shuffle(struct hub_call *c, json_t *list)
+{
+    size_t n = json_array_size(list), i;
+    size_t *order = hub_order(c, n);
+    json_t *mixed = json_array();
+
+    for (i = 0; i < n; i++) {
+        json_array_append(mixed, json_array_get(list, order[i]));
+    }
+    json_decref(list);
+    return mixed;
+}
+
 /* ---- batches ------------------------------------------------------------ */
 
 void
@@ -327,34 +359,71 @@ out_batch_open(struct hub_call *c)
     buf_adds(c->out, "{\"status\":\"COMPLETE\",\"results\":[");
 }
 
-void
-out_batch_close(struct hub_call *c, json_t *errors)
+int
+hub_partial(const struct hub_call *c)
 {
-    int64_t work_us = c->po->sw.latency_us +
-                      c->po->sw.latency_input_us * (int64_t)c->p->inputs;
+    return (int)c->po->sw.partial_status;
+}
+
+bool
+hub_batch_times(struct hub_call *c, struct hub_times *out)
+{
+    const struct hub_switches *w = &c->po->sw;
+    int64_t ahead_us = w->clock_ms * 1000 + c->po->clock_us;
+    int64_t end_us = clock_wall_us() + hub_work_us(c);
+
+    time_format(c->now_us + ahead_us, out->started);
+    if (w->clock_step_every > 0 &&
+        ++c->po->clock_nth >= (uint64_t)w->clock_step_every) {
+        c->po->clock_nth = 0;
+        c->po->clock_us += w->clock_step_ms * 1000;
+        ahead_us += w->clock_step_ms * 1000;
+    }
+    time_format(end_us + ahead_us, out->completed);
+    return w->batch_times != 0;
+}
+
+/* Of the errors some may be kept back. */
+static void
+out_errors(struct hub_call *c, json_t *errors)
+{
+    int64_t every = c->po->sw.lose_error_every;
+    json_t *all = json_array();
     char *text;
     json_t *e;
     size_t i;
 
+    json_array_foreach(errors, i, e)
+    {
+        json_object_del(e, "http");
+        if (!c->po->sw.error_context) {
+            json_object_del(e, "context");
+        }
+        if (every <= 0 || (i + 1) % (size_t)every != 0) {
+            json_array_append(all, e);
+        }
+    }
+    all = hub_shuffle(c, all);
+    text = json_dumps(all, JSON_COMPACT);
+    buf_addf(c->out, ",\"numErrors\":%zu,\"errors\":%s", json_array_size(all),
+             text);
+    mem_free(text);
+    json_decref(all);
+}
+
+void
+out_batch_close(struct hub_call *c, json_t *errors)
+{
+    struct hub_times at;
+
     buf_addc(c->out, ']');
     if (json_array_size(errors) > 0) {
-        buf_addf(c->out,
-                 ",\"numErrors\":%zu,\"errors\":", json_array_size(errors));
-        json_array_foreach(errors, i, e)
-        {
-            json_object_del(e, "http");
-            if (!c->po->sw.error_context) {
-                json_object_del(e, "context");
-            }
-        }
-        text = json_dumps(errors, JSON_COMPACT);
-        buf_adds(c->out, text);
-        mem_free(text);
+        out_errors(c, errors);
     }
-    buf_addc(c->out, ',');
-    out_time(c->out, "startedAt", c->now_us);
-    buf_addc(c->out, ',');
-    out_time(c->out, "completedAt", clock_wall_us() + work_us);
+    if (hub_batch_times(c, &at)) {
+        buf_addf(c->out, ",\"startedAt\":\"%s\",\"completedAt\":\"%s\"",
+                 at.started, at.completed);
+    }
     buf_addc(c->out, '}');
 }
 

@@ -173,6 +173,7 @@ standard_add(struct hub_portal *po, const struct standard *s,
     p->kind = s->kind;
     p->calc = s->calc;
     p->builtin = true;
+    p->more_emails = strcmp(p->name, "hs_additional_emails") == 0;
     p->read_only = (s->flags & PROP_RO) != 0;
     p->unique = (s->flags & PROP_UNIQUE) != 0;
     p->def = json_incref(proto->def);
@@ -500,13 +501,16 @@ props_archive(struct hub_call *c)
 static void
 batch_reply(struct hub_call *c, int fine, json_t *results, json_t *errors)
 {
-    char at[TIME_TEXT_MAX], end[TIME_TEXT_MAX];
+    struct hub_times at;
     size_t n = json_array_size(errors), i;
-    json_t *body =
-        json_pack("{s:s, s:o, s:s, s:s}", "status", "COMPLETE", "results",
-                  results, "startedAt", time_format(c->now_us, at),
-                  "completedAt", time_format(clock_wall_us(), end));
+    json_t *body = json_pack("{s:s, s:o}", "status", "COMPLETE", "results",
+                             hub_shuffle(c, results));
     json_t *e;
+
+    if (hub_batch_times(c, &at)) {
+        json_object_set_new(body, "startedAt", json_string(at.started));
+        json_object_set_new(body, "completedAt", json_string(at.completed));
+    }
 
     if (n > 0) {
         json_array_foreach(errors, i, e)
@@ -514,10 +518,11 @@ batch_reply(struct hub_call *c, int fine, json_t *results, json_t *errors)
             json_object_del(e, "http");
         }
         json_object_set_new(body, "numErrors", json_integer((json_int_t)n));
-        json_object_set(body, "errors", errors);
+        json_object_set_new(body, "errors", hub_shuffle(c, errors));
+        errors = NULL;
     }
     json_decref(errors);
-    sim_reply_json(c->p, n > 0 ? 207 : fine, body);
+    sim_reply_json(c->p, n > 0 ? hub_partial(c) : fine, body);
 }
 
 static json_t *

@@ -287,6 +287,12 @@ check_invoice(struct hub_call *c, const struct hub_input *in)
         return refusal("hs_invoice_billable can only be set on create",
                        "READ_ONLY_VALUE", "hs_invoice_billable");
     }
+    if (!c->po->sw.edit_open && in->target != NULL &&
+        rank(stored(in->target, "hs_invoice_status")) > 0 &&
+        in->nwrites > (input_value(in, "hs_invoice_status") != NULL)) {
+        return refusal("An invoice that is no draft cannot be edited",
+                       "INVOICE_NOT_EDITABLE", in->writes[0].prop->name);
+    }
     if (billable && due != NULL && c->po->sw.past_due_billable &&
         time_parse(due, strlen(due), &us) == ERR_OK && us < c->now_us) {
         return refusal("Due date must be in the future", "INVALID_DATE",
@@ -334,7 +340,7 @@ put(struct hub_portal *po, struct hub_record *rec, const char *name,
     struct hub_prop *prop = map_get(&po->kin[rec->type].props, name);
 
     if (prop != NULL) {
-        store_set(rec, prop, text);
+        store_set(po, rec, prop, text);
     }
 }
 
@@ -350,6 +356,21 @@ pay(struct hub_portal *po, struct hub_record *invoice)
         return;
     }
     put(po, invoice, "hs_invoice_status", "paid");
+}
+
+static void
+imply_unlabelled(struct hub_portal *po, struct hub_record *contact,
+                 struct hub_record *company)
+{
+    const struct hub_link *l = store_link_find(contact, company);
+    size_t i;
+
+    for (i = 0; po->sw.primary_implies && l != NULL && i < l->ntypes; i++) {
+        if (l->types[i] == 1) {
+            store_link_add(contact, company, 279);
+            return;
+        }
+    }
 }
 
 void
@@ -371,6 +392,10 @@ rules_linked(struct hub_portal *po, struct hub_record *a, struct hub_record *b)
                po->sw.primary_by_itself &&
                store_link_count(a, HUB_COMPANIES) == 1) {
         store_link_add(a, b, 1);
+    } else if (a->type == HUB_CONTACTS && b->type == HUB_COMPANIES) {
+        imply_unlabelled(po, a, b);
+    } else if (b->type == HUB_CONTACTS && a->type == HUB_COMPANIES) {
+        imply_unlabelled(po, b, a);
     }
 }
 

@@ -115,7 +115,7 @@ store_by_id(struct hub_portal *po, enum hub_type type, const char *id)
         return NULL;
     }
     rec = po->by_id[n - po->first_id];
-    while (rec->merged_into != NULL) {
+    while (rec->merged_into != NULL && !po->sw.merged_id) {
         rec = rec->merged_into;
     }
     return rec->type == type ? rec : NULL;
@@ -153,6 +153,65 @@ store_by_unique(const struct hub_prop *prop, const char *value)
     struct hub_record *rec = map_get(&prop->holders, key);
 
     mem_free(key);
+    return rec;
+}
+
+/* ---- further e-mail addresses ------------------------------------------- */
+
+const char *
+store_next_email(const char **list, char tmp[HUB_EMAIL_MAX])
+{
+    size_t n, i;
+
+    *list += strspn(*list, "; ");
+    n = strcspn(*list, "; ");
+    if (n == 0) {
+        return NULL;
+    }
+    for (i = 0; i < n && i < HUB_EMAIL_MAX - 1; i++) {
+        tmp[i] = (char)tolower((unsigned char)(*list)[i]);
+    }
+    tmp[i] = '\0';
+    *list += n;
+    return tmp;
+}
+
+static void
+emails_put(struct hub_portal *po, struct hub_record *rec, const char *list,
+           bool take)
+{
+    struct map *emails = &po->kin[HUB_CONTACTS].emails;
+    char tmp[HUB_EMAIL_MAX];
+    const char *one;
+
+    while ((one = store_next_email(&list, tmp)) != NULL) {
+        if (take) {
+            map_put(emails, one, rec);
+        } else if (map_get(emails, one) == rec) {
+            map_del(emails, one);
+        }
+    }
+}
+
+struct hub_record *
+store_by_email(struct hub_portal *po, const char *value)
+{
+    char tmp[HUB_EMAIL_MAX];
+    const char *one = store_next_email(&value, tmp);
+
+    return one == NULL ? NULL : map_get(&po->kin[HUB_CONTACTS].emails, one);
+}
+
+struct hub_record *
+store_by_key(struct hub_portal *po, const struct hub_prop *prop,
+             const char *value)
+{
+    struct hub_record *rec = store_by_unique(prop, value);
+
+    if (rec == NULL && prop->kind == KIND_EMAIL &&
+        po->sw.additional_emails == 2) {
+        rec = store_by_email(po, value);
+    }
     return rec;
 }
 
@@ -224,7 +283,8 @@ value_remove(struct hub_record *rec, struct hub_value *v)
 }
 
 void
-store_set(struct hub_record *rec, struct hub_prop *prop, const char *text)
+store_set(struct hub_portal *po, struct hub_record *rec, struct hub_prop *prop,
+          const char *text)
 {
     struct hub_value *v = value_find(rec, prop);
 
@@ -233,6 +293,10 @@ store_set(struct hub_record *rec, struct hub_prop *prop, const char *text)
     }
     if (v != NULL && prop->unique) {
         holder_drop(prop, rec, v->text);
+    }
+    if (prop->more_emails) {
+        emails_put(po, rec, v == NULL ? "" : v->text, false);
+        emails_put(po, rec, text, true);
     }
     if (text[0] == '\0') {
         if (v != NULL) {
@@ -268,13 +332,16 @@ store_touch(struct hub_portal *po, struct hub_record *rec, int64_t now_us)
 
 /* Takes or gives back all unique values of a record. */
 static void
-holders_all(struct hub_record *rec, bool take)
+holders_all(struct hub_portal *po, struct hub_record *rec, bool take)
 {
     size_t i;
 
     for (i = 0; i < rec->nvalues; i++) {
         struct hub_value *v = &rec->values[i];
 
+        if (v->prop->more_emails) {
+            emails_put(po, rec, v->text, take);
+        }
         if (v->prop->unique && take) {
             holder_put(v->prop, rec, v->text);
         } else if (v->prop->unique) {
@@ -302,7 +369,7 @@ store_archive(struct hub_portal *po, struct hub_record *rec, int64_t now_us)
     rec->archived_us = now_us;
     po->kin[rec->type].live--;
     if (po->sw.archived_unique == 0) {
-        holders_all(rec, false);
+        holders_all(po, rec, false);
     }
     links_clear(rec);
 }
@@ -313,8 +380,30 @@ store_restore(struct hub_portal *po, struct hub_record *rec)
     if (rec->archived) {
         rec->archived = false;
         po->kin[rec->type].live++;
-        holders_all(rec, true);
+        holders_all(po, rec, true);
     }
+}
+
+/* The e-mail address of a contact merged away goes on with the other one. */
+static void
+merge_emails(struct hub_portal *po, struct hub_record *into,
+             struct hub_record *gone)
+{
+    struct map *props = &po->kin[into->type].props;
+    struct hub_prop *email = map_get(props, "email");
+    struct hub_prop *more = map_get(props, "hs_additional_emails");
+    struct hub_value *theirs = email == NULL ? NULL : value_find(gone, email);
+    struct hub_value *have = more == NULL ? NULL : value_find(into, more);
+    char *text;
+
+    if (theirs == NULL || more == NULL || into->type != HUB_CONTACTS ||
+        value_find(into, email) == NULL) {
+        return;
+    }
+    text = mem_printf("%s%s%s", have == NULL ? "" : have->text,
+                      have == NULL ? "" : ";", theirs->text);
+    store_set(po, into, more, text);
+    mem_free(text);
 }
 
 void
@@ -334,11 +423,12 @@ store_merge(struct hub_portal *po, struct hub_record *into,
         if (value_find(into, v.prop) == NULL) {
             char *text = mem_strdup(v.text);
 
-            store_set(gone, v.prop, "");
-            store_set(into, v.prop, text);
+            store_set(po, gone, v.prop, "");
+            store_set(po, into, v.prop, text);
             mem_free(text);
         }
     }
+    merge_emails(po, into, gone);
     store_archive(po, gone, now_us);
     gone->merged_into = into;
     store_touch(po, into, now_us);

@@ -36,9 +36,10 @@ input_fini(struct hub_input *in)
 /* ---- errors ------------------------------------------------------------- */
 
 void
-input_error_message(json_t *error, json_t *more)
+input_error_message(struct hub_call *c, json_t *error, json_t *more)
 {
     json_t *list = json_object_get(error, "invalid");
+    json_t *all;
     char *inner, *text;
     json_t *other;
     size_t i;
@@ -54,6 +55,8 @@ input_error_message(json_t *error, json_t *more)
                               json_object_get(other, "errors"));
         }
     }
+    all = json_object_get(error, "errors");
+    json_object_set_new(error, "errors", hub_shuffle(c, json_incref(all)));
     inner = json_dumps(list, JSON_COMPACT);
     text = mem_printf("Property values were not valid: %s", inner);
     json_object_set_new(error, "message", json_string(text));
@@ -117,6 +120,11 @@ clash(struct hub_call *c, struct hub_input *in, const struct hub_write *w,
         return;
     }
     if (w->prop->kind == KIND_EMAIL && in->target == NULL) {
+        if (!c->po->sw.conflict_id) {
+            in->error =
+                hub_error_json(409, "CONFLICT", "Contact already exists");
+            return;
+        }
         in->error = hub_error_json(
             409, "CONFLICT",
             arena_printf(&c->arena, "Contact already exists. Existing ID: %s",
@@ -162,10 +170,35 @@ check_claim(struct hub_call *c, struct hub_input *in, const struct hub_write *w,
     struct hub_record *holder = store_by_unique(w->prop, w->text);
     const char *key = arena_printf(&c->arena, "%s\n%s", w->prop->name, w->text);
 
+    if (holder == NULL && w->prop->kind == KIND_EMAIL &&
+        c->po->sw.additional_emails > 0) {
+        holder = store_by_email(c->po, w->text);
+    }
     if (holder != NULL && holder != in->target) {
         clash(c, in, w, holder);
     } else if (map_put(claims, key, c) != NULL) {
         clash(c, in, w, NULL);
+    }
+}
+
+/* Each further address must be nobody else's, first or further. */
+static void
+check_emails(struct hub_call *c, struct hub_input *in,
+             const struct hub_write *w, struct map *claims)
+{
+    struct hub_prop *email = map_get(&c->po->kin[HUB_CONTACTS].props, "email");
+    const char *list = w->text;
+    char tmp[HUB_EMAIL_MAX];
+    const char *one;
+
+    while (c->po->sw.additional_emails > 0 && email != NULL &&
+           (one = store_next_email(&list, tmp)) != NULL) {
+        struct hub_write each = {.prop = email,
+                                 .text = arena_strdup(&c->arena, one)};
+
+        if (!text_equal(input_value(in, "email"), one)) {
+            check_claim(c, in, &each, claims);
+        }
     }
 }
 
@@ -274,42 +307,121 @@ check_admin(struct hub_call *c, struct hub_input *in)
     json_decref(names);
 }
 
-/* {"to":{"id"},"types":[{"associationTypeId"}]} */
+/* An association of a create that cannot be; `whole`: the batch with it. */
 static bool
-check_want(struct hub_call *c, struct hub_input *in, json_t *a)
+bad_want(struct hub_call *c, struct hub_input *in, const char *id,
+         const char *message, bool whole)
 {
-    const char *id;
-    json_t *types = json_object_get(a, "types");
-    json_t *idv = json_object_get(json_object_get(a, "to"), "id");
-    json_t *t;
-    size_t i, to;
-
-    id = idv != NULL ? value_text(&c->arena, idv) : NULL;
-    json_array_foreach(types, i, t)
-    {
-        unsigned type = (unsigned)json_integer_value(
-            json_object_get(t, "associationTypeId"));
-        struct hub_record *rec = NULL;
-
-        for (to = 0; to < HUB_TYPES && id != NULL; to++) {
-            if (assoc_type_find(c->route.type, (enum hub_type)to, type) !=
-                NULL) {
-                rec = store_by_id(c->po, (enum hub_type)to, id);
-            }
+    if (in->error == NULL) {
+        in->error = hub_error_json(400, "VALIDATION_ERROR", message);
+        json_object_set_new(in->error, "subCategory",
+                            json_string("crm.associations.INVALID_IDENTIFIER"));
+        if (id != NULL) {
+            hub_error_context(in->error, "id", id);
         }
-        if (rec == NULL || rec->archived) {
-            return false;
-        }
-        in->wants =
-            mem_resize(in->wants, (in->nwants + 1) * sizeof(*in->wants));
-        in->wants[in->nwants++] =
-            (struct hub_assoc_want){.to = rec, .type = type};
+        in->whole = whole && c->po->sw.association_type_whole;
     }
-    return json_array_size(types) > 0;
+    return false;
 }
 
 static void
-check_wants(struct hub_call *c, struct hub_input *in, json_t *list)
+want_add(struct hub_input *in, struct hub_record *to, unsigned type)
+{
+    in->wants = mem_resize(in->wants, (in->nwants + 1) * sizeof(*in->wants));
+    in->wants[in->nwants++] = (struct hub_assoc_want){.to = to, .type = type};
+}
+
+/* The type the association leads to; HUB_TYPES: there is none with that id. */
+static enum hub_type
+want_to(struct hub_call *c, json_t *t, unsigned *type)
+{
+    size_t to;
+
+    *type =
+        (unsigned)json_integer_value(json_object_get(t, "associationTypeId"));
+    if (!text_equal(
+            json_string_value(json_object_get(t, "associationCategory")),
+            "HUBSPOT_DEFINED") ||
+        *type == c->po->sw.type_missing) {
+        return HUB_TYPES;
+    }
+    for (to = 0; to < HUB_TYPES; to++) {
+        if (assoc_type_find(c->route.type, (enum hub_type)to, *type) != NULL) {
+            return (enum hub_type)to;
+        }
+    }
+    return HUB_TYPES;
+}
+
+/* A line item that another input of the batch takes is taken. */
+static bool
+line_is_free(struct hub_call *c, struct hub_record *rec, struct map *claims)
+{
+    const char *key = arena_printf(&c->arena, "\nline %" PRIu64, rec->id);
+
+    if (c->route.type != HUB_INVOICES || rec->type != HUB_LINE_ITEMS ||
+        !c->po->sw.line_single_parent) {
+        return true;
+    }
+    return store_link_count(rec, HUB_INVOICES) == 0 &&
+           map_put(claims, key, c) == NULL;
+}
+
+/* {"to":{"id"},"types":[{"associationCategory","associationTypeId"}]} */
+static bool
+check_want(struct hub_call *c, struct hub_input *in, json_t *a,
+           struct map *claims)
+{
+    json_t *types = json_object_get(a, "types");
+    json_t *idv = json_object_get(json_object_get(a, "to"), "id");
+    const char *id = idv == NULL ? NULL : value_text(&c->arena, idv);
+    struct hub_record *rec;
+    enum hub_type to;
+    unsigned type;
+    json_t *t;
+    size_t i;
+
+    if (id == NULL || json_array_size(types) == 0) {
+        return bad_want(c, in, NULL,
+                        "Invalid input JSON: an association needs to.id and "
+                        "types",
+                        false);
+    }
+    json_array_foreach(types, i, t)
+    {
+        to = want_to(c, t, &type);
+        if (to == HUB_TYPES) {
+            return bad_want(c, in, NULL,
+                            arena_printf(&c->arena,
+                                         "Association type %u is not valid "
+                                         "from %s",
+                                         type, hub_types[c->route.type].id),
+                            true);
+        }
+        rec = store_by_id(c->po, to, id);
+        if (rec == NULL || rec->archived) {
+            return bad_want(c, in, id,
+                            arena_printf(&c->arena,
+                                         "%s with id %s is not valid",
+                                         hub_types[to].upper, id),
+                            false);
+        }
+        if (i == 0 && !line_is_free(c, rec, claims)) {
+            return bad_want(c, in, id,
+                            arena_printf(&c->arena,
+                                         "Line item %s already belongs to an "
+                                         "invoice",
+                                         id),
+                            false);
+        }
+        want_add(in, rec, type);
+    }
+    return true;
+}
+
+static void
+check_wants(struct hub_call *c, struct hub_input *in, json_t *list,
+            struct map *claims)
 {
     struct hub_assoc_want *kept;
     json_t *a;
@@ -318,7 +430,7 @@ check_wants(struct hub_call *c, struct hub_input *in, json_t *list)
 
     json_array_foreach(list, i, a)
     {
-        ok = ok && check_want(c, in, a);
+        ok = ok && check_want(c, in, a, claims);
     }
     kept = arena_array(&c->arena, in->nwants + 1, sizeof(*kept));
     if (in->nwants > 0) {
@@ -326,12 +438,6 @@ check_wants(struct hub_call *c, struct hub_input *in, json_t *list)
     }
     mem_free(in->wants);
     in->wants = kept;
-    if (!ok && in->error == NULL) {
-        in->error = hub_error_json(400, "VALIDATION_ERROR",
-                                   "One or more associations are not valid");
-        json_object_set_new(in->error, "subCategory",
-                            json_string("crm.associations.INVALID_IDENTIFIER"));
-    }
 }
 
 void
@@ -349,10 +455,12 @@ input_check(struct hub_call *c, struct hub_input *in, json_t *src,
     {
         check_property(c, in, name, v);
     }
-    check_wants(c, in, json_object_get(src, "associations"));
+    check_wants(c, in, json_object_get(src, "associations"), claims);
     for (i = 0; i < in->nwrites && in->error == NULL; i++) {
         if (in->writes[i].prop->unique && in->writes[i].text[0] != '\0') {
             check_claim(c, in, &in->writes[i], claims);
+        } else if (in->writes[i].prop->more_emails) {
+            check_emails(c, in, &in->writes[i], claims);
         }
     }
     if (in->error == NULL && in->target == NULL) {
@@ -376,11 +484,13 @@ input_apply(struct hub_call *c, struct hub_input *in)
 
     if (rec == NULL) {
         rec = store_new(c->po, c->route.type, c->now_us);
-    } else if (rec->archived) {
+    } else if (rec->archived && !in->stays_archived) {
         store_restore(c->po, rec);
     }
     for (i = 0; i < in->nwrites; i++) {
-        store_set(rec, in->writes[i].prop, in->writes[i].text);
+        if (!in->stays_archived || !in->writes[i].prop->unique) {
+            store_set(c->po, rec, in->writes[i].prop, in->writes[i].text);
+        }
     }
     for (i = 0; i < in->nwants; i++) {
         store_link_add(rec, in->wants[i].to, in->wants[i].type);
@@ -388,6 +498,7 @@ input_apply(struct hub_call *c, struct hub_input *in)
     }
     store_touch(c->po, rec, c->now_us);
     rules_applied(c, rec);
+    hub_lock_take(c, rec);
     return rec;
 }
 

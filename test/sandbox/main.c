@@ -393,6 +393,7 @@ serve(struct sandbox *s, enum sim_server kind, const char *addr,
         spec.log = s->control.log;
         spec.record = s->record;
         spec.ident = kind == SIM_HUBSPOT ? hubspot_sim_ident : NULL;
+        spec.way = kind == SIM_HUBSPOT ? hubspot_sim_way : NULL;
     }
     s->servers[kind] = sim_http_start(&spec, &s->ports[kind]);
     return s->servers[kind] != NULL;
@@ -435,6 +436,7 @@ sandbox_start(struct sandbox *s)
     c->log = sim_log_new();
     c->fusion = fusion_sim_new(o);
     c->hubspot = hubspot_sim_new(o);
+    hubspot_sim_on_foreign(c->hubspot, sim_log_foreign, c->log);
     return c->fusion != NULL && c->hubspot != NULL && sandbox_serve(s);
 }
 

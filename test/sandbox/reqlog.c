@@ -23,11 +23,12 @@ struct row {
     uint16_t status; /* 0: reset */
     uint8_t server;
     bool refused, faulted;
+    bool foreign; /* of another app on the same token */
 };
 
 struct sim_log {
     struct row *rows;
-    size_t count, cap;
+    size_t count, cap, foreign; /* foreign: how many of the rows */
     uint64_t dropped;
     int64_t window_ms;
     struct map names;
@@ -77,21 +78,50 @@ intern(struct sim_log *l, const char *s)
     return have;
 }
 
-void
-sim_log_add(struct sim_log *l, const struct sim_request *r,
-            const struct sim_reply *p, bool faulted)
+/* NULL: no room. */
+static struct row *
+row_push(struct sim_log *l)
 {
-    struct row *row;
-
     if (l->count == ROWS_MAX) {
         l->dropped++;
-        return;
+        return NULL;
     }
     if (l->count == l->cap) {
         l->cap = l->cap == 0 ? 1024 : l->cap * 2;
         l->rows = mem_resize(l->rows, l->cap * sizeof(*l->rows));
     }
-    row = &l->rows[l->count++];
+    return &l->rows[l->count++];
+}
+
+void
+sim_log_foreign(void *arg, const char *scope, int64_t mono_us, int64_t wall_us,
+                bool refused)
+{
+    struct sim_log *l = arg;
+    struct row *row = row_push(l);
+
+    if (row != NULL) {
+        *row = (struct row){.mono_us = mono_us,
+                            .wall_us = wall_us,
+                            .operation = intern(l, "foreign"),
+                            .scope = intern(l, scope),
+                            .status = refused ? 429 : 200,
+                            .server = SIM_HUBSPOT,
+                            .refused = refused,
+                            .foreign = true};
+        l->foreign++;
+    }
+}
+
+void
+sim_log_add(struct sim_log *l, const struct sim_request *r,
+            const struct sim_reply *p, bool faulted)
+{
+    struct row *row = row_push(l);
+
+    if (row == NULL) {
+        return;
+    }
     *row = (struct row){.mono_us = r->now_mono_us,
                         .wall_us = r->now_us,
                         .operation = intern(l, p->operation),
@@ -141,23 +171,30 @@ child(json_t *object, const char *key)
     return v;
 }
 
+/* Same server and scope; with `all` other apps' requests as well. */
+static bool
+same(const struct row *a, const struct row *like, bool all)
+{
+    return a->scope == like->scope && a->server == like->server &&
+           (all || !a->foreign);
+}
+
 /* Most arrivals of this server and scope in [t, t + window). */
 static size_t
-busiest(const struct sim_log *l, const struct row *like, int64_t window_us,
-        int64_t *when)
+busiest(const struct sim_log *l, const struct row *like, bool all,
+        int64_t window_us, int64_t *when)
 {
     size_t head, tail = 0, held = 0, most = 0;
 
     for (head = 0; head < l->count; head++) {
         const struct row *a = &l->rows[head];
 
-        if (a->scope != like->scope || a->server != like->server) {
+        if (!same(a, like, all)) {
             continue;
         }
         held++;
         while (l->rows[tail].mono_us <= a->mono_us - window_us) {
-            held -= l->rows[tail].scope == like->scope &&
-                    l->rows[tail].server == like->server;
+            held -= same(&l->rows[tail], like, all);
             tail++;
         }
         if (held > most) {
@@ -203,13 +240,32 @@ count_scope(const struct sim_log *l, json_t *server, const struct row *row,
 
     if (scope == NULL) {
         scope = child(scopes, row->scope);
-        most = busiest(l, row, window_ms * 1000, &when);
+        most = busiest(l, row, false, window_ms * 1000, &when);
         json_object_set_new(scope, "most_in_window",
                             json_integer((json_int_t)most));
         json_object_set_new(scope, "window_ended",
                             json_string(time_format(when, at)));
     }
     bump(scope, "requests", 1);
+}
+
+/* Other apps' requests stand below the scope alone. */
+static void
+count_foreign(const struct sim_log *l, json_t *server, const struct row *row,
+              int64_t window_ms)
+{
+    json_t *foreign = child(child(server, "foreign"), row->scope);
+    int64_t when = 0;
+
+    if (json_object_size(foreign) == 0) {
+        size_t most = busiest(l, row, true, window_ms * 1000, &when);
+
+        json_object_set_new(foreign, "most_in_window_with_ours",
+                            json_integer((json_int_t)most));
+        json_object_set_new(foreign, "refused", json_integer(0));
+    }
+    bump(foreign, "requests", 1);
+    bump(foreign, "refused", row->refused);
 }
 
 static int64_t
@@ -240,7 +296,7 @@ log_summary(struct sim_log *l, const struct sim_request *r, struct sim_reply *p)
     int64_t window_ms = query_int(r, "window_ms", l->window_ms);
     json_t *all = json_pack(
         "{s:I, s:I, s:I}", "window_ms", (json_int_t)window_ms, "total",
-        (json_int_t)l->count, "dropped", (json_int_t)l->dropped);
+        (json_int_t)(l->count - l->foreign), "dropped", (json_int_t)l->dropped);
     size_t i;
 
     json_object_set_new(all, "fusion", json_object());
@@ -250,7 +306,12 @@ log_summary(struct sim_log *l, const struct sim_request *r, struct sim_reply *p)
         json_t *server =
             child(all, sim_server_name((enum sim_server)row->server));
 
-        if (wanted(r, row)) {
+        if (!wanted(r, row)) {
+            continue;
+        }
+        if (row->foreign) {
+            count_foreign(l, server, row, window_ms);
+        } else {
             count_row(server, row);
             count_scope(l, server, row, window_ms);
         }
@@ -264,6 +325,7 @@ log_dump(struct sim_log *l, const struct sim_request *r, struct sim_reply *p)
 {
     size_t from = (size_t)query_int(r, "after", 0);
     size_t max = (size_t)query_int(r, "limit", 100000);
+    bool foreign = query_int(r, "foreign", 0) != 0;
     size_t i;
 
     p->status = 200;
@@ -271,7 +333,7 @@ log_dump(struct sim_log *l, const struct sim_request *r, struct sim_reply *p)
     for (i = from; i < l->count && max > 0; i++) {
         const struct row *row = &l->rows[i];
 
-        if (!wanted(r, row)) {
+        if (!wanted(r, row) || (row->foreign && !foreign)) {
             continue;
         }
         max--;
@@ -313,6 +375,7 @@ sim_log_control(struct sim_log *l, const char *rest,
         log_dump(l, r, p);
     } else if (strcmp(r->method, "DELETE") == 0) {
         l->count = 0;
+        l->foreign = 0;
         l->dropped = 0;
         p->status = 204;
     } else if (strcmp(r->method, "POST") == 0) {

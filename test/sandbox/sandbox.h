@@ -74,6 +74,8 @@ struct sim_reply {
 };
 void sim_reply_header(struct sim_reply *p, const char *name, const char *value);
 void sim_reply_json(struct sim_reply *p, int status, json_t *body); /* takes */
+/* A Cloudflare page in place of whatever the body was. */
+void sim_reply_html(struct sim_reply *p, int status);
 
 typedef void sim_handler_fn(void *sim, const struct sim_request *r,
                             struct sim_reply *p);
@@ -124,6 +126,14 @@ void hubspot_sim_control(struct hubspot_sim *s, const char *rest,
 /* {portal_id, token, limit...} */
 json_t *hubspot_sim_tenant(struct hubspot_sim *s, size_t i);
 
+/* A request of another app on a portal's token: counted, never worked on. */
+typedef void sim_foreign_fn(void *arg, const char *scope, int64_t mono_us,
+                            int64_t wall_us, bool refused);
+void hubspot_sim_on_foreign(struct hubspot_sim *s, sim_foreign_fn *fn,
+                            void *arg);
+/* Other apps' requests up to now; they are made up when somebody looks. */
+void hubspot_sim_advance(struct hubspot_sim *s);
+
 /* What a request is, known before the handler ran: for faults and the log.
  * Both static, interned or owned by the simulator; NULL when unknown. */
 struct sim_ident {
@@ -134,6 +144,18 @@ typedef void sim_ident_fn(void *sim, const struct sim_request *r,
                           struct sim_ident *out);
 void hubspot_sim_ident(void *sim, const struct sim_request *r,
                        struct sim_ident *out);
+
+/* The network between a client and the server: how long the request takes to
+ * arrive, how long the answer takes, and after how long without an answer
+ * whoever stands in between gives up (0: never). Asked once, when the request
+ * is complete. */
+struct sim_way {
+    int64_t there_us, back_us, cutoff_us;
+};
+typedef void sim_way_fn(void *sim, const struct sim_request *r,
+                        struct sim_way *out);
+void hubspot_sim_way(void *sim, const struct sim_request *r,
+                     struct sim_way *out);
 
 /* ---- the server (server.c) ---------------------------------------------- */
 
@@ -148,6 +170,7 @@ struct sim_http_spec {
     const char *pem_dir; /* NULL: plain HTTP; else server.pem, server.key */
     sim_handler_fn *handler;
     sim_ident_fn *ident; /* NULL: the handler's reply tells */
+    sim_way_fn *way;     /* NULL: no time at all */
     void *sim;
     struct sim_faults *faults; /* NULL: none; borrowed, shared */
     struct sim_log *log;       /* NULL: not logged; borrowed, shared */
@@ -186,6 +209,7 @@ struct sim_log *sim_log_new(void);
 void sim_log_free(struct sim_log *l);
 void sim_log_add(struct sim_log *l, const struct sim_request *r,
                  const struct sim_reply *p, bool faulted);
+sim_foreign_fn sim_log_foreign; /* arg: the log */
 /* /control/log[/requests] */
 void sim_log_control(struct sim_log *l, const char *rest,
                      const struct sim_request *r, struct sim_reply *p);

@@ -3,8 +3,9 @@
  * HTTP and HTTPS for the simulators, by libmicrohttpd: one daemon with one
  * epoll thread per server.
  *
- *     READING --complete--> handled --delay--> WAITING --timer--> answered
- *                              +-------------------------------> answered
+ *     READING --complete--> ON ITS WAY --timer--> handled --> WAITING --+
+ *                                 (no delay: at once)                   |
+ *                           answered <------------------------- timer --+
  *
  * One lock is held around every handler call, so a simulator sees one request
  * at a time, whatever the server; waiting never happens under it. A request
@@ -49,7 +50,8 @@ struct sim_conn {
     struct MHD_Connection *mhd;
     struct buf body;
     struct sim_reply reply;
-    bool handled;
+    struct sim_way way;
+    bool departed, handled;
 };
 
 /* A body sent by hand: cut short, or a little at a time. */
@@ -279,6 +281,22 @@ sim_reply_json(struct sim_reply *p, int status, json_t *body)
     json_decref(body);
 }
 
+void
+sim_reply_html(struct sim_reply *p, int status)
+{
+    p->status = status;
+    p->content_type = "text/html; charset=UTF-8";
+    buf_reset(&p->body);
+    sim_reply_header(p, "Server", "cloudflare");
+    sim_reply_header(p, "CF-RAY", "8f1e5ad0c9e7-FRA");
+    buf_addf(&p->body,
+             "<!DOCTYPE html>\n<html><head><title>api.hubapi.com | %d</title>"
+             "</head><body><h1>Error %d</h1><p>The web server reported an "
+             "error.</p><div>Cloudflare Ray ID: 8f1e5ad0c9e7</div></body>"
+             "</html>\n",
+             status, status);
+}
+
 static void
 reply_init(struct sim_reply *p)
 {
@@ -445,6 +463,22 @@ fault_asked(struct sim_conn *c, const struct sim_request *r, bool after,
     return hit;
 }
 
+/* The work took longer than anybody waits: it is done, the answer is lost. */
+static void
+cut_off(struct sim_conn *c)
+{
+    struct sim_reply *p = &c->reply;
+
+    if (c->way.cutoff_us > 0 && p->delay_ms * 1000 > c->way.cutoff_us) {
+        json_decref(p->headers);
+        p->headers = NULL;
+        sim_reply_html(p, 524);
+        p->delay_ms = c->way.cutoff_us / 1000;
+        p->abort = SIM_ANSWER;
+        p->refused = true;
+    }
+}
+
 static void
 conn_run(struct sim_conn *c, struct sim_request *r)
 {
@@ -468,6 +502,7 @@ conn_run(struct sim_conn *c, struct sim_request *r)
         ident.scope = c->reply.scope != NULL ? c->reply.scope : ident.scope;
         faulted = fault_asked(c, r, true, &ident);
     }
+    cut_off(c);
     if (s->log != NULL) {
         sim_log_add(s->log, r, &c->reply, faulted);
     }
@@ -476,26 +511,50 @@ conn_run(struct sim_conn *c, struct sim_request *r)
     }
 }
 
-static void
-conn_handle(struct sim_conn *c, const char *method, const char *url,
-            const char *version)
+static struct sim_request
+request_of(struct sim_conn *c, const char *method, const char *url,
+           const char *version)
 {
-    struct sim_request r = {.server = c->http->spec.kind,
-                            .method = method,
-                            .path = url,
-                            .body = buf_text(&c->body),
-                            .body_len = c->body.len,
-                            .http_version = version,
-                            .inner = c};
+    return (struct sim_request){.server = c->http->spec.kind,
+                                .method = method,
+                                .path = url,
+                                .body = buf_text(&c->body),
+                                .body_len = c->body.len,
+                                .now_us = clock_wall_us(),
+                                .now_mono_us = clock_mono_us(),
+                                .http_version = version,
+                                .inner = c};
+}
 
+/* Asks how long the way is; true when the request is suspended on it. */
+static bool
+conn_depart(struct sim_conn *c, const struct sim_request *r)
+{
+    c->departed = true;
+    if (c->http->spec.way == NULL || c->body.failed) {
+        return false;
+    }
+    sim_hold();
+    c->http->spec.way(c->http->spec.sim, r, &c->way);
+    sim_release();
+    if (c->way.there_us <= 0) {
+        return false;
+    }
+    wait_until(c, r->now_mono_us + c->way.there_us);
+    return true;
+}
+
+static void
+conn_handle(struct sim_conn *c, struct sim_request *r)
+{
     c->handled = true;
     sim_hold();
-    r.now_us = clock_wall_us();
-    r.now_mono_us = clock_mono_us();
+    r->now_us = clock_wall_us();
+    r->now_mono_us = clock_mono_us();
     if (c->body.failed) {
         c->reply.status = 413;
     } else {
-        conn_run(c, &r);
+        conn_run(c, r);
     }
     sim_release();
     if (c->reply.status == 0) {
@@ -509,6 +568,8 @@ on_access(void *cls, struct MHD_Connection *mhd, const char *url,
           size_t *size, void **request)
 {
     struct sim_conn *c = *request;
+    struct sim_request r;
+    int64_t wait_us;
 
     if (c == NULL) {
         c = MEM_NEW(struct sim_conn);
@@ -526,9 +587,14 @@ on_access(void *cls, struct MHD_Connection *mhd, const char *url,
         return MHD_YES;
     }
     if (!c->handled) {
-        conn_handle(c, method, url, version);
-        if (c->reply.delay_ms > 0) {
-            wait_until(c, clock_mono_us() + c->reply.delay_ms * 1000);
+        r = request_of(c, method, url, version);
+        if (!c->departed && conn_depart(c, &r)) {
+            return MHD_YES;
+        }
+        conn_handle(c, &r);
+        wait_us = c->reply.delay_ms * 1000 + c->way.back_us;
+        if (wait_us > 0) {
+            wait_until(c, r.now_mono_us + wait_us);
             return MHD_YES;
         }
     }
