@@ -216,6 +216,7 @@ struct dispatch {
     bool leased_once, lost, draining, held, away;
     struct list tenants, flying, saves;
     size_t n_jobs, n_setups;
+    int64_t callers; /* there were so many: their ids are -1, -2, ... */
     size_t failing;        /* saves that the database did not take yet */
     int64_t away_until_us; /* the database did not take a write row */
     struct loop_call run;
