@@ -59,10 +59,19 @@ void dispatch_lease(struct dispatch *d, int64_t term, int64_t until_us,
 #define DISPATCH_PROVISIONED "provisioned"
 void dispatch_add(struct dispatch *d, int64_t tenant, const char *name,
                   struct hubspot *h, const char *api_version, bool provisioned);
+/* One that only makes calls (dispatch_call, dispatch_provision): no job is ever
+ * taken up for it. Gives the id it has here; hubspot is borrowed until
+ * dispatch_remove() of that id, which also drops its calls silently. */
+int64_t dispatch_add_caller(struct dispatch *d, const char *name,
+                            struct hubspot *h, const char *api_version);
 /* Its requests in flight are given up (unknown), its jobs go back to the store;
  * the hubspot is not used any more when this returns. */
 void dispatch_remove(struct dispatch *d, int64_t tenant);
 void dispatch_poke(struct dispatch *d, int64_t tenant); /* jobs may be there */
+/* Jobs were put back to work by a person, who has mended what they failed for:
+ * an object type whose scope was missing and a provisioning that failed are
+ * tried again now, not with the hour. */
+void dispatch_mended(struct dispatch *d, int64_t tenant);
 
 /* No more claims; lanes leave as they are; `drained` runs once, when nothing
  * is in flight and every outcome is stored. Jobs in memory go back. */

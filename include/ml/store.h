@@ -481,12 +481,29 @@ MUST_USE enum err store_request_add(struct store *s, int64_t tenant,
 MUST_USE enum err store_request_get(struct store *s, int64_t id,
                                     store_json_fn *done, void *arg,
                                     struct store_op **op);
+/* Nobody waits for the answer any more; how it stood: {"id","worker","answered",
+ * "answer"}; json NULL: dropped. */
+MUST_USE enum err store_request_withdraw(struct store *s, int64_t id,
+                                         store_json_fn *done, void *arg,
+                                         struct store_op **op);
+/* {"id": a tenant of that portal,"holder": worker or null}; json NULL: no
+ * tenant is in it. */
+MUST_USE enum err store_request_via(struct store *s, const char *portal,
+                                    store_json_fn *done, void *arg,
+                                    struct store_op **op);
 /* Takes what is open for the given tenants, those of them whose lease is still
- * ours: held is [{"tenant":id,"portal":"..","term":n}]. Once for each lease.
- * `tenant` when it is only one, else 0: then it is in its place among the
- * tenant's other calls. json: [{"id","tenant","command","arguments"}] */
-MUST_USE enum err store_requests_take(struct store *s, const char *worker,
-                                      int64_t tenant, const char *held,
+ * ours, once for each lease: held is [{"tenant":id,"portal":"..","term":n,
+ * "without": a command that is left, or absent}]. `tenant` when it is only one,
+ * else 0: then it is in its place among the tenant's other calls.
+ * json: [{"id","tenant","name","portal","command","arguments"}] */
+struct store_requests {
+    const char *worker;
+    int64_t tenant;
+    const char *held;
+    unsigned limit;
+};
+MUST_USE enum err store_requests_take(struct store *s,
+                                      const struct store_requests *r,
                                       store_json_fn *done, void *arg,
                                       struct store_op **op);
 /* answers: [{"id":n,"answer":{..}}] */

@@ -39,6 +39,9 @@ MUST_USE enum err tenant_settings_read(struct arena *a, const char *settings,
                                        const char *const *secrets,
                                        struct tenant_settings *out,
                                        struct fault *f);
+/* A copy in the arena. */
+void tenant_row_copy(struct arena *a, const struct store_tenant *from,
+                     struct store_tenant *to);
 MUST_USE enum err tenant_name_check(const char *name, struct fault *f);
 /* The clients of one tenant, as ping and provision use them too. The secrets of
  * `row.sealed` are opened for it. Free with hubspot_free and fusion_free. */
@@ -55,6 +58,60 @@ struct dispatch_config tenant_dispatch_config(const struct conf *c,
                                               const struct tenant_settings *s,
                                               const char *portal,
                                               const char *worker);
+
+/* ---- errands: what a command wants done under a portal's lease ---------- */
+
+/*
+ * The same code does it in the command, when the lease is free, and in the
+ * worker that holds it, asked by a row in `request`: so what a command prints
+ * does not depend on who did it. An answer is a JSON object; one that could not
+ * be done has {"error":"why","code":"CONFLICT"}, code being an err_name(). The
+ * others, by command:
+ *
+ *   ping       {"lines":[{"side","check","state","message"}]}, state ok, note
+ *              (works without) or failed
+ *   provision  arguments {"dry_run":bool}; {"lines":[..],"text":".."} as
+ *              hubspot_provision_report has them
+ *   mapping    {"entries":n,"complaints":["line"],"unasked":["line"]} of the
+ *              tenant's mapping file: what is wrong, and what nothing could be
+ *              compared with and why
+ *   identify   {"portal":"4711"}: the account's id, nothing else is asked
+ *
+ * arguments of all may hold {"candidate":{"name","settings":{},"sealed":{}}}:
+ * the tenant as it would be stored. Whoever starts an errand has seen to that
+ * already: row is the tenant as it shall be taken.
+ */
+struct errand;
+struct errand_place { /* all borrowed until done ran or cancel returned */
+    struct loop *loop;
+    struct http *http;
+    struct store *store;
+    const struct vault *vault;
+    const struct conf *conf;
+    const char *worker;
+    const struct store_tenant *row; /* only until errand_start() returned */
+    struct dispatch *dispatch;      /* of the portal, under its lease */
+    const struct fault *unasked;    /* why the portal must not be asked, or
+                                       NULL; copied */
+};
+/* A finding, as soon as it is there; borrowed. */
+typedef void errand_line_fn(void *arg, const json_t *line);
+/* Once, on a later turn; the answer is borrowed. */
+typedef void errand_done_fn(void *arg, json_t *answer);
+struct errand_events {
+    errand_line_fn *line; /* NULL: not wanted */
+    errand_done_fn *done;
+    void *arg;
+};
+/* MISSING: there is no such errand. Otherwise why it cannot begin: settings or
+ * secrets that cannot be used. */
+MUST_USE enum err errand_start(const struct errand_place *p,
+                               const char *command, const json_t *arguments,
+                               const struct errand_events *events,
+                               struct errand **out, struct fault *f);
+/* Gives up what is under way; done does not run. Before its dispatcher, store
+ * and http go. NULL does nothing. */
+void errand_cancel(struct errand *e);
 
 /* ---- all tenants of this worker ----------------------------------------- */
 

@@ -8,8 +8,9 @@
  *   cli.c       the table of commands, --help, the common flags
  *   flags.c     a command's own flags
  *   output.c    tables for people, documents for programs
- *   session.c   a tenant's clients under its portal's lease
- *   mapping.c   a tenant's mapping file against both systems
+ *   session.c   a tenant under its portal's lease, and errands done there
+ *   ask.c       an errand, here or by the worker that holds the portal
+ *   mapping.c   a tenant's mapping file before it is stored
  *   cmd_*.c     one command each
  */
 #include "ml/app.h"
@@ -71,22 +72,22 @@ bool cli_tenant_exists(struct cli *c, const char *name);
 void cli_print_json(const json_t *v); /* one document and a newline */
 
 /* session.c: one tenant under its portal's lease. */
+typedef void session_line_fn(struct cli *c, const json_t *line);
 struct session {
     struct cli *cli;
     struct store_tenant row; /* in the arena */
     struct arena arena;
     struct tenant_settings settings;
-    char *portal;
-    int64_t term;
-    struct hubspot *hubspot;
-    struct fusion *fusion;
+    char *portal; /* whose lease is held; NULL: none */
+    int64_t term, until_us;
     struct dispatch *dispatch;
     struct loop_timer renew;
     struct store_op *renew_op;
-    json_t *details; /* HubSpot's account details, when they were asked for */
-    bool unstored;   /* the row is not what the store has: nothing is learned */
+    struct errand *errand;
+    session_line_fn *line; /* told of findings as they come; NULL: no */
+    bool unstored; /* the row is not what the store has: nothing is learned */
 };
-/* Loads the tenant and opens its clients. */
+/* Loads the tenant. */
 MUST_USE enum err session_open(struct session *s, struct cli *c,
                                const char *name, struct fault *f);
 /* The same of a tenant that is not stored, or not so: its id is 0 when it is
@@ -97,31 +98,53 @@ MUST_USE enum err session_open_row(struct session *s, struct cli *c,
 /* Takes the lease and opens the way to HubSpot; LEASE_LOST names the holder. */
 MUST_USE enum err session_lease(struct session *s, struct fault *f);
 void session_close(struct session *s); /* gives the lease back */
-/* A call under the budget; *body gives a new reference or NULL. */
-MUST_USE enum err session_call(struct session *s,
-                               const struct hubspot_call *call,
-                               struct hubspot_meta *meta, json_t **body);
-MUST_USE enum err session_provision(struct session *s, bool dry_run,
-                                    json_t **lines, char **text,
+/* Done here, under the lease; without it `unasked` says why the portal is not
+ * asked. *answer gives a new reference, also to one that is an error. */
+MUST_USE enum err session_errand(struct session *s, const char *command,
+                                 const json_t *arguments,
+                                 const struct fault *unasked, json_t **answer,
+                                 struct fault *f);
+
+/* ask.c */
+/* The error that an answer is, with its message; OK when it is none. */
+enum err cli_answer_error(const json_t *answer, struct fault *f);
+/* A row in `request`: left, waited for, given up. *request gives a new
+ * reference to how it stands (see store_request_get): answered, or nobody holds
+ * the portal, or patience is at its end; NULL when it was dropped. */
+MUST_USE enum err cli_request_leave(struct cli *c, int64_t tenant,
+                                    const char *command,
+                                    const json_t *arguments, int64_t *id,
                                     struct fault *f);
+MUST_USE enum err cli_request_wait(struct cli *c, int64_t id,
+                                   int64_t patience_ms, json_t **request,
+                                   struct fault *f);
+MUST_USE enum err cli_request_withdraw(struct cli *c, int64_t id,
+                                       json_t **request, struct fault *f);
+bool cli_request_is_answered(const json_t *request);
+int64_t cli_number(const json_t *o, const char *key); /* 0 when absent */
+
+/*
+ * Has an errand done for the session's tenant: here when the portal's lease is
+ * free, else by the worker that holds it; the answer is the same. A holder that
+ * goes is not waited for. *answer gives a new reference; one that is an error is
+ * in f and err too (and the answer is given all the same).
+ */
+struct cli_errand {
+    const char *command;
+    json_t *arguments;   /* borrowed; NULL: none */
+    int64_t patience_ms; /* with a worker that holds the portal */
+    bool without_portal; /* what can be done without asking the portal is done
+                            when it cannot be told which it is */
+};
+MUST_USE enum err cli_errand(struct session *s, const struct cli_errand *e,
+                             json_t **answer, struct fault *f);
+/* "ann@host": who gives this command, for the audit; static. */
+const char *cli_actor(void);
 
 /* mapping.c */
-/* What a tenant's mapping file would make of it. */
-struct mapping_verdict {
-    size_t entries;        /* of the file; 0: there is none */
-    struct buf complaints; /* one per line; then it is wrong */
-    struct buf unasked;    /* what nothing could be compared with, and why; one
-                              line per system or resource */
-};
-void mapping_verdict_init(struct mapping_verdict *v);
-void mapping_verdict_fini(struct mapping_verdict *v);
-/* Asks both, as far as they answer; `unleased` says why the portal may not be
- * asked, NULL: the session has its lease. */
-void mapping_check(struct session *s, const struct fault *unleased,
-                   struct mapping_verdict *v);
-/* For a tenant as it would be stored: opens its clients and takes the portal's
- * lease if that is free. What is wrong is said on stderr, and ERR_USAGE then
- * means that nothing may be stored; so is what could not be asked. */
+/* For a tenant as it would be stored: compares its mapping file with what both
+ * systems have. What is wrong is said on stderr, and ERR_USAGE then means that
+ * nothing may be stored; so is what could not be asked. */
 MUST_USE enum err mapping_check_row(struct cli *c,
                                     const struct store_tenant *row,
                                     struct fault *f);

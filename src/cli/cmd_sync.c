@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LOOK_MS = 200, PATIENCE_MS = 10000 };
+enum { PATIENCE_MS = 10000 };
 
 const struct flag sync_flags[] = {
     {"feed", FLAG_TEXT, "FEED",
@@ -30,7 +30,6 @@ struct sync {
     enum feed_kind feed; /* FEED_KINDS: all */
     int64_t since_us;    /* 0: only a poll */
     int64_t tenant, request;
-    struct loop_timer timer;
 };
 
 /* ---- what was asked for ------------------------------------------------- */
@@ -74,29 +73,6 @@ read_since(struct sync *s, const char *since, struct fault *f)
         return fault_set(f, ERR_USAGE, "--since: %s is still to come", since);
     }
     return ERR_OK;
-}
-
-/* Gives the answer of the call just waited for; NULL when there is none. */
-static json_t *
-document(struct cli *c, struct fault *f)
-{
-    json_t *o = NULL;
-
-    if (c->app.json != NULL &&
-        jsonx_parse(c->app.json, strlen(c->app.json), &o, f) != ERR_OK) {
-        return NULL;
-    }
-    return o;
-}
-
-static int64_t
-number(const json_t *o, const char *key)
-{
-    struct fault ignored;
-    int64_t n = 0;
-    bool has;
-
-    return jsonx_get_int(o, key, &has, &n, &ignored) == ERR_OK && has ? n : 0;
 }
 
 static enum err
@@ -156,10 +132,13 @@ find_tenant(struct sync *s, struct fault *f)
         *f = a->fault;
         return f->err;
     }
-    o = document(s->c, f);
+    err = jsonx_parse(a->json, strlen(a->json), &o, f);
+    if (err != ERR_OK) {
+        return err;
+    }
     tenant = json_object_get(o, "tenant");
     if (json_is_object(tenant)) {
-        s->tenant = number(tenant, "id");
+        s->tenant = cli_number(tenant, "id");
         err = is_at_work(s, tenant, f);
     } else {
         err = no_such_tenant(s, json_object_get(o, "names"), f);
@@ -205,73 +184,18 @@ begin_history(struct sync *s, struct fault *f)
 }
 
 static enum err
-leave_request(struct sync *s, struct fault *f)
+ask(struct sync *s, json_t **request, struct fault *f)
 {
-    struct app *a = &s->c->app;
-    char *arguments =
-        s->feed == FEED_KINDS ?
-            mem_strdup("{}") :
-            mem_printf("{\"feed\":\"%s\"}", feed_kind_name(s->feed));
-    struct store_op *op;
+    json_t *arguments = s->feed == FEED_KINDS ?
+                            json_object() :
+                            json_pack("{s:s}", "feed", feed_kind_name(s->feed));
     enum err err =
-        app_wait(a, store_request_add(a->store, s->tenant, "sync", arguments,
-                                      a->worker, app_on_json, a, &op));
-    json_t *o;
+        cli_request_leave(s->c, s->tenant, "sync", arguments, &s->request, f);
 
-    mem_free(arguments);
-    if (err != ERR_OK) {
-        *f = a->fault;
-        return err;
-    }
-    o = document(s->c, f);
-    s->request = number(o, "id");
-    json_decref(o);
-    return ERR_OK;
-}
-
-/* ---- waiting for the answer --------------------------------------------- */
-
-static void
-on_timer(void *arg)
-{
-    struct sync *s = arg;
-
-    loop_stop(s->c->app.loop);
-}
-
-static bool
-is_answered(const json_t *request)
-{
-    return json_is_true(json_object_get(request, "answered"));
-}
-
-/* *request gives a new reference to how it stands: answered; or nobody holds
- * the portal; or patience is at its end. */
-static enum err
-wait_answer(struct sync *s, json_t **request, struct fault *f)
-{
-    struct app *a = &s->c->app;
-    int64_t end_us = clock_mono_us() + PATIENCE_MS * 1000;
-    struct store_op *op;
-
-    *request = NULL;
-    for (;;) {
-        json_decref(*request);
-        *request = NULL;
-        if (app_wait(a, store_request_get(a->store, s->request, app_on_json, a,
-                                          &op)) != ERR_OK) {
-            *f = a->fault;
-            return f->err;
-        }
-        *request = document(s->c, f);
-        if (*request == NULL || is_answered(*request) ||
-            jsonx_text(*request, "holder") == NULL ||
-            clock_mono_us() >= end_us) {
-            return ERR_OK;
-        }
-        loop_timer_start(a->loop, &s->timer, LOOK_MS, on_timer, s);
-        loop_run(a->loop);
-    }
+    json_decref(arguments);
+    return err != ERR_OK ?
+               err :
+               cli_request_wait(s->c, s->request, PATIENCE_MS, request, f);
 }
 
 /* ---- telling ------------------------------------------------------------ */
@@ -338,7 +262,7 @@ tell(const struct sync *s, const json_t *request)
                      "polls; `ml-connector status %s` shows how far.\n",
                      s->since, s->name);
     }
-    if (is_answered(request)) {
+    if (cli_request_is_answered(request)) {
         tell_answer(s, request);
     } else if (holder == NULL) {
         (void)printf("No worker holds the portal of %s now: the next `run` or "
@@ -403,10 +327,7 @@ cmd_sync(struct cli *c)
         err = begin_history(&s, &f);
     }
     if (err == ERR_OK) {
-        err = leave_request(&s, &f);
-    }
-    if (err == ERR_OK) {
-        err = wait_answer(&s, &request, &f);
+        err = ask(&s, &request, &f);
     }
     refused = jsonx_text(json_object_get(request, "answer"), "error");
     if (err == ERR_OK && refused != NULL) {

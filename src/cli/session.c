@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: UNLICENSED */
 /*
- * One tenant's clients for a command. No process sends to a portal without its
- * lease: the session takes it, keeps it, and gives it back with what the budget
- * still has out.
+ * One tenant for a command, under its portal's lease. No process sends to a
+ * portal without it: the session takes it, keeps it, has the errand done, and
+ * gives it back with what the budget still has out.
  */
 #include "cli_priv.h"
 
@@ -12,48 +12,22 @@
 /* ---- loading ------------------------------------------------------------ */
 
 static void
-keep_row(struct session *s, const struct store_tenant *row)
-{
-    struct arena *a = &s->arena;
-
-    s->row = *row;
-    s->row.name = arena_strdup(a, row->name);
-    s->row.state = arena_strdup(a, row->state);
-    s->row.reason = arena_strdup(a, row->reason);
-    s->row.portal = arena_strdup(a, row->portal);
-    s->row.settings = arena_strdup(a, row->settings);
-    s->row.sealed = arena_strdup(a, row->sealed);
-    s->row.learned = arena_strdup(a, row->learned);
-}
-
-static void
 on_rows(void *arg, enum err err, const struct store_tenant *rows, size_t n,
         const struct fault *f)
 {
     struct session *s = arg;
 
     if (err == ERR_OK && n == 1) {
-        keep_row(s, &rows[0]);
+        tenant_row_copy(&s->arena, &rows[0], &s->row);
     }
     app_on_done(&s->cli->app, err == ERR_OK && n == 0 ? ERR_NOT_FOUND : err, f);
 }
 
 static enum err
-open_clients(struct session *s, struct fault *f)
+read_settings(struct session *s, struct fault *f)
 {
-    struct app *a = &s->cli->app;
-    enum err err =
-        tenant_settings_read(&s->arena, s->row.settings, NULL, &s->settings, f);
-
-    if (err == ERR_OK) {
-        err = tenant_hubspot(a->loop, a->http, a->vault, &a->conf, &s->row,
-                             &s->hubspot, f);
-    }
-    if (err == ERR_OK) {
-        err = tenant_fusion(a->loop, a->http, a->vault, &a->conf, &s->row,
-                            &s->fusion, f);
-    }
-    return err;
+    return tenant_settings_read(&s->arena, s->row.settings, NULL, &s->settings,
+                                f);
 }
 
 enum err
@@ -78,7 +52,7 @@ session_open(struct session *s, struct cli *c, const char *name,
         *f = a->fault;
         return err;
     }
-    return open_clients(s, f);
+    return read_settings(s, f);
 }
 
 enum err
@@ -89,8 +63,68 @@ session_open_row(struct session *s, struct cli *c,
     s->cli = c;
     s->unstored = true;
     arena_init(&s->arena);
-    keep_row(s, row);
-    return open_clients(s, f);
+    tenant_row_copy(&s->arena, row, &s->row);
+    return read_settings(s, f);
+}
+
+/* ---- an errand, done here ----------------------------------------------- */
+
+struct doing {
+    struct session *s;
+    json_t *answer;
+};
+
+static void
+on_errand(void *arg, json_t *answer)
+{
+    struct doing *d = arg;
+
+    d->s->errand = NULL;
+    d->answer = json_incref(answer);
+    app_on_done(&d->s->cli->app, ERR_OK, NULL);
+}
+
+static void
+on_line(void *arg, const json_t *line)
+{
+    struct doing *d = arg;
+
+    d->s->line(d->s->cli, line);
+}
+
+enum err
+session_errand(struct session *s, const char *command, const json_t *arguments,
+               const struct fault *unasked, json_t **answer, struct fault *f)
+{
+    struct app *a = &s->cli->app;
+    struct doing d = {.s = s};
+    struct errand_events events = {
+        .line = s->line != NULL ? on_line : NULL, .done = on_errand, .arg = &d};
+    struct errand_place place = {.loop = a->loop,
+                                 .http = a->http,
+                                 .store = a->store,
+                                 .vault = a->vault,
+                                 .conf = &a->conf,
+                                 .worker = a->worker,
+                                 .row = &s->row,
+                                 .dispatch = s->dispatch,
+                                 .unasked = unasked};
+    enum err err =
+        errand_start(&place, command, arguments, &events, &s->errand, f);
+
+    *answer = NULL;
+    if (err != ERR_OK) {
+        return err;
+    }
+    err = app_wait(a, ERR_OK);
+    if (err != ERR_OK) { /* the lease was lost */
+        errand_cancel(s->errand);
+        s->errand = NULL;
+        *f = a->fault;
+        return err;
+    }
+    *answer = d.answer;
+    return ERR_OK;
 }
 
 /* ---- the lease ---------------------------------------------------------- */
@@ -115,6 +149,22 @@ on_lease(void *arg, enum err err, const struct store_lease *lease,
 
 static void on_renew(void *arg);
 
+/* Nothing more is sent: whoever waits for an errand does so no longer. */
+static void
+lost(struct session *s)
+{
+    struct fault f;
+
+    if (s->errand == NULL) {
+        return;
+    }
+    fault_clear(&f);
+    (void)fault_set(&f, ERR_LEASE_LOST,
+                    "the portal's lease was lost meanwhile (the database was "
+                    "away for too long): try again");
+    app_on_done(&s->cli->app, ERR_LEASE_LOST, &f);
+}
+
 static void
 on_renewed(void *arg, enum err err, const struct store_lease *lease,
            const struct fault *f)
@@ -122,11 +172,16 @@ on_renewed(void *arg, enum err err, const struct store_lease *lease,
     struct session *s = arg;
     int64_t ttl_ms = s->cli->app.conf.lease_ttl;
 
-    (void)f;
+    (void)f; /* it is asked for again until it has run out */
     s->renew_op = NULL;
-    if (err == ERR_OK && lease->held) {
-        dispatch_lease(s->dispatch, lease->term,
-                       clock_mono_us() + lease->ttl_ms * 800, 0, 0);
+    if (err == ERR_OK && lease->held && lease->term == s->term) {
+        s->until_us = clock_mono_us() + lease->ttl_ms * 800;
+        dispatch_lease(s->dispatch, lease->term, s->until_us, 0, 0);
+    }
+    if (clock_mono_us() >= s->until_us ||
+        (err == ERR_OK && (!lease->held || lease->term != s->term))) {
+        lost(s);
+        return;
     }
     loop_timer_start(s->cli->app.loop, &s->renew, ttl_ms / 3, on_renew, s);
 }
@@ -140,6 +195,7 @@ on_renew(void *arg)
     if (store_lease_take(a->store, s->portal, a->worker, a->conf.lease_ttl,
                          on_renewed, s, &s->renew_op) != ERR_OK) {
         s->renew_op = NULL;
+        loop_timer_start(a->loop, &s->renew, 1000, on_renew, s);
     }
 }
 
@@ -161,21 +217,18 @@ take(struct session *s, const char *portal, struct fault *f)
         return err;
     }
     if (!t.lease.held) {
-        return fault_set(f, ERR_LEASE_LOST,
-                         "%s holds this tenant's portal, and only one process "
-                         "at a time sends to it: nothing was asked of HubSpot; "
-                         "`status` and `audit` tell how that worker fares",
-                         t.lease.holder != NULL ? t.lease.holder : "?");
+        return fault_set(f, ERR_LEASE_LOST, "%s holds the portal of %s",
+                         t.lease.holder != NULL ? t.lease.holder : "a worker",
+                         s->row.name);
     }
     s->portal = mem_strdup(portal);
     s->term = t.lease.term;
     config =
         tenant_dispatch_config(&a->conf, &s->settings, s->portal, a->worker);
     s->dispatch = dispatch_new(a->loop, a->store, &config, &events);
-    dispatch_lease(s->dispatch, s->term, asked_us + t.lease.ttl_ms * 800,
-                   t.lease.hold, t.lease.hold_ms);
-    dispatch_add(s->dispatch, s->row.id, s->row.name, s->hubspot,
-                 s->settings.hubspot_api_version, true);
+    s->until_us = asked_us + t.lease.ttl_ms * 800;
+    dispatch_lease(s->dispatch, s->term, s->until_us, t.lease.hold,
+                   t.lease.hold_ms);
     loop_timer_start(a->loop, &s->renew, a->conf.lease_ttl / 3, on_renew, s);
     return ERR_OK;
 }
@@ -210,37 +263,25 @@ give_back(struct session *s)
 static enum err
 identify(struct session *s, struct fault *f)
 {
-    static const struct hubspot_call details = {.operation = "account.details",
-                                                .method = "GET",
-                                                .path =
-                                                    "/account-info/v3/details"};
     struct app *a = &s->cli->app;
     const char *alone = arena_printf(&s->arena, "tenant:%" PRId64, s->row.id);
-    struct hubspot_meta meta;
+    json_t *answer = NULL;
     struct store_op *op;
-    const json_t *id;
     enum err err = take(s, alone, f);
 
-    if (err != ERR_OK) {
+    if (err == ERR_OK) {
+        err = session_errand(s, "identify", NULL, NULL, &answer, f);
+    }
+    if (err == ERR_OK) {
+        err = cli_answer_error(answer, f);
+    }
+    if (err == ERR_OK) {
+        s->row.portal = arena_strdup(&s->arena, jsonx_text(answer, "portal"));
+        give_back(s);
+    }
+    json_decref(answer);
+    if (err != ERR_OK || s->unstored) {
         return err;
-    }
-    err = session_call(s, &details, &meta, &s->details);
-    id = json_object_get(s->details, "portalId");
-    if (err == ERR_OK && !json_is_integer(id) && !json_is_string(id)) {
-        err = fault_set(&meta.fault, ERR_PROMISE,
-                        "HubSpot's account details name no portalId");
-    }
-    if (err != ERR_OK) {
-        *f = meta.fault;
-        return err;
-    }
-    s->row.portal = json_is_string(id) ?
-                        arena_strdup(&s->arena, json_string_value(id)) :
-                        arena_printf(&s->arena, "%" JSON_INTEGER_FORMAT,
-                                     json_integer_value(id));
-    give_back(s);
-    if (s->unstored) {
-        return ERR_OK;
     }
     err = app_wait(a, store_tenant_learn(a->store, s->row.id, s->row.portal,
                                          NULL, app_on_done, a, &op));
@@ -267,74 +308,5 @@ void
 session_close(struct session *s)
 {
     give_back(s);
-    hubspot_free(s->hubspot);
-    fusion_free(s->fusion);
-    json_decref(s->details);
     arena_fini(&s->arena);
-}
-
-/* ---- calls under the budget --------------------------------------------- */
-
-struct calling {
-    struct session *s;
-    struct hubspot_meta meta;
-    json_t *body;
-};
-
-static void
-on_call(void *arg, const struct hubspot_meta *m, const json_t *body)
-{
-    struct calling *c = arg;
-
-    c->meta = *m;
-    c->body = json_incref((json_t *)(uintptr_t)body);
-    app_on_done(&c->s->cli->app, m->fault.err, &m->fault);
-}
-
-enum err
-session_call(struct session *s, const struct hubspot_call *call,
-             struct hubspot_meta *meta, json_t **body)
-{
-    struct calling c = {.s = s};
-    enum err err = app_wait(
-        &s->cli->app, dispatch_call(s->dispatch, s->row.id, call, on_call, &c));
-
-    *meta = c.meta;
-    meta->fault = s->cli->app.fault;
-    *body = c.body;
-    return err;
-}
-
-struct provisioning {
-    struct session *s;
-    json_t *lines;
-    char *text;
-};
-
-static void
-on_provisioned(void *arg, enum err err,
-               const struct hubspot_provision_report *r, const struct fault *f)
-{
-    struct provisioning *p = arg;
-
-    if (r != NULL) {
-        p->lines = json_incref((json_t *)(uintptr_t)r->lines);
-        p->text = mem_strdup(r->text);
-    }
-    app_on_done(&p->s->cli->app, err, f);
-}
-
-enum err
-session_provision(struct session *s, bool dry_run, json_t **lines, char **text,
-                  struct fault *f)
-{
-    struct provisioning p = {.s = s};
-    enum err err =
-        app_wait(&s->cli->app, dispatch_provision(s->dispatch, s->row.id,
-                                                  dry_run, on_provisioned, &p));
-
-    *f = s->cli->app.fault;
-    *lines = p.lines;
-    *text = p.text;
-    return err;
 }

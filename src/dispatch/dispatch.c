@@ -15,6 +15,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <string.h>
 
 static struct dispatch *
 dispatch_from(void *arg)
@@ -587,9 +588,9 @@ dispatch_lease(struct dispatch *d, int64_t term, int64_t until_us,
     dispatch_poke_run(d);
 }
 
-void
-dispatch_add(struct dispatch *d, int64_t tenant, const char *name,
-             struct hubspot *h, const char *api_version, bool provisioned)
+static struct dtenant *
+add(struct dispatch *d, int64_t tenant, const char *name, struct hubspot *h,
+    const char *api_version)
 {
     struct dtenant *t = MEM_NEW(struct dtenant);
 
@@ -600,13 +601,30 @@ dispatch_add(struct dispatch *d, int64_t tenant, const char *name,
     t->api_version = mem_strdup(api_version);
     t->hubspot = h;
     t->log.tenant = t->name;
-    t->setup = provisioned ? SETUP_DONE : SETUP_NONE;
-    t->want_claim = true;
+    t->setup = SETUP_NONE;
     lanes_init(t);
     list_init(&t->jobs);
     list_init(&t->setups);
     list_push(&d->tenants, &t->link);
     dispatch_poke_run(d);
+    return t;
+}
+
+void
+dispatch_add(struct dispatch *d, int64_t tenant, const char *name,
+             struct hubspot *h, const char *api_version, bool provisioned)
+{
+    struct dtenant *t = add(d, tenant, name, h, api_version);
+
+    t->setup = provisioned ? SETUP_DONE : SETUP_NONE;
+    t->want_claim = true;
+}
+
+int64_t
+dispatch_add_caller(struct dispatch *d, const char *name, struct hubspot *h,
+                    const char *api_version)
+{
+    return add(d, -++d->callers, name, h, api_version)->id;
 }
 
 /* A request given up: it may have been done. */
@@ -672,6 +690,23 @@ dispatch_poke(struct dispatch *d, int64_t tenant)
         }
     }
     dispatch_poke_run(d);
+}
+
+void
+dispatch_mended(struct dispatch *d, int64_t tenant)
+{
+    struct list *item, *next;
+
+    LIST_EACH(&d->tenants, item, next)
+    {
+        struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
+
+        if (t->id == tenant) {
+            memset(t->forbidden_until_us, 0, sizeof(t->forbidden_until_us));
+            t->setup_again_us = 0;
+        }
+    }
+    dispatch_poke(d, tenant);
 }
 
 void

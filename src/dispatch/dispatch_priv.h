@@ -249,6 +249,7 @@ struct dispatch {
     size_t n_jobs, n_setups;
     struct map keys;       /* under way */
     uint64_t keys_given;   /* how many came back; from 1 */
+    int64_t callers;       /* there were so many: their ids are -1, -2, ... */
     size_t failing;        /* saves that the database did not take yet */
     int64_t away_until_us; /* the database did not take a write row */
     struct loop_call run;

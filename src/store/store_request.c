@@ -4,7 +4,7 @@
  * lease may do leaves a row; the holder takes it, does it, and answers into the
  * row, where the command looks for it.
  *
- *     open --taken under a lease--> taken --answered--> answered
+ *     open --taken under a lease--> taken --answered, withdrawn--> answered
  *      ^                              |
  *      +---- that lease is over ------+
  *
@@ -56,17 +56,44 @@ store_request_get(struct store *s, int64_t id, store_json_fn *done, void *arg,
 }
 
 enum err
-store_requests_take(struct store *s, const char *worker, int64_t tenant,
-                    const char *held, store_json_fn *done, void *arg,
-                    struct store_op **op)
+store_request_withdraw(struct store *s, int64_t id, store_json_fn *done,
+                       void *arg, struct store_op **op)
 {
     struct store_op *o = store_op_new(s, store_finish_json, arg);
     struct store_call c;
 
     o->done.json = done;
-    store_call_init(&c, tenant);
+    store_call_init(&c, 0);
+    (void)store_call_add(&c, SQL_REQUEST_WITHDRAW,
+                         (const char *const[]){store_call_int(&c, id)});
+    return store_op_send(o, &c, op);
+}
+
+enum err
+store_request_via(struct store *s, const char *portal, store_json_fn *done,
+                  void *arg, struct store_op **op)
+{
+    struct store_op *o = store_op_new(s, store_finish_json, arg);
+    struct store_call c;
+
+    o->done.json = done;
+    store_call_init(&c, 0);
+    (void)store_call_add(&c, SQL_REQUEST_VIA, (const char *const[]){portal});
+    return store_op_send(o, &c, op);
+}
+
+enum err
+store_requests_take(struct store *s, const struct store_requests *r,
+                    store_json_fn *done, void *arg, struct store_op **op)
+{
+    struct store_op *o = store_op_new(s, store_finish_json, arg);
+    struct store_call c;
+
+    o->done.json = done;
+    store_call_init(&c, r->tenant);
     (void)store_call_add(&c, SQL_REQUESTS_TAKE,
-                         (const char *const[]){worker, held});
+                         (const char *const[]){r->worker, r->held,
+                                               store_call_int(&c, r->limit)});
     return store_op_send(o, &c, op);
 }
 

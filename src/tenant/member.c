@@ -278,23 +278,6 @@ member_stop(struct member *m)
 
 /* ---- life --------------------------------------------------------------- */
 
-static void
-copy_row(struct member *m, const struct store_tenant *row)
-{
-    struct arena *a = &m->arena;
-
-    m->row.id = row->id;
-    m->row.revision = row->revision;
-    m->row.name = arena_strdup(a, row->name);
-    m->row.state = arena_strdup(a, row->state);
-    m->row.reason = arena_strdup(a, row->reason);
-    m->row.portal = arena_strdup(a, row->portal);
-    m->row.settings = arena_strdup(a, row->settings);
-    m->row.sealed = arena_strdup(a, row->sealed);
-    m->row.learned = arena_strdup(a, row->learned);
-    m->row.asked = row->asked;
-}
-
 struct member *
 member_new(struct portal *p, const struct store_tenant *row)
 {
@@ -304,7 +287,7 @@ member_new(struct portal *p, const struct store_tenant *row)
     m->magic = MEMBER_MAGIC;
     m->portal = p;
     arena_init(&m->arena);
-    copy_row(m, row);
+    tenant_row_copy(&m->arena, row, &m->row);
     m->log.tenant = m->row.name;
     fault_clear(&f);
     if (tenant_settings_read(&m->arena, m->row.settings, NULL, &m->settings,

@@ -67,6 +67,7 @@ stop_members(struct portal *p)
 static void
 portal_lose(struct portal *p)
 {
+    requests_drop_portal(p);
     stop_members(p);
     dispatch_free(p->dispatch);
     p->dispatch = NULL;
@@ -424,6 +425,7 @@ portal_stop(struct portal *p)
         return;
     }
     p->state = PORTAL_RELEASING;
+    requests_drop_portal(p);
     LIST_EACH(&p->members, item, next)
     {
         struct member *m = CONTAINER_OF(item, struct member, link);
@@ -586,17 +588,28 @@ portal_check(struct portal *p)
 /* ---- life --------------------------------------------------------------- */
 
 struct portal *
-portal_get(struct tenants *t, const char *key)
+portal_find(struct tenants *t, const char *key)
 {
     struct list *item, *next;
-    struct portal *p;
 
     LIST_EACH(&t->portals, item, next)
     {
-        p = CONTAINER_OF(item, struct portal, link);
+        struct portal *p = CONTAINER_OF(item, struct portal, link);
+
         if (strcmp(p->key, key) == 0) {
             return p;
         }
+    }
+    return NULL;
+}
+
+struct portal *
+portal_get(struct tenants *t, const char *key)
+{
+    struct portal *p = portal_find(t, key);
+
+    if (p != NULL) {
+        return p;
     }
     p = MEM_NEW(struct portal);
     p->magic = PORTAL_MAGIC;

@@ -10,6 +10,8 @@
  *   member.c    one tenant at work: clients, mapping, feeds
  *   portal.c    one portal: its lease, its dispatcher, its members
  *   requests.c  what commands ask of this worker
+ *   errand.c    one thing a command wants done: its clients, its end
+ *   errand_*.c  what is done, and the mapping file against both systems
  *   tenants.c   loading, noticing changes, start and stop of all
  */
 #include "ml/jsonx.h"
@@ -23,7 +25,9 @@ enum {
     TENANTS_MAGIC = 0x54454e53,
     PORTAL_MAGIC = 0x504f5254,
     MEMBER_MAGIC = 0x4d454d42,
-    RELOAD_MS = 5000,         /* changes are taken up within 10 s */
+    ERRAND_MAGIC = 0x45525244,
+    RUN_MAGIC = 0x52554e20,
+    RELOAD_MS = 4000, /* changes are taken up within 10 s, requests within 5 */
     HALTED_AGAIN_MS = 600000, /* wrong credentials are tried every 10 min */
     LEASE_MARGIN = 5,         /* given up ttl/5 before it ends: 3 s of 15 */
     ONCE_WAIT_MS = 60000      /* run --once waits for retries due this soon */
@@ -82,6 +86,8 @@ struct tenants {
     struct fault unable; /* the first tenant that cannot be opened here */
     struct store_op *load_op, *take_op, *answer_op;
     json_t *answers, *answering; /* to requests: to be stored, being stored */
+    struct list runs;            /* requests that take a while */
+    struct loop_call beginning;
     struct loop_timer reload;
     struct loop_call ending;
     bool loaded, stopping, told;
@@ -101,6 +107,7 @@ bool member_wanted(const struct member *m);  /* its state lets it work */
 bool member_is_done(const struct member *m); /* once */
 
 /* portal.c */
+struct portal *portal_find(struct tenants *t, const char *key); /* or NULL */
 struct portal *portal_get(struct tenants *t, const char *key);
 bool portal_is_known(const struct portal *p); /* its HubSpot id is */
 void portal_identify(struct portal *p);       /* asks for it */
@@ -116,10 +123,61 @@ void tenants_check(struct tenants *t); /* once: all portals finished? stopping:
 void tenants_reload_soon(struct tenants *t);
 struct member *tenants_member(struct tenants *t, int64_t id); /* or NULL */
 
+/* ---- errands ------------------------------------------------------------ */
+
+/* A kind of errand. start begins and leads to errand_end() or errand_fail() once,
+ * at once or later; drop cancels what is under way and frees `own`, of one that
+ * was given up as of one that ended. */
+struct errand_kind {
+    const char *name;
+    void (*start)(struct errand *e);
+    void (*drop)(struct errand *e);
+};
+extern const struct errand_kind errand_ping, errand_provision, errand_mapping,
+    errand_identify;
+
+struct errand {
+    unsigned magic;
+    const struct errand_kind *kind;
+    struct errand_place place; /* row: the errand's own copy */
+    struct store_tenant row;
+    struct fault unasked; /* err OK: the portal may be asked */
+    struct errand_events events;
+    struct arena arena; /* row and settings */
+    struct tenant_settings settings;
+    struct hubspot *hubspot;
+    struct fusion *fusion;
+    int64_t caller; /* in the dispatcher; 0: not there */
+    json_t *arguments, *answer;
+    struct loop_call ending;
+    void *own; /* of the kind */
+};
+struct errand *errand_from(void *arg);
+/* A finding: told at once if wanted. Takes the line. */
+void errand_line(struct errand *e, json_t *lines, json_t *line);
+void errand_end(struct errand *e, json_t *answer); /* takes the answer */
+void errand_fail(struct errand *e, const struct fault *f);
+/* Of the portal, under its budget. */
+MUST_USE enum err errand_call(struct errand *e, const struct hubspot_call *call,
+                              hubspot_call_fn *done, void *arg);
+/* {"error","code"} */
+json_t *errand_error(enum err err, const char *message);
+/* What a refusal says of itself. */
+const char *errand_reason(const struct fault *f);
+
+/* errand_mapping.c: a mapping file against what both systems say they have. */
+struct mapping_asking;
+typedef void mapping_asked_fn(struct errand *e, json_t *verdict); /* takes it */
+struct mapping_asking *mapping_ask(struct errand *e, mapping_asked_fn *done);
+void mapping_ask_drop(struct mapping_asking *k); /* NULL does nothing */
+
 /* requests.c */
-void requests_look(struct tenants *t); /* after a reload: takes what is open */
-void requests_take_once(struct member *m);          /* before its polls begin */
-void requests_polled(struct member *m);             /* once: they have ended */
+void requests_look(struct tenants *t, const struct store_tenant *rows,
+                   size_t n); /* after a reload: takes what is open */
+void requests_drop_portal(struct portal *p); /* its lease is given up: what is
+                                                not done stays open */
+void requests_take_once(struct member *m);   /* before its polls begin */
+void requests_polled(struct member *m);      /* once: they have ended */
 bool requests_are_settled(const struct tenants *t); /* all answers stored */
 void requests_drop(struct member *m); /* left to the next holder */
 void requests_close(struct tenants *t);

@@ -139,7 +139,7 @@ on_loaded(void *arg, enum err err, const struct store_tenant *rows, size_t n,
     arena_fini(&a);
     t->loaded = true;
     forget_unseen(t);
-    requests_look(t);
+    requests_look(t, rows, n);
     tenants_check(t);
 }
 
@@ -241,6 +241,7 @@ tenants_new(struct loop *l, struct http *h, struct store *s,
     t->config = *c;
     t->events = *e;
     list_init(&t->portals);
+    list_init(&t->runs);
     return t;
 }
 

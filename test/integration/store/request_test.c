@@ -15,27 +15,44 @@ number_in(const char *json, const char *key)
 }
 
 static int64_t
-ask(struct fix *f, int64_t tenant, const char *arguments)
+ask_for(struct fix *f, int64_t tenant, const char *command,
+        const char *arguments)
 {
     struct got g = {0};
     int64_t id;
 
-    CALL(f, &g, store_request_add, tenant, "sync", arguments, "op", on_json);
+    CALL(f, &g, store_request_add, tenant, command, arguments, "op", on_json);
     OK(g.err);
     id = number_in(g.json, "\"id\": ");
     got_clear(&g);
     return id;
 }
 
+static int64_t
+ask(struct fix *f, int64_t tenant, const char *arguments)
+{
+    return ask_for(f, tenant, "sync", arguments);
+}
+
+static void
+take_some(struct fix *f, struct got *g, const char *worker, const char *held,
+          unsigned limit)
+{
+    struct store_requests spec = {
+        .worker = worker, .held = held, .limit = limit};
+
+    CALL(f, g, store_requests_take, &spec, on_json);
+    OK(g->err);
+}
+
 static void
 take(struct fix *f, struct got *g, const char *worker, int64_t tenant,
      const char *portal, int term)
 {
-    CALL(f, g, store_requests_take, worker, tenant,
-         text("[{\"tenant\":%" PRId64 ",\"portal\":\"%s\",\"term\":%d}]",
-              tenant, portal, term),
-         on_json);
-    OK(g->err);
+    take_some(f, g, worker,
+              text("[{\"tenant\":%" PRId64 ",\"portal\":\"%s\",\"term\":%d}]",
+                   tenant, portal, term),
+              64);
 }
 
 TEST(a_request_is_taken_by_the_holder_once_and_answered)
@@ -130,6 +147,103 @@ TEST(what_a_dead_worker_took_is_taken_by_the_next)
          text("[{\"id\":%" PRId64 ",\"answer\":{\"by\":3}}]", id), on_done);
     CALL(&f, &g, store_request_get, id, on_json);
     HAS(g.json, "{\"by\": 2}");
+    got_clear(&g);
+    fix_close(&f);
+}
+
+TEST(at_most_so_many_are_taken_oldest_first_and_not_what_is_left_to_others)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t, first, sync, second;
+    const char *held;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    first = ask_for(&f, t, "ping", NULL);
+    sync = ask(&f, t, NULL);
+    second = ask_for(&f, t, "ping", NULL);
+    held = text("[{\"tenant\":%" PRId64 ",\"portal\":\"P-acme\",\"term\":1,"
+                "\"without\":\"sync\"}]",
+                t);
+    take_some(&f, &g, "w1", held, 1);
+    EQ_INT(number_in(g.json, "\"id\": "), first);
+    HAS(g.json, "\"name\": \"acme\"");
+    HAS(g.json, "\"portal\": \"P-acme\"");
+    take_some(&f, &g, "w1", held, 64);
+    EQ_INT(number_in(g.json, "\"id\": "), second);
+    LACKS(g.json, "sync");
+    take(&f, &g, "w1", t, "P-acme", 1);
+    EQ_INT(number_in(g.json, "\"id\": "), sync);
+    got_clear(&g);
+    fix_close(&f);
+}
+
+/* Terms of different portals may be equal by chance. */
+TEST(what_was_taken_before_the_lease_was_is_taken_again)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t, id;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    id = ask_for(&f, t, "ping", NULL);
+    take(&f, &g, "w1", t, "P-acme", 1);
+    take(&f, &g, "w1", t, "P-acme", 1);
+    EQ_STR(g.json, "[]");
+    (void)fix_sql(&f, "UPDATE ml_connector.lease SET taken_at = now()");
+    take(&f, &g, "w1", t, "P-acme", 1);
+    EQ_INT(number_in(g.json, "\"id\": "), id);
+    got_clear(&g);
+    fix_close(&f);
+}
+
+TEST(a_request_withdrawn_is_nobodys_and_says_how_it_stood)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t, open, done;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    open = ask_for(&f, t, "ping", NULL);
+    CALL(&f, &g, store_request_withdraw, open, on_json);
+    HAS(g.json, "\"answered\": false");
+    take(&f, &g, "w1", t, "P-acme", 1);
+    EQ_STR(g.json, "[]");
+    done = ask_for(&f, t, "ping", NULL);
+    take(&f, &g, "w1", t, "P-acme", 1);
+    CALL(&f, &g, store_requests_answer, "w1",
+         text("[{\"id\":%" PRId64 ",\"answer\":{\"lines\":[]}}]", done),
+         on_done);
+    CALL(&f, &g, store_request_withdraw, done, on_json);
+    HAS(g.json, "\"answered\": true");
+    HAS(g.json, "{\"lines\": []}");
+    CALL(&f, &g, store_request_withdraw, done + 100, on_json);
+    IS(g.json == NULL);
+    got_clear(&g);
+    fix_close(&f);
+}
+
+TEST(who_holds_a_portal_is_asked_in_the_name_of_a_tenant_of_it)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    (void)fix_tenant(&f, "beta");
+    CALL(&f, &g, store_request_via, "P-acme", on_json);
+    EQ_INT(number_in(g.json, "\"id\": "), t);
+    HAS(g.json, "\"holder\": \"w1\"");
+    CALL(&f, &g, store_request_via, "P-none", on_json);
+    IS(g.json == NULL);
+    CALL(&f, &g, store_tenant_state, "acme", NULL, "removed", NULL, "op",
+         on_done);
+    CALL(&f, &g, store_request_via, "P-acme", on_json);
+    IS(g.json == NULL);
     got_clear(&g);
     fix_close(&f);
 }
@@ -314,6 +428,12 @@ TEST(a_removed_tenant_leaves_no_difference)
 SUITE(request, RUN_LONG(a_request_is_taken_by_the_holder_once_and_answered, 20),
       RUN_LONG(only_under_its_own_lease_a_worker_takes_or_answers, 20),
       RUN_LONG(what_a_dead_worker_took_is_taken_by_the_next, 20),
+      RUN_LONG(
+          at_most_so_many_are_taken_oldest_first_and_not_what_is_left_to_others,
+          20),
+      RUN_LONG(what_was_taken_before_the_lease_was_is_taken_again, 20),
+      RUN_LONG(a_request_withdrawn_is_nobodys_and_says_how_it_stood, 20),
+      RUN_LONG(who_holds_a_portal_is_asked_in_the_name_of_a_tenant_of_it, 20),
       RUN_LONG(requests_of_other_tenants_stay_with_them, 20),
       RUN_LONG(upkeep_drops_requests_after_a_day, 20),
       RUN_LONG(a_command_learns_of_its_tenant_or_of_the_names_there_are, 20),

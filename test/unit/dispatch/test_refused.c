@@ -135,6 +135,18 @@ TEST(a_missing_scope_puts_that_object_type_off_for_an_hour)
     fx_close(&fx);
 }
 
+TEST(a_scope_that_was_given_is_used_before_the_hour)
+{
+    struct fake_job *j = refused_with(403, ERR_FORBIDDEN, -1);
+
+    fx_set(&j->state, "queued"); /* by hand */
+    dispatch_mended(fx.d, TENANT);
+    fx_settle(&fx);
+    EQ_STR(j->state, "done");
+    EQ_UINT(fx_sent_count(&fx, HUBSPOT_UPSERT, MAP_PAYMENTS), 2);
+    fx_close(&fx);
+}
+
 TEST(refused_credentials_halt_the_tenant_once_and_on_a_later_turn)
 {
     status = 401;
@@ -461,6 +473,7 @@ SUITE(
     RUN(a_lock_that_says_how_long_is_believed),
     RUN(maintenance_is_waited_out_as_told_without_an_attempt),
     RUN(a_missing_scope_puts_that_object_type_off_for_an_hour),
+    RUN(a_scope_that_was_given_is_used_before_the_hour),
     RUN(refused_credentials_halt_the_tenant_once_and_on_a_later_turn),
     RUN(a_halted_tenant_removed_from_within_the_event_leaves_no_job_in_memory),
     RUN(a_server_failure_counts_and_is_tried_again_after_a_while),

@@ -78,6 +78,24 @@ TEST(forbidden_provisioning_puts_the_jobs_off_and_is_tried_again)
     fx_close(&fx);
 }
 
+TEST(a_provisioning_that_was_mended_is_tried_before_its_hour)
+{
+    struct fake_job *j;
+
+    open_unprovisioned();
+    fx.provision_err = ERR_FORBIDDEN;
+    fx_settle(&fx);
+    j = fx_find(&fx, "payment", "p1");
+    EQ_STR(j->state, "retry");
+    fx.provision_err = ERR_OK;
+    fx_set(&j->state, "queued"); /* by hand */
+    dispatch_mended(fx.d, TENANT);
+    fx_settle(&fx);
+    EQ_UINT(fx.provisions, 2);
+    EQ_STR(j->state, "done");
+    fx_close(&fx);
+}
+
 TEST(a_claim_under_way_when_provisioning_fails_does_not_start_it_again)
 {
     fx_open(&fx, NULL);
@@ -228,6 +246,42 @@ TEST(who_is_told_of_a_call_may_free_everything)
     fx_close(&fx);
 }
 
+static int64_t
+add_caller(void)
+{
+    return dispatch_add_caller(
+        fx.d, "demo", (struct hubspot *)(uintptr_t)fx_hubspot(TENANT), "v3");
+}
+
+/* A command in the worker: beside the tenant of the same name, not in its place. */
+TEST(a_caller_makes_calls_and_takes_up_no_job)
+{
+    static const struct hubspot_call details = {
+        .operation = "account.details", .method = "GET", .path = "/details"};
+    int64_t one, two;
+
+    told = 0;
+    fx_open(&fx, NULL);
+    fx_lease(&fx, 60000);
+    fx_plain(&fx, TENANT, "p1");
+    one = add_caller();
+    two = add_caller();
+    IS(one < 0 && two < 0 && one != two);
+    OK(dispatch_call(fx.d, one, &details, on_details, &fx));
+    OK(dispatch_call(fx.d, two, &details, on_details, &fx));
+    dispatch_remove(fx.d, two); /* silently */
+    UNTIL(&fx, told == 1);
+    fx_settle(&fx);
+    fx_quiet(&fx);
+    EQ_UINT(told, 1);
+    EQ_UINT(fx.claims, 0);
+    EQ_UINT(fx.n_sent, 0);
+    dispatch_remove(fx.d, one);
+    EQ_ERR(dispatch_call(fx.d, one, &details, on_details, &fx), ERR_NOT_FOUND);
+    fx_settle(&fx);
+    fx_close(&fx);
+}
+
 static struct hubspot_provision_report report;
 
 static void
@@ -274,6 +328,8 @@ TEST(who_is_told_of_a_failed_provisioning_may_remove_the_tenant)
 SUITE(setup, RUN(a_tenant_is_provisioned_once_before_its_first_write),
       RUN(a_tenant_without_jobs_is_not_provisioned),
       RUN(forbidden_provisioning_puts_the_jobs_off_and_is_tried_again),
+      RUN(a_provisioning_that_was_mended_is_tried_before_its_hour),
+      RUN(a_caller_makes_calls_and_takes_up_no_job),
       RUN(a_claim_under_way_when_provisioning_fails_does_not_start_it_again),
       RUN(credentials_refused_while_provisioning_halt_the_tenant),
       RUN(a_call_of_provisioning_that_failed_is_made_again),

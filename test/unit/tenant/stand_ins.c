@@ -51,13 +51,27 @@ on_tenants(void *arg)
     op.tenants(op.fn_arg, ERR_OK, fx.rows, fx.n_rows, &f);
 }
 
+static void
+on_tenant(void *arg)
+{
+    struct op op = *(struct op *)arg;
+    struct fault f;
+
+    fault_clear(&f);
+    op_free(arg);
+    op.tenants(op.fn_arg, ERR_OK, fx.rows, fx.gone ? 0 : 1, &f);
+}
+
 enum err
 store_tenants(struct store *s, const char *name, store_tenants_fn *done,
               void *arg, struct store_op **out)
 {
     (void)s;
-    IS(name == NULL);
-    op_new(on_tenants, arg, out)->tenants = done;
+    if (name != NULL) {
+        EQ_STR(name, fx.rows[0].name);
+        fx.loads++;
+    }
+    op_new(name != NULL ? on_tenant : on_tenants, arg, out)->tenants = done;
     return ERR_OK;
 }
 
@@ -165,14 +179,14 @@ on_json(void *arg)
 }
 
 enum err
-store_requests_take(struct store *s, const char *worker, int64_t tenant,
-                    const char *held, store_json_fn *done, void *arg,
-                    struct store_op **out)
+store_requests_take(struct store *s, const struct store_requests *r,
+                    store_json_fn *done, void *arg, struct store_op **out)
 {
     (void)s;
-    EQ_STR(worker, "me");
-    EQ_INT(tenant, fx.once ? 5 : 0);
-    (void)snprintf(fx.held, sizeof(fx.held), "%s", held);
+    EQ_STR(r->worker, "me");
+    IS(r->tenant == 0 || (fx.once && r->tenant == 5));
+    (void)snprintf(fx.held, sizeof(fx.held), "%s", r->held);
+    fx.limit = r->limit;
     fx.takes++;
     op_new(on_json, arg, out)->json = done;
     return ERR_OK;
@@ -268,13 +282,47 @@ dispatch_add(struct dispatch *d, int64_t tenant, const char *name,
     d->tenants[d->n++] = tenant;
 }
 
+int64_t
+dispatch_add_caller(struct dispatch *d, const char *name, struct hubspot *h,
+                    const char *api_version)
+{
+    (void)name;
+    dispatch_add(d, -(int64_t)++fx.callers, name, h, api_version, true);
+    return -(int64_t)fx.callers;
+}
+
+void
+dispatch_mended(struct dispatch *d, int64_t tenant)
+{
+    (void)d;
+    EQ_INT(tenant, 5);
+    fx.mended++;
+}
+
+enum err
+dispatch_provision(struct dispatch *d, int64_t tenant, bool dry_run,
+                   dispatch_provision_fn *done, void *arg)
+{
+    IS(tenant < 0);
+    fx.dry = dry_run;
+    fx.provisions++;
+    d->provision = done;
+    d->provision_arg = arg;
+    return ERR_OK;
+}
+
 void
 dispatch_remove(struct dispatch *d, int64_t tenant)
 {
     for (size_t i = 0; i < d->n; i++) {
         if (d->tenants[i] == tenant) {
             d->tenants[i] = d->tenants[--d->n];
-            d->call = NULL; /* its calls are given up */
+            fx.removed += tenant < 0 ? 1 : 0;
+            if (tenant < 0) {
+                d->provision = NULL;
+            } else {
+                d->call = NULL; /* its calls are given up */
+            }
             return;
         }
     }
@@ -321,7 +369,7 @@ dispatch_call(struct dispatch *d, int64_t tenant,
               const struct hubspot_call *call, hubspot_call_fn *done, void *arg)
 {
     EQ_STR(call->operation, "account.details");
-    EQ_INT(tenant, fx.rows[0].id);
+    IS(tenant < 0 || tenant == fx.rows[0].id);
     fx.n_calls++;
     d->call = done;
     d->call_arg = arg;
@@ -502,6 +550,23 @@ reload(void)
 {
     tenants_reload_soon(fx.tenants);
     turn();
+}
+
+void
+answer_provision(enum err err, const char *text)
+{
+    json_t *lines = json_pack("[{s:s}]", "object", "companies");
+    struct hubspot_provision_report r = {.text = text, .lines = lines};
+    dispatch_provision_fn *fn = fx.last->provision;
+    struct fault f;
+
+    fault_clear(&f);
+    if (err != ERR_OK) {
+        (void)fault_set(&f, err, "no scope");
+    }
+    fx.last->provision = NULL;
+    fn(fx.last->provision_arg, err, &r, &f);
+    json_decref(lines);
 }
 
 bool

@@ -10,7 +10,7 @@
 #include "tenant_priv.h"
 #include "unit.h"
 
-enum { ROWS_MAX = 4 };
+enum { ROWS_MAX = 16 };
 
 struct op {
     struct list link;
@@ -33,6 +33,8 @@ struct dispatch {
     size_t n;
     hubspot_call_fn *call;
     void *call_arg;
+    dispatch_provision_fn *provision;
+    void *provision_arg;
     char portal[32];
 };
 
@@ -46,6 +48,9 @@ struct stage {
     char taken[8][32], state[32];
     const char *asked; /* what requests_take gives */
     char held[256], answers[1024];
+    size_t loads, callers, removed, provisions, mended;
+    unsigned limit; /* of the last requests_take */
+    bool gone, dry; /* gone: a tenant asked for by name is not there */
     size_t takes, answered, polls, finished, synced[FEED_KINDS + 1];
     bool once, away; /* away: answers cannot be stored */
     struct feeds_events feeds;
@@ -63,6 +68,7 @@ void turn(void);
 void reload(void);
 bool works_in(const char *portal);
 void answer_details(enum err err);
+void answer_provision(enum err err, const char *text);
 void on_done(void *arg); /* of an operation that was held back */
 
 #endif
