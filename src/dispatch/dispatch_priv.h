@@ -143,7 +143,7 @@ struct batch {
     struct need **needs;
     size_t n;
     char write[RANDOM_ID_MAX];
-    unsigned predicted;
+    struct permit permit;
     int64_t taken_us;
     bool sent;
     struct store_op *opening;
@@ -308,7 +308,7 @@ void setups_free(struct dtenant *t);
 bool setup_is_idle(const struct dtenant *t);
 
 /* The budget around one answer. */
-void budget_settle(struct dispatch *d, unsigned predicted,
+void budget_settle(struct dispatch *d, const struct permit *t,
                    const struct hubspot_meta *m);
 
 #endif

@@ -463,7 +463,6 @@ good_meta(void)
     return (struct hubspot_meta){.status = 200,
                                  .sent_us = now_us,
                                  .answered_us = now_us,
-                                 .arrived_us = now_us,
                                  .remaining = -1,
                                  .max = -1,
                                  .daily_remaining = -1,
