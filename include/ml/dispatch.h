@@ -26,7 +26,8 @@ struct dispatch_config {
     unsigned pace_percent, depth;
     int64_t retry_base_ms, retry_cap_ms;
     unsigned retry_attempts;
-    unsigned jobs_max; /* in memory */
+    unsigned jobs_max;             /* in memory */
+    unsigned shares[WORK_CLASSES]; /* weights */
 };
 struct dispatch_events {
     /* A record's parent is not known: fetch it ("customer", "1008"). */

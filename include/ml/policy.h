@@ -107,6 +107,19 @@ int64_t backoff_ms(unsigned attempt, int64_t base_ms, int64_t cap_ms,
 
 /* ---- weighted fair shares ----------------------------------------------- */
 
+/* What opened a job; requests are charged to one of these. */
+enum work_class {
+    WORK_FRESH,     /* changed in Fusion */
+    WORK_RETRY,     /* tried before; parts of refused batches */
+    WORK_REPLAY,    /* parked, put back by a person */
+    WORK_BACKFILL,  /* history */
+    WORK_RECONCILE, /* HubSpot compared with what is known */
+    WORK_CLASSES
+};
+const char *work_class_name(enum work_class c); /* "fresh"; static */
+/* False: it is none of them, and out is WORK_FRESH. */
+bool work_class_parse(const char *name, enum work_class *out);
+
 /* Who goes next among classes that have work, by guaranteed weight; an unused
  * share flows to the others. Stride scheduling: idling saves up nothing. */
 enum { SHARE_MAX = 8 };
@@ -120,5 +133,7 @@ void share_init(struct share *s, const unsigned *weights, unsigned n);
 /* `has_work`: bit i set when class i has work. -1 when none. */
 int share_pick(struct share *s, unsigned has_work);
 void share_charge(struct share *s, unsigned i, unsigned cost);
+/* Of `whole` what is class i's by its weight, rounded up; of weight 0 nothing. */
+unsigned share_part(const struct share *s, unsigned i, unsigned whole);
 
 #endif

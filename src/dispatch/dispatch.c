@@ -324,14 +324,18 @@ claim(struct dtenant *t)
 {
     struct dispatch *d = t->d;
     size_t room = claim_room(d);
+    struct store_room r;
 
     if (t->claiming != NULL || !dispatch_may_send(d) || !dtenant_claims(t)) {
         return;
     }
     t->want_claim = false;
-    if (store_claim(d->store, t->id, d->portal, d->term,
-                    room < CLAIM_MAX ? (unsigned)room : CLAIM_MAX, on_claimed,
-                    t, &t->claiming) != ERR_OK) {
+    r.jobs = room < CLAIM_MAX ? (unsigned)room : CLAIM_MAX;
+    for (unsigned i = 0; i < WORK_CLASSES; i++) {
+        r.parts[i] = (int)share_part(&d->share, i, r.jobs);
+    }
+    if (store_claim(d->store, t->id, d->portal, d->term, &r, on_claimed, t,
+                    &t->claiming) != ERR_OK) {
         loop_timer_start(d->loop, &t->due, STORE_RETRY_MS, on_due, t);
     }
 }
@@ -475,6 +479,7 @@ send_all(struct dispatch *d)
         }
         b->taken_us = now_us;
         b->permit = permits_take(&d->permits, now_us);
+        share_charge(&d->share, b->work, 1);
         batch_send(b);
     }
     return d->away_until_us > clock_mono_us() ?
@@ -531,6 +536,7 @@ dispatch_new(struct loop *l, struct store *s, const struct dispatch_config *c,
     list_init(&d->flying);
     list_init(&d->saves);
     permits_init(&d->permits, &spec);
+    share_init(&d->share, c->shares, WORK_CLASSES);
     return d;
 }
 

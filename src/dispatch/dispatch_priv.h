@@ -111,6 +111,7 @@ struct job {
     int64_t sent_us; /* wall clock of the write of unknown outcome; 0: none */
     enum map_kind kind;
     const char *fusion_id, *number, *klass, *amount, *currency;
+    enum work_class work; /* what its requests are charged to */
     unsigned attempts;
     bool gone;               /* desired: archive */
     const char *status;      /* target, or NULL */
@@ -140,6 +141,7 @@ struct batch {
     struct list link; /* in lane halves, or in the dispatcher's flying */
     struct dtenant *tenant;
     unsigned lane;
+    enum work_class work; /* of its oldest need; halves: retry */
     struct need **needs;
     size_t n;
     char write[RANDOM_ID_MAX];
@@ -158,7 +160,7 @@ struct save {
     char write[RANDOM_ID_MAX]; /* "" : none */
     int http_status;
     char correlation[FAULT_CODE_MAX]; /* of the answer */
-    const char *result; /* static */
+    const char *result;               /* static */
     int64_t duration_ms;
     struct buf links, jobs, audit; /* JSON arrays in the making */
     struct jsonx_writer wl, wj, wa;
@@ -212,6 +214,7 @@ struct dispatch {
     char *portal, *worker;
     struct dispatch_events events;
     struct permits permits;
+    struct share share; /* by enum work_class */
     int64_t term, lease_until_us;
     bool leased_once, lost, draining, held, away;
     struct list tenants, flying, saves;

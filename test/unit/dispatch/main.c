@@ -2,4 +2,4 @@
 /* The program of the unit tests of dispatch. */
 #include "unit.h"
 
-MAIN(flow, lanes, refused, contacts, away, removing, setup, budget)
+MAIN(flow, lanes, shares, refused, contacts, away, removing, setup, budget)
