@@ -26,9 +26,10 @@ struct dispatch_config {
     unsigned pace_percent, depth;
     int64_t retry_base_ms, retry_cap_ms;
     unsigned retry_attempts;
-    unsigned jobs_max; /* in memory */
-    bool creates;      /* new objects by creation with associations, else all
-                          by upsert */
+    unsigned jobs_max;             /* in memory */
+    unsigned shares[WORK_CLASSES]; /* weights */
+    bool creates; /* new objects by creation with associations, else all by
+                     upsert */
 };
 struct dispatch_events {
     /* A record's parent is not known: fetch it ("customer", "1008"). */

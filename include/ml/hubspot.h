@@ -34,11 +34,10 @@ struct hubspot_meta {
     struct fault fault; /* err OK for any 2xx; code = category or policyName */
     bool maybe_done;    /* no usable answer, but the request may have worked */
     int64_t sent_us, answered_us; /* monotonic */
-    int64_t arrived_us;      /* proven upper bound of the arrival at the server:
-                           answered - (completedAt - startedAt) when sane, else
-                           answered (limits.md 8.1) */
-    int remaining, max;      /* X-HubSpot-RateLimit-*; -1: not told */
-    int64_t interval_us;     /* 0: not told */
+    int64_t worked_from_us; /* startedAt, by the server's clock; 0: not told, */
+    int64_t worked_to_us;   /* or more than the whole time; and completedAt */
+    int remaining, max;     /* X-HubSpot-RateLimit-*; -1: not told */
+    int64_t interval_us;    /* 0: not told */
     int64_t daily_remaining; /* -1: not told */
     int64_t retry_after_us;  /* -1: not told */
     bool daily;              /* a 429 of the DAILY policy */

@@ -26,38 +26,63 @@ struct permits_spec {
                               0: no pacing */
     unsigned foreign_margin; /* kept free once foreign use was seen, 15 */
 };
+/* What one request was sent with; kept by the caller until its answer. */
+struct permit {
+    unsigned predicted; /* requests the server should have left after it */
+    uint64_t number;    /* how many were taken before it */
+    int64_t offset_us;  /* how far the server's clock was ahead of ours, at
+                           least; INT64_MIN: not known */
+};
+enum { PERMITS_PEAKS = 12 };
 struct permits {
     struct permits_spec spec;
     int64_t *returns; /* ring of return times, sorted, `limit` entries */
     size_t head;      /* where in the ring the earliest one is */
     size_t returning;
     unsigned in_flight;
+    uint64_t taken;
     int64_t tat_us;           /* GCRA's theoretical arrival time */
     int64_t blocked_until_us; /* 429 */
     int64_t shrunk_until_us;  /* 0.95 x limit after a 429, for 60 s */
-    int64_t foreign_until_us; /* when `foreign` becomes foreign_before */
-    unsigned foreign;         /* largest deficit seen in this window */
-    unsigned foreign_before;  /* and in the window before */
-    unsigned last_deficit;    /* of the answer before */
     unsigned header_limit;    /* X-HubSpot-RateLimit-Max when smaller; 0 none */
     unsigned throttles;       /* 429s in a row, for the doubling */
+    /* largest deficit of each window that had answers, the newest at [0] */
+    unsigned peaks[PERMITS_PEAKS];
+    int64_t peak_until_us; /* end of the newest one; INT64_MIN: none yet */
+    bool peak_told;        /* an answer came in it */
+    /* server's clock minus ours, the most that answers prove, of this window
+     * and the one before; INT64_MIN: none came */
+    int64_t offset_us, offset_before_us, offset_until_us;
 };
 void permits_init(struct permits *p, const struct permits_spec *spec);
 void permits_fini(struct permits *p);
 /* 0: a request may be sent now. Else how long until one may be, as far as is
  * known; INT64_MAX while only a settle can free one. */
 int64_t permits_wait_us(struct permits *p, int64_t now_us);
-/* Takes a token; only when permits_wait_us() was 0. Gives the number of
- * requests the server should have left after this one (for observe). */
-unsigned permits_take(struct permits *p, int64_t now_us);
+/* Takes a token; only when permits_wait_us() was 0. */
+struct permit permits_take(struct permits *p, int64_t now_us);
+/*
+ * The answer says from when to when the server worked, by the server's clock:
+ * the latest time by our clock at which the request can have arrived. Two
+ * proofs, and the later of them counts: it was there as long as it was worked
+ * on before the answer came (untrue only when the server's clock stepped
+ * forward meanwhile); and when work on it began, that clock was no less ahead
+ * than answers had shown before it was sent (untrue only when it stepped back
+ * since). One step, either way, returns no token early.
+ */
+int64_t permits_arrived_us(struct permits *p, const struct permit *t,
+                           int64_t answered_us, int64_t started_us,
+                           int64_t completed_us);
 /* The request's latest possible arrival at the server is known. */
 void permits_settle(struct permits *p, int64_t now_us, int64_t arrived_us);
-/* X-HubSpot-RateLimit-Remaining of the answer to the request whose take gave
- * `predicted`. Fewer than predicted, twice in a row and by more than our own
- * requests in flight explain: somebody else uses the quota, and the largest
- * deficit and the margin are left to them for a window or two. */
-void permits_observe(struct permits *p, int64_t now_us, unsigned predicted,
+/* X-HubSpot-RateLimit-Remaining of the answer to `t`. Fewer than predicted, by
+ * more than what of ours was sent after it: somebody else uses the quota. The
+ * largest such deficit of the last 12 windows that had answers, the margin, and
+ * what chance adds to a deficit of that size are left to them. Without answers
+ * nothing is forgotten for an hour. */
+void permits_observe(struct permits *p, int64_t now_us, const struct permit *t,
                      unsigned remaining);
+unsigned permits_foreign(const struct permits *p); /* that largest deficit */
 /* X-HubSpot-RateLimit-Max and -Interval-Milliseconds. A larger limit than the
  * spec's is ignored; the window is taken over as it is (100 ms to 1 h). 0 for
  * what the answer does not tell. */
@@ -82,6 +107,19 @@ int64_t backoff_ms(unsigned attempt, int64_t base_ms, int64_t cap_ms,
 
 /* ---- weighted fair shares ----------------------------------------------- */
 
+/* What opened a job; requests are charged to one of these. */
+enum work_class {
+    WORK_FRESH,     /* changed in Fusion */
+    WORK_RETRY,     /* tried before; parts of refused batches */
+    WORK_REPLAY,    /* parked, put back by a person */
+    WORK_BACKFILL,  /* history */
+    WORK_RECONCILE, /* HubSpot compared with what is known */
+    WORK_CLASSES
+};
+const char *work_class_name(enum work_class c); /* "fresh"; static */
+/* False: it is none of them, and out is WORK_FRESH. */
+bool work_class_parse(const char *name, enum work_class *out);
+
 /* Who goes next among classes that have work, by guaranteed weight; an unused
  * share flows to the others. Stride scheduling: idling saves up nothing. */
 enum { SHARE_MAX = 8 };
@@ -95,5 +133,7 @@ void share_init(struct share *s, const unsigned *weights, unsigned n);
 /* `has_work`: bit i set when class i has work. -1 when none. */
 int share_pick(struct share *s, unsigned has_work);
 void share_charge(struct share *s, unsigned i, unsigned cost);
+/* Of `whole` what is class i's by its weight, rounded up; of weight 0 nothing. */
+unsigned share_part(const struct share *s, unsigned i, unsigned whole);
 
 #endif

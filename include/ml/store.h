@@ -346,11 +346,21 @@ struct store_claim {
 };
 typedef void store_claim_fn(void *arg, enum err err,
                             const struct store_claim *c, const struct fault *f);
-/* Takes up to limit due jobs (queued, retry, unknown when due) of one tenant,
- * most urgent class first, customers before invoices before payments, oldest
- * first; they become in_flight. */
+/* How many, and how many of them are for each class (fresh retry replay
+ * backfill reconcile) as long as it has any; -1: none of that class. */
+enum { STORE_CLASSES = 5 };
+struct store_room {
+    unsigned jobs;
+    int parts[STORE_CLASSES];
+};
+/* Takes due jobs (queued, retry, unknown when due) of one tenant, each class
+ * its part, what is left over most urgent class first; within a class customers
+ * before invoices before payments, oldest first, but for a fifth of the part
+ * that each of them is sure of. What is tried again is of the class retry. They
+ * become in_flight. */
 MUST_USE enum err store_claim(struct store *s, int64_t tenant,
-                              const char *portal, int64_t term, unsigned limit,
+                              const char *portal, int64_t term,
+                              const struct store_room *room,
                               store_claim_fn *done, void *arg,
                               struct store_op **op);
 /* {"queued":n,"in_flight":n,"waiting":n,"retry":n,"unknown":n,"parked":n,

@@ -85,7 +85,7 @@ on_answer(void *arg, const struct hubspot_reply *r)
 
     b->sending = NULL;
     list_remove(&b->link);
-    budget_settle(d, b->predicted, &r->meta);
+    budget_settle(d, &b->permit, &r->meta);
     s = save_new(t, lane_verb(b->lane) == HUBSPOT_READ ? NULL : b->write);
     s->http_status = r->meta.status;
     memcpy(s->correlation, r->meta.fault.correlation, FAULT_CODE_MAX);

@@ -55,21 +55,32 @@ note_outage(struct dispatch *d, const struct hubspot_meta *m)
     d->away = away;
 }
 
+/* The latest time at which the request can have been there. */
+static int64_t
+arrived_us(struct dispatch *d, const struct permit *t,
+           const struct hubspot_meta *m, int64_t now_us)
+{
+    if (m->worked_to_us == 0) {
+        return m->answered_us > 0 ? m->answered_us : now_us;
+    }
+    return permits_arrived_us(&d->permits, t, m->answered_us, m->worked_from_us,
+                              m->worked_to_us);
+}
+
 void
-budget_settle(struct dispatch *d, unsigned predicted,
+budget_settle(struct dispatch *d, const struct permit *t,
               const struct hubspot_meta *m)
 {
     int64_t now_us = clock_mono_us();
     double random = (double)(random_u64() >> 11) * 0x1.0p-53;
 
     note_outage(d, m);
-    permits_settle(&d->permits, now_us,
-                   m->arrived_us > 0 ? m->arrived_us : now_us);
+    permits_settle(&d->permits, now_us, arrived_us(d, t, m, now_us));
     if (m->max > 0 && m->interval_us > 0) {
         permits_server_limit(&d->permits, (unsigned)m->max, m->interval_us);
     }
     if (m->remaining >= 0) {
-        permits_observe(&d->permits, now_us, predicted, (unsigned)m->remaining);
+        permits_observe(&d->permits, now_us, t, (unsigned)m->remaining);
     }
     if (m->daily_remaining >= 0) {
         d->status.daily_remaining = m->daily_remaining;
@@ -314,14 +325,18 @@ claim(struct dtenant *t)
 {
     struct dispatch *d = t->d;
     size_t room = claim_room(d);
+    struct store_room r;
 
     if (t->claiming != NULL || !dispatch_may_send(d) || !dtenant_claims(t)) {
         return;
     }
     t->want_claim = false;
-    if (store_claim(d->store, t->id, d->portal, d->term,
-                    room < CLAIM_MAX ? (unsigned)room : CLAIM_MAX, on_claimed,
-                    t, &t->claiming) != ERR_OK) {
+    r.jobs = room < CLAIM_MAX ? (unsigned)room : CLAIM_MAX;
+    for (unsigned i = 0; i < WORK_CLASSES; i++) {
+        r.parts[i] = (int)share_part(&d->share, i, r.jobs);
+    }
+    if (store_claim(d->store, t->id, d->portal, d->term, &r, on_claimed, t,
+                    &t->claiming) != ERR_OK) {
         loop_timer_start(d->loop, &t->due, STORE_RETRY_MS, on_due, t);
     }
 }
@@ -464,7 +479,8 @@ send_all(struct dispatch *d)
             return lane_us < wait_us ? lane_us : wait_us;
         }
         b->taken_us = now_us;
-        b->predicted = permits_take(&d->permits, now_us);
+        b->permit = permits_take(&d->permits, now_us);
+        share_charge(&d->share, b->work, 1);
         batch_send(b);
     }
     return d->away_until_us > clock_mono_us() ?
@@ -523,6 +539,7 @@ dispatch_new(struct loop *l, struct store *s, const struct dispatch_config *c,
     map_init(&d->keys);
     d->keys_given = 1;
     permits_init(&d->permits, &spec);
+    share_init(&d->share, c->shares, WORK_CLASSES);
     return d;
 }
 

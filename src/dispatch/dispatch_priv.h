@@ -140,6 +140,7 @@ struct job {
     const char *lost_parent; /* "customer:1008" to wait for; NULL: none */
     enum map_kind kind;
     const char *fusion_id, *number, *klass, *amount, *currency;
+    enum work_class work; /* what its requests are charged to */
     unsigned attempts;
     bool gone;               /* desired: archive */
     const char *status;      /* target, or NULL */
@@ -170,10 +171,11 @@ struct batch {
     struct list link; /* in lane halves, or in the dispatcher's flying */
     struct dtenant *tenant;
     unsigned lane;
+    enum work_class work; /* of its oldest need; halves: retry */
     struct need **needs;
     size_t n;
     char write[RANDOM_ID_MAX];
-    unsigned predicted;
+    struct permit permit;
     int64_t taken_us;
     bool sent;
     struct store_op *opening;
@@ -243,6 +245,7 @@ struct dispatch {
     char *portal, *worker;
     struct dispatch_events events;
     struct permits permits;
+    struct share share; /* by enum work_class */
     int64_t term, lease_until_us;
     bool leased_once, lost, draining, held, away;
     struct list tenants, flying, saves;
@@ -380,7 +383,7 @@ bool setup_is_idle(const struct dtenant *t);
 bool setup_again(struct dtenant *t, int64_t sent_us, const char *why);
 
 /* The budget around one answer. */
-void budget_settle(struct dispatch *d, unsigned predicted,
+void budget_settle(struct dispatch *d, const struct permit *t,
                    const struct hubspot_meta *m);
 
 #endif

@@ -225,6 +225,11 @@ job_new(struct dtenant *t, const struct store_job *s)
     j->fusion_id = arena_strdup(&j->arena, s->fusion_id);
     j->number = arena_strdup(&j->arena, s->number);
     j->klass = arena_strdup(&j->arena, s->klass);
+    if (s->attempts > 0 || s->verify) {
+        j->work = WORK_RETRY;
+    } else {
+        (void)work_class_parse(s->klass, &j->work);
+    }
     j->email_holder = arena_strdup(&j->arena, s->email_holder);
     j->wait_ms = -1;
     list_push(&t->jobs, &j->link);

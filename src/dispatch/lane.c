@@ -4,12 +4,15 @@
  *
  * A lane's batch may leave when it is full, or when its oldest need has waited
  * `linger` and no job in memory that has yet to come to this lane's step could
- * still fill it, or `linger_busy` in any case. Halves of a refused batch leave
- * first and as they are. Among lanes that may leave, a full one goes before a
- * partly filled one, a later step before an earlier one (it finishes jobs), an
- * older need before a younger. A lane passed over for too long goes before all
- * of them, the oldest first: no tenant and no kind of record starves behind
- * another's backlog.
+ * still fill it, or `linger_busy` in any case. Halves of a refused batch may
+ * leave at once and as they are.
+ *
+ * A batch is of the class of its oldest need; halves are of the class retry.
+ * Among classes with batches that may leave, shares decide. Within a class
+ * halves go first. A lane passed over for too long goes next, the oldest first:
+ * no tenant and no kind of record starves behind another's backlog. Then a full
+ * one before a partly filled one, then the one with whose answer most jobs are
+ * done, a later step before an earlier one, an older need before a younger.
  */
 #include "dispatch_priv.h"
 
@@ -278,7 +281,9 @@ lane_take(struct dtenant *t, unsigned l, size_t max)
     struct batch *b;
 
     if (!list_empty(&lane->halves)) {
-        return CONTAINER_OF(list_pop(&lane->halves), struct batch, link);
+        b = CONTAINER_OF(list_pop(&lane->halves), struct batch, link);
+        b->work = WORK_RETRY;
+        return b;
     }
     b = batch_new(t, l, lane->count < max ? lane->count : max);
     max = b->n;
@@ -299,7 +304,84 @@ lane_take(struct dtenant *t, unsigned l, size_t max)
         batch_free(b);
         return NULL;
     }
+    b->work = b->needs[0]->job->work;
     return b;
+}
+
+/* ---- which lane --------------------------------------------------------- */
+
+static bool
+status_stands(const struct job *j)
+{
+    return j->kind != MAP_INVOICE || j->n_wanted == 0 || j->status == NULL ||
+           j->status_held != NULL ||
+           text_equal(j->status, j->parts[0].status != NULL ?
+                                     j->parts[0].status :
+                                     "draft");
+}
+
+/* Objects that HubSpot has are joined already; so are new ones of a record that
+ * belongs to nobody. */
+static bool
+is_joined(const struct job *j)
+{
+    bool creates = j->tenant->d->config.creates && !j->careful;
+
+    if (j->kind == MAP_PAYMENT &&
+        (creates || (j->customer.id == NULL && j->invoice.id == NULL))) {
+        return true;
+    }
+    for (size_t i = 0; i < j->n_wanted; i++) {
+        if (j->parts[i].id == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether this step is, as far as can be told, the job's last. */
+static bool
+step_is_last(const struct job *j, enum job_stage stage)
+{
+    switch (stage) {
+    case STAGE_VERIFY:
+        return false;
+    case STAGE_OBJECTS:
+        return is_joined(j) && status_stands(j) && j->n_parts == j->n_wanted;
+    case STAGE_PARTS:
+    case STAGE_ASSOCIATE:
+        return status_stands(j) && j->n_parts == j->n_wanted;
+    case STAGE_STATUS:
+        return j->n_parts == j->n_wanted;
+    case STAGE_CLEAN:
+    case STAGE_END:
+        break;
+    }
+    return true;
+}
+
+/* How many jobs have nothing left to do when this lane's next batch is
+ * answered. A job's needs stand together. */
+static size_t
+lane_finishes(const struct lane *lane, unsigned l, size_t max)
+{
+    const struct list *item = lane->needs.next;
+    size_t n = lane->count < max ? lane->count : max;
+    size_t together = 0, jobs = 0;
+    const struct job *last = NULL;
+
+    for (size_t i = 0; i < n; i++, item = item->next) {
+        const struct job *j =
+            CONTAINER_OF((struct list *)(uintptr_t)item, struct need, link)
+                ->job;
+
+        together = j == last ? together + 1 : 1;
+        last = j;
+        if (together == j->pending && step_is_last(j, lane_stage(l))) {
+            jobs++;
+        }
+    }
+    return jobs;
 }
 
 enum { RANK_PARTIAL, RANK_FULL, RANK_OVERDUE, RANK_HALF };
@@ -308,6 +390,7 @@ struct choice {
     struct dtenant *tenant;
     unsigned lane;
     int rank;
+    size_t finishes;
     int64_t since_us;
 };
 
@@ -316,6 +399,9 @@ choice_is_better(const struct choice *a, const struct choice *b)
 {
     if (b->tenant == NULL || a->rank != b->rank) {
         return b->tenant == NULL || a->rank > b->rank;
+    }
+    if (a->rank != RANK_OVERDUE && a->finishes != b->finishes) {
+        return a->finishes > b->finishes;
     }
     if (a->lane != b->lane && a->rank != RANK_OVERDUE) {
         return a->lane > b->lane;
@@ -335,6 +421,7 @@ tenant_choose(struct dtenant *t, int64_t now_us, struct choice *best,
         size_t max = hubspot_batch_max(lane_verb(l));
         int64_t at = lane_leaves_at(t, l, max, &u);
         struct choice c = {.tenant = t, .lane = l};
+        enum work_class work = WORK_RETRY;
 
         if (at == INT64_MAX ||
             (list_empty(&lane->halves) && lane->blocked == t->d->keys_given)) {
@@ -344,18 +431,45 @@ tenant_choose(struct dtenant *t, int64_t now_us, struct choice *best,
             *wait_us = at - now_us < *wait_us ? at - now_us : *wait_us;
             continue;
         }
-        c.since_us = lane->count > 0 ? oldest_of(lane)->since_us : 0;
         if (!list_empty(&lane->halves)) {
             c.rank = RANK_HALF;
-        } else if (lane_is_overdue(t, l, now_us)) {
-            c.rank = RANK_OVERDUE;
         } else {
-            c.rank = lane->count >= max ? RANK_FULL : RANK_PARTIAL;
+            work = oldest_of(lane)->job->work;
+            c.rank = lane_is_overdue(t, l, now_us) ? RANK_OVERDUE :
+                     lane->count >= max            ? RANK_FULL :
+                                                     RANK_PARTIAL;
+            c.since_us = oldest_of(lane)->since_us;
+            c.finishes = lane_finishes(lane, l, max);
         }
-        if (choice_is_better(&c, best)) {
-            *best = c;
+        if (choice_is_better(&c, &best[work])) {
+            best[work] = c;
         }
     }
+}
+
+/* The class whose turn it is, and its best lane; NULL: nothing may leave. */
+static const struct choice *
+choose(struct dispatch *d, int64_t now_us, struct choice best[WORK_CLASSES],
+       int64_t *wait_us)
+{
+    struct list *item, *next;
+    unsigned has_work = 0;
+    int work;
+
+    *wait_us = INT64_MAX;
+    LIST_EACH(&d->tenants, item, next)
+    {
+        struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
+
+        if (!t->halted && !t->removed && t->setup == SETUP_DONE) {
+            tenant_choose(t, now_us, best, wait_us);
+        }
+    }
+    for (unsigned i = 0; i < WORK_CLASSES; i++) {
+        has_work |= best[i].tenant != NULL ? BIT(i) : 0;
+    }
+    work = share_pick(&d->share, has_work);
+    return work >= 0 ? &best[work] : NULL;
 }
 
 struct batch *
@@ -364,23 +478,14 @@ lanes_next(struct dispatch *d, int64_t now_us, int64_t *wait_us)
     struct batch *b;
 
     do {
-        struct choice best = {.tenant = NULL};
-        struct list *item, *next;
+        struct choice best[WORK_CLASSES] = {{.tenant = NULL}};
+        const struct choice *one = choose(d, now_us, best, wait_us);
 
-        *wait_us = INT64_MAX;
-        LIST_EACH(&d->tenants, item, next)
-        {
-            struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
-
-            if (!t->halted && !t->removed && t->setup == SETUP_DONE) {
-                tenant_choose(t, now_us, &best, wait_us);
-            }
-        }
-        if (best.tenant == NULL) {
+        if (one == NULL) {
             return NULL;
         }
-        b = lane_take(best.tenant, best.lane,
-                      hubspot_batch_max(lane_verb(best.lane)));
+        b = lane_take(one->tenant, one->lane,
+                      hubspot_batch_max(lane_verb(one->lane)));
     } while (b == NULL); /* what it holds is under way: another one */
     return b;
 }

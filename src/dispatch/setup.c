@@ -20,7 +20,8 @@ struct setup {
     struct hubspot_call call;
     bool has_call, automatic;
     int64_t not_before_us;
-    unsigned failures, predicted;
+    unsigned failures;
+    struct permit permit;
     struct hubspot_op *op;
     dispatch_provision_fn *on_provision;
     hubspot_call_fn *on_call;
@@ -213,7 +214,7 @@ on_answer(void *arg, const struct hubspot_meta *m, const json_t *body)
     u->op = NULL;
     d->status.requests++;
     d->status.in_flight--;
-    budget_settle(d, u->predicted, m);
+    budget_settle(d, &u->permit, m);
     dispatch_poke_run(d);
     if (comes_again(u, m)) {
         return;
@@ -259,7 +260,7 @@ setup_send(struct setup *u, int64_t now_us)
 {
     struct dispatch *d = u->tenant->d;
 
-    u->predicted = permits_take(&d->permits, now_us);
+    u->permit = permits_take(&d->permits, now_us);
     u->has_call = false;
     d->status.in_flight++;
     if (hubspot_call_send(u->tenant->hubspot, &u->call, on_answer, u, &u->op) !=

@@ -74,24 +74,24 @@ read_headers(const struct hubspot_headers *h, struct hubspot_meta *m)
     }
 }
 
-/* The server worked from startedAt to completedAt, so the request was there
- * that long before its answer was here. */
+/* The server worked from startedAt to completedAt: what its arrival is proven
+ * by. */
 static void
-read_arrival(const json_t *root, struct hubspot_meta *m)
+read_work(const json_t *root, struct hubspot_meta *m)
 {
     const char *started = jsonx_text(root, "startedAt");
     const char *completed = jsonx_text(root, "completedAt");
     int64_t from;
     int64_t to;
 
-    m->arrived_us = m->answered_us;
     if (started == NULL || completed == NULL ||
         time_parse(started, strlen(started), &from) != ERR_OK ||
         time_parse(completed, strlen(completed), &to) != ERR_OK) {
         return;
     }
     if (to >= from && to - from <= m->answered_us - m->sent_us) {
-        m->arrived_us = m->answered_us - (to - from);
+        m->worked_from_us = from;
+        m->worked_to_us = to;
     }
 }
 
@@ -262,7 +262,6 @@ hubspot_answer_read(const struct hubspot_answer *a, bool write,
     *root = NULL;
     m->sent_us = a->sent_us;
     m->answered_us = a->answered_us;
-    m->arrived_us = a->answered_us;
     read_headers(&a->headers, m);
     if (a->err != ERR_OK) {
         read_broken(a, write, m);
@@ -275,7 +274,7 @@ hubspot_answer_read(const struct hubspot_answer *a, bool write,
         jsonx_parse(a->body, a->body_len, root, &syntax) != ERR_OK) {
         *root = NULL;
     }
-    read_arrival(*root, m);
+    read_work(*root, m);
     if (m->fault.correlation[0] == '\0' &&
         jsonx_text(*root, "correlationId") != NULL) {
         text_copy(m->fault.correlation, sizeof(m->fault.correlation),

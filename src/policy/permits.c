@@ -8,7 +8,8 @@
  * reached the server, so whatever the delays are, the server never counts more
  * than the limit in any window. Pacing (GCRA) only smooths. Headers and 429s
  * only ever shrink the limit: growing on what headers promise was measured to
- * overshoot.
+ * overshoot. The server's clock is trusted as far as one step of it, at any
+ * moment, does no harm.
  *
  * Invariants: in_flight + returning <= spec.limit; the ring of return times is
  * sorted. Answers come back almost in order, so inserting from the late end is
@@ -16,13 +17,21 @@
  */
 #include "ml/policy.h"
 
+#include <string.h>
+
 #define SLACK_US INT64_C(2000) /* for the rounding of the server's clock */
 #define WINDOW_MIN_US INT64_C(100000)
 #define WINDOW_MAX_US INT64_C(3600000000)
 #define SHRUNK_US INT64_C(60000000)
 #define BLOCK_FIRST_US INT64_C(1000000)
+#define FOREIGN_KEPT_US INT64_C(3600000000)
 
-enum { LIMIT_MAX = 10000, DOUBLINGS_MAX = 6, SHRUNK_PERCENT = 95 };
+enum {
+    LIMIT_MAX = 10000,
+    DOUBLINGS_MAX = 6,
+    SHRUNK_PERCENT = 95,
+    FOREIGN_PACE = 110
+};
 
 void
 permits_init(struct permits *p, const struct permits_spec *spec)
@@ -34,7 +43,10 @@ permits_init(struct permits *p, const struct permits_spec *spec)
     p->tat_us = INT64_MIN / 2;
     p->blocked_until_us = INT64_MIN;
     p->shrunk_until_us = INT64_MIN;
-    p->foreign_until_us = INT64_MAX;
+    p->peak_until_us = INT64_MIN;
+    p->offset_us = INT64_MIN;
+    p->offset_before_us = INT64_MIN;
+    p->offset_until_us = INT64_MIN;
 }
 
 void
@@ -63,7 +75,41 @@ insert_return(struct permits *p, int64_t at_us)
     p->returning++;
 }
 
-/* Lets what has happened by now happen: tokens return, deficits age. */
+/* Deficits age by windows that had answers; after an hour by themselves. */
+static void
+age_peaks(struct permits *p, int64_t now_us)
+{
+    if (p->peak_until_us == INT64_MIN || now_us < p->peak_until_us) {
+        return;
+    }
+    if (now_us - p->peak_until_us >= FOREIGN_KEPT_US) {
+        memset(p->peaks, 0, sizeof(p->peaks));
+        p->peak_until_us = INT64_MIN;
+        p->peak_told = false;
+        return;
+    }
+    if (p->peak_told) {
+        memmove(&p->peaks[1], &p->peaks[0],
+                (PERMITS_PEAKS - 1) * sizeof(p->peaks[0]));
+        p->peaks[0] = 0;
+        p->peak_told = false;
+    }
+}
+
+static void
+age_offset(struct permits *p, int64_t now_us)
+{
+    if (now_us < p->offset_until_us) {
+        return;
+    }
+    p->offset_before_us = now_us - p->spec.window_us < p->offset_until_us ?
+                              p->offset_us :
+                              INT64_MIN;
+    p->offset_us = INT64_MIN;
+    p->offset_until_us = now_us + p->spec.window_us;
+}
+
+/* Lets what has happened by now happen: tokens return, what was seen ages. */
 static void
 advance(struct permits *p, int64_t now_us)
 {
@@ -71,15 +117,8 @@ advance(struct permits *p, int64_t now_us)
         p->head = (p->head + 1) % p->spec.limit;
         p->returning--;
     }
-    if (now_us >= p->foreign_until_us) {
-        bool long_ago = now_us - p->spec.window_us >= p->foreign_until_us;
-
-        p->foreign_before = long_ago ? 0 : p->foreign;
-        p->foreign = 0;
-        p->foreign_until_us = p->foreign_before == 0 ?
-                                  INT64_MAX :
-                                  p->foreign_until_us + p->spec.window_us;
-    }
+    age_peaks(p, now_us);
+    age_offset(p, now_us);
 }
 
 /* What the server grants, as far as we believe it. */
@@ -89,30 +128,56 @@ granted(const struct permits *p)
     return p->header_limit > 0 ? p->header_limit : p->spec.limit;
 }
 
+unsigned
+permits_foreign(const struct permits *p)
+{
+    unsigned most = 0;
+
+    for (size_t i = 0; i < PERMITS_PEAKS; i++) {
+        most = p->peaks[i] > most ? p->peaks[i] : most;
+    }
+    return most;
+}
+
+/* What is left to others. Independent requests, n in a window on average, vary
+ * by the root of n: beyond the most that was seen, the margin and that. */
+static unsigned
+foreign_reserve(const struct permits *p)
+{
+    unsigned most = permits_foreign(p);
+    unsigned root = 0;
+
+    while ((root + 1) * (root + 1) <= most) {
+        root++;
+    }
+    return most > 0 ? most + root + p->spec.foreign_margin : 0;
+}
+
 /* What we allow ourselves of it at the moment, at least 1. */
 static unsigned
 allowed(const struct permits *p, int64_t now_us)
 {
     unsigned n = granted(p);
-    unsigned others =
-        p->foreign > p->foreign_before ? p->foreign : p->foreign_before;
+    unsigned others = foreign_reserve(p);
 
     if (now_us < p->shrunk_until_us) {
         n = n * SHRUNK_PERCENT / 100;
     }
-    if (others > 0) {
-        others += p->spec.foreign_margin;
-        n = n > others ? n - others : 1;
-    }
+    n = n > others ? n - others : 1;
     return n > 0 ? n : 1;
 }
 
-/* Time between two paced requests. */
+/* Time between two paced requests. Beside others evenly: what they use is seen
+ * by our answers only. */
 static int64_t
 pace_us(const struct permits *p, int64_t now_us)
 {
-    int64_t percent = (int64_t)allowed(p, now_us) * p->spec.pace_percent;
+    int64_t percent = p->spec.pace_percent;
 
+    if (percent > FOREIGN_PACE && permits_foreign(p) > 0) {
+        percent = FOREIGN_PACE;
+    }
+    percent *= (int64_t)allowed(p, now_us);
     return percent > 0 ? p->spec.window_us * 100 / percent : 0;
 }
 
@@ -144,8 +209,8 @@ free_at(const struct permits *p, int64_t now_us)
         if (now_us < p->shrunk_until_us && p->shrunk_until_us < at) {
             at = p->shrunk_until_us;
         }
-        if (p->foreign_until_us < at) {
-            at = p->foreign_until_us;
+        if (p->peak_told && p->peak_until_us < at) {
+            at = p->peak_until_us;
         }
     }
     return at;
@@ -170,17 +235,43 @@ permits_wait_us(struct permits *p, int64_t now_us)
     return at > now_us ? at - now_us : 0;
 }
 
-unsigned
+struct permit
 permits_take(struct permits *p, int64_t now_us)
 {
+    struct permit t = {.number = p->taken};
     size_t out;
 
     ML_ASSERT(permits_wait_us(p, now_us) == 0);
     p->in_flight++;
+    p->taken++;
     p->tat_us = p->tat_us > now_us ? p->tat_us : now_us;
     p->tat_us += pace_us(p, now_us);
     out = p->in_flight + p->returning;
-    return out < granted(p) ? granted(p) - (unsigned)out : 0;
+    t.predicted = out < granted(p) ? granted(p) - (unsigned)out : 0;
+    t.offset_us =
+        p->offset_us > p->offset_before_us ? p->offset_us : p->offset_before_us;
+    return t;
+}
+
+int64_t
+permits_arrived_us(struct permits *p, const struct permit *t,
+                   int64_t answered_us, int64_t started_us,
+                   int64_t completed_us)
+{
+    int64_t arrived = answered_us;
+
+    if (t->offset_us != INT64_MIN && completed_us >= started_us) {
+        int64_t by_work = answered_us - (completed_us - started_us);
+        int64_t by_clock = started_us - t->offset_us;
+
+        arrived = by_work > by_clock ? by_work : by_clock;
+        arrived = arrived < answered_us ? arrived : answered_us;
+    }
+    age_offset(p, answered_us);
+    if (completed_us - answered_us > p->offset_us) {
+        p->offset_us = completed_us - answered_us;
+    }
+    return arrived;
 }
 
 void
@@ -196,25 +287,22 @@ permits_settle(struct permits *p, int64_t now_us, int64_t arrived_us)
 }
 
 void
-permits_observe(struct permits *p, int64_t now_us, unsigned predicted,
+permits_observe(struct permits *p, int64_t now_us, const struct permit *t,
                 unsigned remaining)
 {
-    unsigned deficit = predicted > remaining ? predicted - remaining : 0;
-    unsigned seen = deficit < p->last_deficit ? deficit : p->last_deficit;
+    /* a request held up on its way was overtaken by later ones of ours, at
+     * most by all that were sent since */
+    uint64_t explained = remaining + (p->taken - t->number - 1);
+    unsigned deficit =
+        t->predicted > explained ? t->predicted - (unsigned)explained : 0;
 
     advance(p, now_us);
-    /* A request held up on its way was overtaken by later ones of ours: one
-     * answer proves nothing, nor does what those in flight explain. What is
-     * beyond them is foreign, and then all of it may be. */
-    p->last_deficit = deficit;
-    if (seen <= p->in_flight) {
-        return;
+    if (p->peak_until_us == INT64_MIN || now_us >= p->peak_until_us) {
+        p->peak_until_us = now_us + p->spec.window_us;
     }
-    if (p->foreign_until_us == INT64_MAX) {
-        p->foreign_until_us = now_us + p->spec.window_us;
-    }
-    if (seen > p->foreign) {
-        p->foreign = seen;
+    p->peak_told = true;
+    if (deficit > p->peaks[0]) {
+        p->peaks[0] = deficit;
     }
 }
 

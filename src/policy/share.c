@@ -7,7 +7,35 @@
  */
 #include "ml/policy.h"
 
+#include <string.h>
+
 #define STRIDE (UINT64_C(1) << 20)
+
+static const char *const names[WORK_CLASSES] = {
+    [WORK_FRESH] = "fresh",         [WORK_RETRY] = "retry",
+    [WORK_REPLAY] = "replay",       [WORK_BACKFILL] = "backfill",
+    [WORK_RECONCILE] = "reconcile",
+};
+
+const char *
+work_class_name(enum work_class c)
+{
+    ML_ASSERT(c < WORK_CLASSES);
+    return names[c];
+}
+
+bool
+work_class_parse(const char *name, enum work_class *out)
+{
+    *out = WORK_FRESH;
+    for (int i = 0; i < WORK_CLASSES && name != NULL; i++) {
+        if (strcmp(names[i], name) == 0) {
+            *out = (enum work_class)i;
+            return true;
+        }
+    }
+    return false;
+}
 
 void
 share_init(struct share *s, const unsigned *weights, unsigned n)
@@ -60,4 +88,18 @@ share_charge(struct share *s, unsigned i, unsigned cost)
 {
     ML_ASSERT(i < s->n);
     s->pass[i] += cost * STRIDE / (s->weight[i] > 0 ? s->weight[i] : 1);
+}
+
+unsigned
+share_part(const struct share *s, unsigned i, unsigned whole)
+{
+    uint64_t sum = 0;
+
+    ML_ASSERT(i < s->n);
+    for (unsigned k = 0; k < s->n; k++) {
+        sum += s->weight[k];
+    }
+    return sum > 0 ?
+               (unsigned)(((uint64_t)whole * s->weight[i] + sum - 1) / sum) :
+               0;
 }

@@ -56,21 +56,26 @@ finish_claim(struct store_op *op, enum err err, const struct pg_reply *r,
 
 enum err
 store_claim(struct store *s, int64_t tenant, const char *portal, int64_t term,
-            unsigned limit, store_claim_fn *done, void *arg,
+            const struct store_room *room, store_claim_fn *done, void *arg,
             struct store_op **op)
 {
     struct store_op *o = store_op_new(s, finish_claim, arg);
     struct store_call c;
     const char *id;
     const char *held;
+    const char *parts;
 
     o->done.claim = done;
     store_call_init(&c, tenant);
+    parts =
+        arena_printf(&c.a, "{%d,%d,%d,%d,%d}", room->parts[0], room->parts[1],
+                     room->parts[2], room->parts[3], room->parts[4]);
     id = store_call_int(&c, tenant);
     held = store_call_int(&c, term);
-    (void)store_call_add(
-        &c, SQL_CLAIM,
-        (const char *const[]){id, portal, held, store_call_int(&c, limit)});
+    (void)store_call_add(&c, SQL_CLAIM,
+                         (const char *const[]){id, portal, held,
+                                               store_call_int(&c, room->jobs),
+                                               parts});
     (void)store_call_add(&c, SQL_CLAIM_DUE,
                          (const char *const[]){id, portal, held});
     return store_op_send(o, &c, op);

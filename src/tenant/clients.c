@@ -147,6 +147,11 @@ tenant_dispatch_config(const struct conf *c, const struct tenant_settings *s,
         .retry_attempts = (unsigned)c->retry_attempts,
         .jobs_max = (unsigned)c->jobs_in_memory,
         .creates = c->hubspot_create != 0,
+        .shares = {[WORK_FRESH] = (unsigned)c->share_fresh,
+                   [WORK_RETRY] = (unsigned)c->share_retry,
+                   [WORK_REPLAY] = (unsigned)c->share_replay,
+                   [WORK_BACKFILL] = (unsigned)c->share_backfill,
+                   [WORK_RECONCILE] = (unsigned)c->share_reconcile},
     };
 
     return d;

@@ -1,31 +1,54 @@
--- many: tenant, portal, term, limit
--- The most urgent due jobs of a tenant become in_flight, with all that their
--- dispatcher needs.
+-- many: tenant, portal, term, limit, parts
+-- Due jobs of a tenant become in_flight, each class its part and the most
+-- urgent what the others leave, with all that their dispatcher needs.
 WITH held AS MATERIALIZED (
     SELECT 1 FROM ml_connector.lease
     WHERE portal = $2::text AND term = $3::bigint AND worker IS NOT NULL
       AND expires_at > clock_timestamp()
     FOR SHARE
-), queued AS MATERIALIZED (
-    SELECT id, rank FROM ml_connector.job
-    WHERE tenant_id = $1::bigint AND state = 'queued'
-      AND EXISTS (SELECT FROM held)
-    ORDER BY tenant_id, rank, id LIMIT $4::bigint
-    FOR UPDATE SKIP LOCKED
-), due AS MATERIALIZED (
-    SELECT id, rank FROM ml_connector.job
-    WHERE tenant_id = $1::bigint AND state IN ('retry', 'unknown')
-      AND due_at <= clock_timestamp() AND EXISTS (SELECT FROM held)
-    ORDER BY tenant_id, due_at LIMIT $4::bigint
-    FOR UPDATE SKIP LOCKED
+), class AS MATERIALIZED (
+    -- parts: what is kept of the room for each class; -1: it stands still
+    SELECT (n - 1) * 10 AS low, part, ceil(part / 5.0) AS each
+    FROM unnest($5::bigint[]) WITH ORDINALITY AS c(part, n)
+    WHERE part >= 0 AND EXISTS (SELECT FROM held)
+), waiting AS MATERIALIZED (
+    SELECT q.id, c.low, c.part, c.each, k.kind,
+        row_number() OVER (PARTITION BY c.low, k.kind ORDER BY q.id) AS place
+    FROM class c, (VALUES (0), (1), (2)) AS k(kind), LATERAL (
+        SELECT j.id FROM ml_connector.job j
+        WHERE j.tenant_id = $1::bigint AND j.state = 'queued'
+          AND j.rank = c.low + k.kind
+        ORDER BY j.tenant_id, j.rank, j.id LIMIT $4::bigint) q
+    UNION ALL
+    -- what is tried again, whatever class it was
+    SELECT q.id, c.low, c.part, c.each, 3,
+        row_number() OVER (ORDER BY q.due_at)
+    FROM class c, LATERAL (
+        SELECT j.id, j.due_at FROM ml_connector.job j
+        WHERE j.tenant_id = $1::bigint AND j.state IN ('retry', 'unknown')
+          AND j.due_at <= now()
+        ORDER BY j.tenant_id, j.due_at LIMIT $4::bigint) q
+    WHERE c.low = 10
+), placed AS MATERIALIZED (
+    -- customers before invoices before payments; but a fifth of its class's
+    -- part is for the oldest of each
+    SELECT id, low, part, row_number() OVER (PARTITION BY low
+        ORDER BY place > each, kind, place) AS place
+    FROM waiting
 ), chosen AS MATERIALIZED (
-    SELECT id FROM (SELECT * FROM queued UNION ALL SELECT * FROM due) u
-    ORDER BY rank, id LIMIT $4::bigint
+    -- each class its part, then what is left to the most urgent
+    SELECT id FROM placed ORDER BY place > part, low, place LIMIT $4::bigint
+), taken AS MATERIALIZED (
+    SELECT j.id FROM chosen c JOIN ml_connector.job j ON j.id = c.id
+    WHERE j.tenant_id = $1::bigint
+      AND (j.state = 'queued' OR (j.state IN ('retry', 'unknown')
+        AND j.due_at <= clock_timestamp()))
+    FOR UPDATE OF j SKIP LOCKED
 ), claimed AS MATERIALIZED (
     UPDATE ml_connector.job j SET state = 'in_flight',
         verify = j.verify OR j.state = 'unknown', due_at = NULL,
         since = now()
-    FROM chosen c
+    FROM taken c
     WHERE j.id = c.id AND j.tenant_id = $1::bigint
     RETURNING j.*
 )

@@ -361,10 +361,27 @@ fix_intake(struct fix *f, struct got *g, int64_t tenant, const char *feed,
     ck_assert_msg(g->err == ERR_OK, "%s %s", g->fault.code, g->fault.message);
 }
 
+/* For so many jobs, none kept for any class. */
+const struct store_room *
+fix_room(unsigned jobs)
+{
+    static struct store_room room;
+
+    room.jobs = jobs;
+    return &room;
+}
+
 void
 fix_claim(struct fix *f, struct got *g, int64_t tenant, unsigned limit)
 {
-    CALL(f, g, store_claim, tenant, portal_of(f, tenant), 1, limit, on_claim);
+    fix_claim_room(f, g, tenant, fix_room(limit));
+}
+
+void
+fix_claim_room(struct fix *f, struct got *g, int64_t tenant,
+               const struct store_room *room)
+{
+    CALL(f, g, store_claim, tenant, portal_of(f, tenant), 1, room, on_claim);
     ck_assert_msg(g->err == ERR_OK, "%s %s", g->fault.code, g->fault.message);
 }
 

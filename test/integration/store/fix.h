@@ -85,6 +85,9 @@ void fix_intake(struct fix *f, struct got *g, int64_t tenant, const char *feed,
                 const char *poll, const char *klass, int64_t read_s,
                 const char *records);
 /* Claims up to limit as holder of the tenant's lease, term 1. */
+const struct store_room *fix_room(unsigned jobs);
+void fix_claim_room(struct fix *f, struct got *g, int64_t tenant,
+                    const struct store_room *room);
 void fix_claim(struct fix *f, struct got *g, int64_t tenant, unsigned limit);
 /* An outcome without request. */
 void fix_outcome(struct fix *f, struct got *g, int64_t tenant,

@@ -57,6 +57,150 @@ TEST(most_urgent_class_first_then_kind_then_age)
     fix_close(&f);
 }
 
+/* `n` queued jobs of each kind and class given; ids grow in that order. */
+static void
+backlog(struct fix *f, int64_t t, const char *classes, const char *kinds, int n)
+{
+    (void)fix_sql(f,
+                  "INSERT INTO ml_connector.job (tenant_id, kind, fusion_id, "
+                  "state, class) SELECT %" PRId64 ", k, c || '-' || i, "
+                  "'queued', c FROM unnest('{%s}'::text[]) c, "
+                  "unnest('{%s}'::text[]) k, generate_series(1, %d) i",
+                  t, classes, kinds, n);
+}
+
+static const char *
+in_flight(struct fix *f, const char *by)
+{
+    return fix_sql(f,
+                   "SELECT string_agg(x || ' ' || n, ', ' ORDER BY n DESC, x) "
+                   "FROM (SELECT %s AS x, count(*) AS n FROM ml_connector.job "
+                   "WHERE state = 'in_flight' GROUP BY 1) y",
+                   by);
+}
+
+TEST(each_class_is_claimed_its_part_and_what_others_leave)
+{
+    static const struct store_room room = {100, {50, 20, 10, 15, 5}};
+    struct fix f;
+    struct got g = {0};
+    int64_t t;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    backlog(&f, t, "fresh,retry,replay,backfill,reconcile", "invoice", 200);
+    fix_claim_room(&f, &g, t, &room);
+    EQ_INT(g.n, 100);
+    EQ_STR(in_flight(&f, "class"),
+           "fresh 50, retry 20, backfill 15, replay 10, reconcile 5");
+    /* the oldest of each */
+    SQL_IS(&f, "0",
+           "SELECT count(*) FROM ml_connector.job WHERE state = 'in_flight' "
+           "AND split_part(fusion_id, '-', 2)::int > 50");
+    (void)fix_sql(&f, "UPDATE ml_connector.job SET state = 'parked' WHERE "
+                      "state = 'in_flight' OR class IN ('retry', 'replay')");
+    fix_claim_room(&f, &g, t, &room);
+    EQ_STR(in_flight(&f, "class"), "fresh 80, backfill 15, reconcile 5");
+    (void)fix_sql(&f, "UPDATE ml_connector.job SET state = 'parked' WHERE "
+                      "state = 'in_flight' OR class = 'fresh'");
+    fix_claim_room(&f, &g, t, &room);
+    EQ_STR(in_flight(&f, "class"), "backfill 95, reconcile 5");
+    got_clear(&g);
+    fix_close(&f);
+}
+
+TEST(a_backfill_goes_on_while_fresh_jobs_keep_coming)
+{
+    static const struct store_room room = {100, {50, 20, 10, 15, 5}};
+    struct fix f;
+    struct got g = {0};
+    int64_t t;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    backlog(&f, t, "backfill", "invoice", 60);
+    for (int i = 0; i < 4; i++) {
+        /* more than is claimed comes before each claim */
+        (void)fix_sql(&f,
+                      "INSERT INTO ml_connector.job (tenant_id, kind, "
+                      "fusion_id, state, class) SELECT %" PRId64 ", "
+                      "'invoice', %d || '/' || i, 'queued', 'fresh' FROM "
+                      "generate_series(1, 150) i",
+                      t, i);
+        fix_claim_room(&f, &g, t, &room);
+        EQ_STR(in_flight(&f, "class"), "fresh 85, backfill 15");
+        (void)fix_sql(&f, "DELETE FROM ml_connector.job WHERE state = "
+                          "'in_flight'");
+    }
+    SQL_IS(&f, "0",
+           "SELECT count(*) FROM ml_connector.job WHERE class = 'backfill'");
+    got_clear(&g);
+    fix_close(&f);
+}
+
+TEST(within_a_class_every_kind_has_a_fifth_and_parents_the_rest)
+{
+    static const struct store_room room = {100, {50, 20, 10, 15, 5}};
+    struct fix f;
+    struct got g = {0};
+    int64_t t;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    backlog(&f, t, "fresh", "payment,invoice,customer", 200);
+    fix_claim_room(&f, &g, t, &room);
+    EQ_STR(in_flight(&f, "kind"), "customer 80, invoice 10, payment 10");
+    got_clear(&g);
+    fix_close(&f);
+}
+
+TEST(what_is_tried_again_is_claimed_as_retry_whatever_class_it_was)
+{
+    static const struct store_room room = {100, {50, 20, 10, 15, 5}};
+    struct fix f;
+    struct got g = {0};
+    int64_t t;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    backlog(&f, t, "fresh,backfill", "invoice", 200);
+    (void)fix_sql(&f, "UPDATE ml_connector.job SET state = 'retry', due_at = "
+                      "now() - id * interval '1 s' WHERE class = 'backfill'");
+    fix_claim_room(&f, &g, t, &room);
+    EQ_STR(in_flight(&f, "class"), "fresh 80, backfill 20");
+    /* those due for longest */
+    SQL_IS(&f, "0",
+           "SELECT count(*) FROM ml_connector.job WHERE state = 'retry' AND "
+           "id > (SELECT min(id) FROM ml_connector.job WHERE state = "
+           "'in_flight' AND class = 'backfill')");
+    got_clear(&g);
+    fix_close(&f);
+}
+
+TEST(a_class_that_stands_still_is_not_claimed)
+{
+    static const struct store_room calm = {100, {50, 20, 10, -1, -1}};
+    static const struct store_room fresh_only = {100, {50, -1, -1, -1, -1}};
+    struct fix f;
+    struct got g = {0};
+    int64_t t;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    backlog(&f, t, "fresh,replay,backfill,reconcile", "invoice", 10);
+    (void)fix_sql(&f, "UPDATE ml_connector.job SET state = 'retry', due_at = "
+                      "now() WHERE class = 'fresh' AND fusion_id LIKE '%%-1'");
+    fix_claim_room(&f, &g, t, &fresh_only);
+    EQ_STR(in_flight(&f, "class"), "fresh 9");
+    fix_claim_room(&f, &g, t, &calm);
+    EQ_STR(in_flight(&f, "class"), "fresh 10, replay 10");
+    fix_claim_room(&f, &g, t, &calm);
+    EQ_INT(g.n, 0);
+    NOT(g.lease_lost);
+    got_clear(&g);
+    fix_close(&f);
+}
+
 TEST(replay_puts_the_chosen_parked_jobs_back_to_work)
 {
     struct fix f;
@@ -143,7 +287,7 @@ TEST(without_the_lease_nothing_is_claimed_opened_or_stored)
     out.tenant = t;
     fix_intake(&f, &g, t, "customers", "p", "fresh", 1,
                customer("1", 1, 'a', NULL));
-    CALL(&f, &g, store_claim, t, "P-acme", 9, 10, on_claim);
+    CALL(&f, &g, store_claim, t, "P-acme", 9, fix_room(10), on_claim);
     OK(g.err);
     IS(g.lease_lost);
     EQ_INT(g.n, 0);
@@ -163,7 +307,7 @@ TEST(without_the_lease_nothing_is_claimed_opened_or_stored)
            "event = 'written')");
     (void)fix_sql(&f, "UPDATE ml_connector.lease SET expires_at = "
                       "clock_timestamp() - interval '1 s'");
-    CALL(&f, &g, store_claim, t, "P-acme", 1, 10, on_claim);
+    CALL(&f, &g, store_claim, t, "P-acme", 1, fix_room(10), on_claim);
     IS(g.lease_lost);
     got_clear(&g);
     fix_close(&f);
@@ -490,6 +634,12 @@ TEST(throttled_and_failed_requests_are_counted)
 
 SUITE(job, RUN_LONG(most_urgent_class_first_then_kind_then_age, 20),
       RUN_LONG(replay_puts_the_chosen_parked_jobs_back_to_work, 20),
+      RUN_LONG(each_class_is_claimed_its_part_and_what_others_leave, 20),
+      RUN_LONG(a_backfill_goes_on_while_fresh_jobs_keep_coming, 20),
+      RUN_LONG(within_a_class_every_kind_has_a_fifth_and_parents_the_rest, 20),
+      RUN_LONG(what_is_tried_again_is_claimed_as_retry_whatever_class_it_was,
+               20),
+      RUN_LONG(a_class_that_stands_still_is_not_claimed, 20),
       RUN_LONG(claim_gives_links_and_parents, 20),
       RUN_LONG(without_the_lease_nothing_is_claimed_opened_or_stored, 20),
       RUN_LONG(outcome_stores_everything_once_and_releases_who_waited, 20),

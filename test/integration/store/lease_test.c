@@ -163,7 +163,7 @@ TEST(take_over_queues_what_was_in_flight_or_makes_it_unknown)
            "tenant_id = %" PRId64,
            stranger);
     SQL_IS(&f, "unknown", "SELECT result FROM ml_connector.write");
-    CALL(&other, &g, store_claim, t, "P-acme", 2, 10, on_claim);
+    CALL(&other, &g, store_claim, t, "P-acme", 2, fix_room(10), on_claim);
     EQ_INT(g.n, 2);
     HAS(g.text, "customer:2 r1 fresh verify");
     CALL(&f, &g, store_write_open, &w, on_done);
@@ -192,7 +192,7 @@ TEST(clean_release_queues_what_was_in_flight)
            "SELECT event || ' ' || outcome FROM "
            "ml_dashboard.audit ORDER BY id DESC "
            "LIMIT 1");
-    CALL(&f, &g, store_claim, t, "P-acme", 1, 10, on_claim);
+    CALL(&f, &g, store_claim, t, "P-acme", 1, fix_room(10), on_claim);
     IS(g.lease_lost);
     got_clear(&g);
     fix_close(&f);

@@ -91,7 +91,7 @@ TEST(hot_statements_use_an_index)
         {SQL_INTAKE,
          {"1", "f", "p", "w", "fresh", "1", one, "1", "0", "0", "0", "0", "0"}},
         {SQL_INTAKE_EMAILS, {"1", "w", one}},
-        {SQL_CLAIM, {"1", "P", "1", "100"}},
+        {SQL_CLAIM, {"1", "P", "1", "100", "{50,20,10,15,5}"}},
         {SQL_CLAIM_DUE, {"1", "P", "1"}},
         {SQL_OUTCOME,
          {"1", "P", "w1", "1", "w5", "200", "written", "1",
@@ -281,7 +281,7 @@ TEST(claim_and_outcome_of_a_hundred_jobs_are_timed)
         char *jobs;
         char *ids;
 
-        CALL(&f, &g, store_claim, 1, "P", 1, BATCH, on_claim);
+        CALL(&f, &g, store_claim, 1, "P", 1, fix_room(BATCH), on_claim);
         claim_us += clock_mono_us() - began;
         EQ_UINT(g.n, BATCH);
         jobs = mem_strdup(

@@ -195,7 +195,7 @@ on_claim(void *arg)
 
 enum err
 store_claim(struct store *s, int64_t tenant, const char *portal, int64_t term,
-            unsigned limit, store_claim_fn *done, void *arg,
+            const struct store_room *room, store_claim_fn *done, void *arg,
             struct store_op **out)
 {
     struct op *op = op_new(HOLD_CLAIM, on_claim, arg);
@@ -205,9 +205,10 @@ store_claim(struct store *s, int64_t tenant, const char *portal, int64_t term,
     IS(term > 0);
     op->claimed = done;
     op->tenant = tenant;
-    op->limit = fake->claim_limit > 0 && fake->claim_limit < limit ?
+    fake->room = *room;
+    op->limit = fake->claim_limit > 0 && fake->claim_limit < room->jobs ?
                     fake->claim_limit :
-                    limit;
+                    room->jobs;
     *out = (struct store_op *)(void *)op;
     return ERR_OK;
 }
@@ -470,7 +471,6 @@ good_meta(void)
     return (struct hubspot_meta){.status = 200,
                                  .sent_us = now_us,
                                  .answered_us = now_us,
-                                 .arrived_us = now_us,
                                  .remaining = -1,
                                  .max = -1,
                                  .daily_remaining = -1,

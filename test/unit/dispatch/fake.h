@@ -72,7 +72,8 @@ struct fx {
 
     /* the store */
     size_t claims, taken, writes, outcomes, refused_outcomes;
-    unsigned claim_limit; /* 0: as asked */
+    unsigned claim_limit;   /* 0: as asked */
+    struct store_room room; /* of the last claim */
     enum err write_err, outcome_err, claim_err;
     bool claim_lost;
     char last_operation[64];

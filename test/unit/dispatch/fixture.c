@@ -352,7 +352,8 @@ fx_config(void)
                                     .retry_base_ms = 20,
                                     .retry_cap_ms = 40,
                                     .retry_attempts = 3,
-                                    .jobs_max = 5000};
+                                    .jobs_max = 5000,
+                                    .shares = {50, 20, 10, 15, 5}};
 }
 
 void

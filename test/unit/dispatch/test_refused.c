@@ -383,7 +383,6 @@ lose_answer(struct fx *x, const struct sent *q, struct hubspot_meta *m,
         left--;
         fail_all(q, m, r, 0, HUBSPOT_UNKNOWN, ERR_UNKNOWN);
         m->maybe_done = true;
-        m->arrived_us = 0;
     }
 }
 

@@ -160,45 +160,65 @@ TEST(the_prediction_is_what_should_remain)
     struct permits p;
 
     permits_init(&p, &unpaced);
-    EQ_UINT(permits_take(&p, 0), 9);
-    EQ_UINT(permits_take(&p, 0), 8);
+    EQ_UINT(permits_take(&p, 0).predicted, 9);
+    EQ_UINT(permits_take(&p, 0).predicted, 8);
     permits_server_limit(&p, 5, 0);
-    EQ_UINT(permits_take(&p, 0), 2);
+    EQ_UINT(permits_take(&p, 0).predicted, 2);
     permits_server_limit(&p, 2, 0);
     EQ_INT(permits_wait_us(&p, 0), INT64_MAX);
     permits_settle(&p, 0, 0);
     permits_settle(&p, 0, 0);
     permits_settle(&p, 0, 0);
     EQ_INT(permits_wait_us(&p, 0), 10 * SEC + SLACK);
-    EQ_UINT(permits_take(&p, 10 * SEC + SLACK), 1);
+    EQ_UINT(permits_take(&p, 10 * SEC + SLACK).predicted, 1);
     permits_fini(&p);
 }
 
-TEST(foreign_use_takes_deficit_and_margin_for_a_window_or_two)
+/* One request at `now`, answered at once with so many fewer than predicted. */
+static void
+deficit(struct permits *p, int64_t now, unsigned fewer)
+{
+    struct permit t = permits_take(p, now);
+
+    permits_settle(p, now, now);
+    permits_observe(p, now, &t, t.predicted - fewer);
+}
+
+TEST(foreign_use_leaves_its_peak_the_margin_and_what_chance_adds)
 {
     struct permits_spec spec = unpaced;
     struct permits p;
 
     spec.limit = 100;
     permits_init(&p, &spec);
-    take(&p, 0, 1);
-    settle(&p, 0, 0, 1);
-    permits_observe(&p, 0, 99, 99);
-    permits_observe(&p, 0, 99, 100);
-    permits_observe(&p, 0, 99, 69);
-    permits_observe(&p, 0, 99, 59);
-    permits_observe(&p, 0, 99, 89);
-    take(&p, 0, 67);
+    deficit(&p, 0, 0);
+    EQ_UINT(permits_foreign(&p), 0);
+    deficit(&p, 0, 30);
+    deficit(&p, 0, 10);
+    EQ_UINT(permits_foreign(&p), 30);
+    take(&p, 0, 60); /* 100 - 30 - 5 (root of 30) - 2 (margin) - 3 */
     EQ_INT(permits_wait_us(&p, 0), 10 * SEC);
-    settle(&p, 0, 0, 67);
-    EQ_INT(permits_wait_us(&p, 10 * SEC - 1), 1);
-    EQ_INT(permits_wait_us(&p, 10 * SEC), SLACK);
-    EQ_INT(permits_wait_us(&p, 11 * SEC), 0);
-    EQ_UINT(p.foreign_before, 30);
-    take(&p, 11 * SEC, 68);
-    EQ_INT(permits_wait_us(&p, 11 * SEC), 9 * SEC);
-    take(&p, 20 * SEC, 32);
-    EQ_UINT(p.foreign_before, 0);
+    permits_fini(&p);
+}
+
+TEST(foreign_use_is_forgotten_by_twelve_windows_with_answers)
+{
+    struct permits_spec spec = unpaced;
+    struct permits p;
+
+    spec.limit = 100;
+    permits_init(&p, &spec);
+    deficit(&p, 0, 30);
+    for (int64_t w = 1; w < PERMITS_PEAKS; w++) {
+        deficit(&p, w * WINDOW, w == 3 ? 20 : 0);
+        EQ_UINT(permits_foreign(&p), 30);
+    }
+    deficit(&p, 50 * WINDOW, 0); /* a pause in between forgets nothing */
+    EQ_UINT(permits_foreign(&p), 20);
+    for (int64_t w = 51; w < 54; w++) {
+        deficit(&p, w * WINDOW, 0);
+    }
+    EQ_UINT(permits_foreign(&p), 0);
     permits_fini(&p);
 }
 
@@ -207,12 +227,13 @@ TEST(foreign_use_seen_long_ago_is_forgotten_at_once)
     struct permits p;
 
     permits_init(&p, &unpaced);
-    permits_observe(&p, 0, 9, 4);
-    permits_observe(&p, 0, 9, 4);
-    take(&p, 0, 3);
-    EQ_INT(permits_wait_us(&p, 0), 10 * SEC);
-    take(&p, 3600 * SEC, 7);
-    EQ_INT(permits_wait_us(&p, 3600 * SEC), INT64_MAX);
+    deficit(&p, 0, 4);
+    EQ_UINT(permits_foreign(&p), 4);
+    EQ_INT(permits_wait_us(&p, 3600 * SEC), 0);
+    EQ_UINT(permits_foreign(&p), 4);
+    EQ_INT(permits_wait_us(&p, 3610 * SEC), 0);
+    EQ_UINT(permits_foreign(&p), 0);
+    take(&p, 3610 * SEC, 10);
     permits_fini(&p);
 }
 
@@ -221,10 +242,9 @@ TEST(foreign_use_never_takes_the_last_request)
     struct permits p;
 
     permits_init(&p, &unpaced);
-    permits_observe(&p, 0, 9, 0);
-    permits_observe(&p, 0, 9, 0);
-    take(&p, 0, 1);
+    deficit(&p, 0, 9);
     EQ_INT(permits_wait_us(&p, 0), 10 * SEC);
+    take(&p, 11 * SEC, 1);
     permits_fini(&p);
     permits_init(&p, &(struct permits_spec){.limit = 1, .window_us = SEC});
     permits_throttled(&p, 0, 0, 0.0);
@@ -232,22 +252,67 @@ TEST(foreign_use_never_takes_the_last_request)
     permits_fini(&p);
 }
 
-TEST(one_answer_or_requests_of_ours_in_flight_explain_a_deficit)
+TEST(requests_of_ours_sent_later_explain_a_deficit)
+{
+    struct permits p;
+    struct permit t;
+
+    permits_init(&p, &unpaced);
+    t = permits_take(&p, 0);
+    take(&p, 0, 3);
+    permits_observe(&p, 0, &t, t.predicted - 3);
+    EQ_UINT(permits_foreign(&p), 0);
+    permits_observe(&p, 0, &t, t.predicted - 4);
+    EQ_UINT(permits_foreign(&p), 1);
+    permits_observe(&p, 0, &t, 1000);
+    EQ_UINT(permits_foreign(&p), 1);
+    permits_fini(&p);
+}
+
+/* The server's clock is an hour ahead; the way takes 100 ms there, 10 back. */
+static int64_t
+arrived(struct permits *p, int64_t sent, int64_t step_in_work,
+        int64_t step_before)
+{
+    struct permit t = permits_take(p, sent);
+    int64_t started = sent + 100000 + 3600 * SEC + step_before;
+    int64_t completed = started + 200000 + step_in_work;
+    int64_t at = permits_arrived_us(p, &t, sent + 310000, started, completed);
+
+    permits_settle(p, sent + 310000, at);
+    return at - sent;
+}
+
+TEST(what_the_server_worked_on_was_there_before)
 {
     struct permits p;
 
     permits_init(&p, &unpaced);
-    take(&p, 0, 3);
-    permits_observe(&p, 0, 9, 6);
-    permits_observe(&p, 0, 9, 6);
-    EQ_UINT(p.foreign, 0);
-    permits_observe(&p, 0, 9, 1);
-    permits_observe(&p, 0, 9, 9);
-    permits_observe(&p, 0, 9, 1);
-    EQ_UINT(p.foreign, 0);
-    permits_observe(&p, 0, 9, 5);
-    EQ_UINT(p.foreign, 4);
+    EQ_INT(arrived(&p, 0, 0, 0), 310000); /* nothing is known of its clock */
+    EQ_INT(arrived(&p, SEC, 0, 0), 110000);
+    EQ_INT(arrived(&p, 30 * SEC, 0, 0), 110000 + 200000); /* long ago */
     permits_fini(&p);
+}
+
+TEST(a_step_of_the_servers_clock_makes_no_arrival_earlier)
+{
+    static const int64_t steps[] = {-5000000, -250000, -90000,
+                                    90000,    250000,  5000000};
+
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        struct permits p;
+        int64_t in_work, before;
+
+        permits_init(&p, &unpaced);
+        (void)arrived(&p, 0, 0, 0);
+        in_work = arrived(&p, SEC, steps[i], 0);
+        IS(in_work >= 100000 && in_work <= 310000);
+        /* from here on its clock shows the step all the time */
+        before = arrived(&p, 2 * SEC, 0, steps[i]);
+        IS(before >= 100000 && before <= 310000);
+        EQ_INT(arrived(&p, 3 * SEC, 0, steps[i]), 110000);
+        permits_fini(&p);
+    }
 }
 
 TEST(the_server_may_lower_the_limit_but_not_raise_it)
@@ -330,10 +395,13 @@ SUITE(permits, RUN(a_token_returns_a_window_after_its_arrival),
       RUN(a_429_without_a_time_doubles_once_a_burst),
       RUN(a_429_shrinks_the_limit_for_a_minute),
       RUN(the_prediction_is_what_should_remain),
-      RUN(foreign_use_takes_deficit_and_margin_for_a_window_or_two),
+      RUN(foreign_use_leaves_its_peak_the_margin_and_what_chance_adds),
+      RUN(foreign_use_is_forgotten_by_twelve_windows_with_answers),
       RUN(foreign_use_seen_long_ago_is_forgotten_at_once),
       RUN(foreign_use_never_takes_the_last_request),
-      RUN(one_answer_or_requests_of_ours_in_flight_explain_a_deficit),
+      RUN(requests_of_ours_sent_later_explain_a_deficit),
+      RUN(what_the_server_worked_on_was_there_before),
+      RUN(a_step_of_the_servers_clock_makes_no_arrival_earlier),
       RUN(the_server_may_lower_the_limit_but_not_raise_it),
       RUN(a_longer_window_delays_what_is_returning),
       RUN(held_tokens_return_together),

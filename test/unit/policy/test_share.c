@@ -115,6 +115,36 @@ TEST(weight_zero_goes_only_when_no_other_has_work)
     EQ_INT(share_pick(&s, 8), -1);
 }
 
+TEST(a_part_is_by_weight_and_rounded_up)
+{
+    struct share s;
+    const unsigned some[] = {0, 1, 2};
+
+    share_init(&s, weights, 5);
+    EQ_UINT(share_part(&s, 0, 500), 250);
+    EQ_UINT(share_part(&s, 4, 500), 25);
+    EQ_UINT(share_part(&s, 4, 10), 1);
+    EQ_UINT(share_part(&s, 4, 0), 0);
+    share_init(&s, some, 3);
+    EQ_UINT(share_part(&s, 0, 500), 0);
+    EQ_UINT(share_part(&s, 2, 500), 334);
+    share_init(&s, some, 1);
+    EQ_UINT(share_part(&s, 0, 500), 0);
+}
+
+TEST(classes_have_names)
+{
+    enum work_class c;
+
+    for (int i = 0; i < WORK_CLASSES; i++) {
+        IS(work_class_parse(work_class_name((enum work_class)i), &c));
+        EQ_INT(c, i);
+    }
+    NOT(work_class_parse("Fresh", &c));
+    EQ_INT(c, WORK_FRESH);
+    NOT(work_class_parse(NULL, &c));
+}
+
 DEATH(charging_an_unknown_class_aborts)
 {
     struct share s;
@@ -126,5 +156,6 @@ DEATH(charging_an_unknown_class_aborts)
 SUITE(share, RUN(classes_with_work_are_served_by_weight),
       RUN(an_unused_share_flows_to_the_others), RUN(idling_saves_up_nothing),
       RUN(a_class_coming_from_idle_is_not_starved), RUN(cost_counts),
+      RUN(a_part_is_by_weight_and_rounded_up), RUN(classes_have_names),
       RUN(weight_zero_goes_only_when_no_other_has_work),
       DIES(charging_an_unknown_class_aborts))
