@@ -7,6 +7,7 @@
  *
  *   dispatch.c   the portal: budget, lease, claims, what runs when
  *   job.c        one job: what it holds and which step it needs next
+ *   budget.c     what an answer means to the budget
  *   lane.c       where equal needs meet; which batch leaves next
  *   batch.c      one request: write row, send, answer, outcomes
  *   save.c       outcomes on their way into the store, kept until they are in
@@ -55,6 +56,7 @@ struct lane {
     struct list needs; /* struct need, oldest first */
     size_t count;
     struct list halves; /* struct batch: parts of a refused batch, go first */
+    int64_t paused_until_us; /* a limit of this kind of request alone */
     unsigned in_flight;
 };
 
@@ -68,6 +70,8 @@ struct need {
     const char *id, *to;
     const char *properties; /* what is sent; NULL: none */
     int64_t since_us;
+    uint64_t place; /* of its first coming: it returns to there */
+    bool returns;   /* when the answer is read to its end */
 };
 
 /* ---- jobs --------------------------------------------------------------- */
@@ -113,6 +117,7 @@ struct job {
     const char *fusion_id, *number, *klass, *amount, *currency;
     enum work_class work; /* what its requests are charged to */
     unsigned attempts;
+    bool verify;             /* of unknown outcome when it was taken up */
     bool gone;               /* desired: archive */
     const char *status;      /* target, or NULL */
     const char *status_held; /* reason, or NULL */
@@ -148,6 +153,7 @@ struct batch {
     struct permit permit;
     int64_t taken_us;
     bool sent;
+    size_t accounted; /* inputs whose end was counted, once sent */
     struct store_op *opening;
     struct hubspot_op *sending;
 };
@@ -219,6 +225,7 @@ struct dispatch {
     bool leased_once, lost, draining, held, away;
     struct list tenants, flying, saves;
     size_t n_jobs, n_setups;
+    uint64_t n_needs;      /* that ever came to a lane */
     size_t failing;        /* saves that the database did not take yet */
     int64_t away_until_us; /* the database did not take a write row */
     struct loop_call run;
@@ -264,7 +271,8 @@ void part_drop_email(struct job *j, struct part *p);
 /* lane.c */
 void lanes_init(struct dtenant *t);
 void lane_push(struct dtenant *t, struct need *n);
-void lane_push_front(struct dtenant *t, struct need *n);
+/* Sent for nothing: back to where it was among those that wait. */
+void lane_return(struct dtenant *t, struct need *n);
 const struct map_association *lane_association(unsigned lane);
 enum map_object lane_object(unsigned lane);
 enum hubspot_verb lane_verb(unsigned lane);
@@ -280,6 +288,10 @@ void lanes_drop_halves(struct dtenant *t); /* their needs are forgotten */
 struct batch *batch_new(struct dtenant *t, unsigned lane, size_t n);
 void batch_free(struct batch *b);
 void batch_send(struct batch *b); /* token is taken */
+/* n of its inputs, sent, have ended so; each exactly once before batch_free. */
+void batch_account(struct batch *b, const char *outcome, size_t n);
+void batch_give_up(struct batch *b); /* nobody waits for the answer: all may
+                                        have been done */
 void batch_results(struct batch *b, const struct hubspot_reply *r,
                    struct save *s); /* result.c */
 
@@ -313,5 +325,7 @@ bool setup_is_idle(const struct dtenant *t);
 /* The budget around one answer. */
 void budget_settle(struct dispatch *d, const struct permit *t,
                    const struct hubspot_meta *m);
+/* Until when this kind of request has to wait, alone; 0: not at all. */
+int64_t budget_pause(const struct hubspot_meta *m);
 
 #endif

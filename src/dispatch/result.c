@@ -398,7 +398,7 @@ need_retry(struct need *n, const struct hubspot_result *r,
     enum err err = r->fault.err;
 
     if (err == ERR_THROTTLED || err == ERR_QUOTA) {
-        lane_push_front(t, n);
+        n->returns = true;
         return true;
     }
     if (err == ERR_LOCKED) {
@@ -413,7 +413,7 @@ need_retry(struct need *n, const struct hubspot_result *r,
     } else if (err == ERR_CREDENTIALS) {
         job_worst(n->job, HUBSPOT_RETRY, &r->fault, false, 0);
     } else if (m->status == 400 || m->status == 409) {
-        lane_push_front(t, n); /* refused with others, itself untouched */
+        n->returns = true; /* refused with others, itself untouched */
         return true;
     } else {
         job_worst(n->job, HUBSPOT_RETRY, &r->fault, true, wait_ms);
@@ -495,13 +495,13 @@ must_halve(const struct hubspot_reply *r)
 void
 batch_results(struct batch *b, const struct hubspot_reply *r, struct save *s)
 {
-    const char *object = map_object_name(lane_object(b->lane));
     struct dispatch *d = b->tenant->d;
 
     s->result = request_result(r);
     d->status.requests++;
     if (r->split || must_halve(r)) {
         s->result = "retry";
+        batch_account(b, "retry", b->n);
         lane_put_halves(b);
         return;
     }
@@ -510,13 +510,19 @@ batch_results(struct batch *b, const struct hubspot_reply *r, struct save *s)
         enum hubspot_outcome outcome = r->results[i].outcome;
         bool tell = i == 0 || b->needs[i - 1]->job != n->job;
 
-        stat_add(STAT_hubspot_inputs, object, outcome_names[outcome], 1);
+        batch_account(b, outcome_names[outcome], 1);
         d->status.inputs++;
         d->status.written += outcome == HUBSPOT_WRITTEN ? 1 : 0;
         d->status.rejected += outcome == HUBSPOT_REJECTED ? 1 : 0;
         save_carry(s, n->job);
         if (one_result(n, &r->results[i], r, s, tell)) {
             n->job->pending--;
+        }
+    }
+    for (size_t i = b->n; i-- > 0;) {
+        if (b->needs[i]->returns) {
+            b->needs[i]->returns = false;
+            lane_return(b->tenant, b->needs[i]);
         }
     }
     for (size_t i = 0; i < s->n_carried; i++) {

@@ -2,4 +2,5 @@
 /* The program of the unit tests of dispatch. */
 #include "unit.h"
 
-MAIN(flow, lanes, shares, refused, contacts, away, removing, setup, budget)
+MAIN(flow, lanes, shares, accounts, refused, contacts, away, removing, setup,
+     budget)
