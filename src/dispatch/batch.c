@@ -42,6 +42,11 @@ batch_free(struct batch *b)
             key_give(b->tenant->d, b->needs[i]);
         }
     }
+    if (b->sent && b->accounted != b->n) {
+        stat_add(STAT_hubspot_unaccounted, NULL, NULL,
+                 b->n > b->accounted ? b->n - b->accounted :
+                                       b->accounted - b->n);
+    }
     mem_free(b->needs);
     mem_free(b);
 }
@@ -55,6 +60,23 @@ batch_from(void *arg)
     return b;
 }
 
+void
+batch_account(struct batch *b, const char *outcome, size_t n)
+{
+    b->accounted += n;
+    stat_add(STAT_hubspot_inputs, map_object_name(lane_object(b->lane)),
+             outcome, n);
+}
+
+void
+batch_give_up(struct batch *b)
+{
+    if (b->sent) {
+        batch_account(
+            b, lane_verb(b->lane) == HUBSPOT_READ ? "retry" : "unknown", b->n);
+    }
+}
+
 /* Nothing was sent: the token comes back as soon as its time is over. */
 static void
 batch_put_back(struct batch *b)
@@ -65,7 +87,7 @@ batch_put_back(struct batch *b)
 
     permits_settle(&d->permits, now_us, now_us);
     for (size_t i = b->n; i-- > 0;) {
-        lane_push_front(t, b->needs[i]);
+        lane_return(t, b->needs[i]);
     }
     t->lanes[b->lane].in_flight--;
     t->busy--;
@@ -91,6 +113,7 @@ on_answer(void *arg, const struct hubspot_reply *r)
     memcpy(s->correlation, r->meta.fault.correlation, FAULT_CODE_MAX);
     s->duration_ms = (r->meta.answered_us - r->meta.sent_us) / 1000;
     t->lanes[b->lane].in_flight--;
+    t->lanes[b->lane].paused_until_us = budget_pause(&r->meta);
     d->status.in_flight--;
     LOG_DEBUG(&t->log, "dispatch.batch",
               "operation=%s inputs=%zu status=%d ms=%" PRId64,
@@ -197,13 +220,15 @@ batch_start(struct batch *b)
                                    map_object_key(request.object);
         request.read = read_list(b->lane);
     }
-    b->sent = true;
     err = hubspot_send(b->tenant->hubspot, &request, on_answer, b, &b->sending);
     mem_free(inputs);
     mem_free(joins);
     if (err != ERR_OK) {
         batch_put_back(b);
+        return;
     }
+    b->sent = true;
+    stat_add(STAT_hubspot_sent, map_object_name(request.object), NULL, b->n);
 }
 
 static void

@@ -35,73 +35,6 @@ tenant_from(void *arg)
     return t;
 }
 
-/* ---- the budget --------------------------------------------------------- */
-
-/* One line when HubSpot stops answering, one when it is back. */
-static void
-note_outage(struct dispatch *d, const struct hubspot_meta *m)
-{
-    char safe[LOG_TEXT_MAX];
-    bool away = m->status == 0 || m->status >= 500;
-
-    if (away && !d->away) {
-        LOG_WARN(NULL, "hubspot.away",
-                 "portal=%s status=%d error=%s message=\"%s\"", d->portal,
-                 m->status, err_name(m->fault.err),
-                 log_safe(safe, m->fault.message));
-    } else if (!away && d->away) {
-        LOG_INFO(NULL, "hubspot.back", "portal=%s", d->portal);
-    }
-    d->away = away;
-}
-
-/* The latest time at which the request can have been there. */
-static int64_t
-arrived_us(struct dispatch *d, const struct permit *t,
-           const struct hubspot_meta *m, int64_t now_us)
-{
-    if (m->worked_to_us == 0) {
-        return m->answered_us > 0 ? m->answered_us : now_us;
-    }
-    return permits_arrived_us(&d->permits, t, m->answered_us, m->worked_from_us,
-                              m->worked_to_us);
-}
-
-void
-budget_settle(struct dispatch *d, const struct permit *t,
-              const struct hubspot_meta *m)
-{
-    int64_t now_us = clock_mono_us();
-    double random = (double)(random_u64() >> 11) * 0x1.0p-53;
-
-    note_outage(d, m);
-    permits_settle(&d->permits, now_us, arrived_us(d, t, m, now_us));
-    if (m->max > 0 && m->interval_us > 0) {
-        permits_server_limit(&d->permits, (unsigned)m->max, m->interval_us);
-    }
-    if (m->remaining >= 0) {
-        permits_observe(&d->permits, now_us, t, (unsigned)m->remaining);
-    }
-    if (m->daily_remaining >= 0) {
-        d->status.daily_remaining = m->daily_remaining;
-    }
-    if (m->status == 477 && m->retry_after_us >= 0) {
-        /* the portal is moving: nothing of it answers until then */
-        permits_throttled(&d->permits, now_us, m->retry_after_us, random);
-        return;
-    }
-    if (m->status != 429) {
-        permits_answered(&d->permits);
-        return;
-    }
-    d->status.throttled++;
-    stat_add(STAT_hubspot_throttled, m->fault.code, NULL, 1);
-    permits_throttled(&d->permits, now_us,
-                      m->daily && m->retry_after_us < 0 ? INT64_C(600000000) :
-                                                          m->retry_after_us,
-                      random);
-}
-
 bool
 dispatch_may_send(struct dispatch *d)
 {
@@ -361,7 +294,11 @@ give_back(struct dtenant *t)
             job_settle(j, dtenant_thoughts(t));
             continue;
         }
-        save_job_row(dtenant_thoughts(t), j, "queued", 0, NULL);
+        /* what was not read back yet still has to be */
+        save_job_row(dtenant_thoughts(t), j,
+                     j->verify && j->stage <= STAGE_OBJECTS ? "unknown" :
+                                                              "queued",
+                     0, NULL);
         j->settled = true;
         save_end(t->thoughts, j);
     }
@@ -539,6 +476,7 @@ dispatch_new(struct loop *l, struct store *s, const struct dispatch_config *c,
     map_init(&d->keys);
     d->keys_given = 1;
     permits_init(&d->permits, &spec);
+    stat_add(STAT_hubspot_unaccounted, NULL, NULL, 0);
     share_init(&d->share, c->shares, WORK_CLASSES);
     return d;
 }
@@ -568,7 +506,10 @@ dispatch_free(struct dispatch *d)
         return;
     }
     while ((item = list_first(&d->flying)) != NULL) {
-        batch_free(CONTAINER_OF(item, struct batch, link));
+        struct batch *b = CONTAINER_OF(item, struct batch, link);
+
+        batch_give_up(b);
+        batch_free(b);
     }
     while ((item = list_first(&d->saves)) != NULL) {
         save_free(CONTAINER_OF(item, struct save, link));
@@ -664,6 +605,7 @@ abandon(struct batch *b)
     }
     t->d->status.in_flight--;
     t->busy--;
+    batch_give_up(b);
     batch_free(b);
 }
 

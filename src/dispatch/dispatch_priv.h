@@ -9,6 +9,7 @@
  *   job.c        one job: what it holds, and how it ends
  *   step.c       which step it needs next
  *   gone.c       objects that turn out to be gone from HubSpot
+ *   budget.c     what an answer means to the budget
  *   lane.c       where equal needs meet; which batch leaves next
  *   keys.c       no key is in two requests at once
  *   batch.c      one request: write row, send, answer
@@ -64,6 +65,7 @@ struct lane {
     struct list needs; /* struct need, oldest first */
     size_t count;
     struct list halves; /* struct batch: parts of a refused batch, go first */
+    int64_t paused_until_us; /* a limit of this kind of request alone */
     unsigned in_flight;
     uint64_t blocked; /* dispatch.keys_given when all its keys were under way */
 };
@@ -90,6 +92,8 @@ struct need {
     size_t n_joins;
     bool keyed; /* its key is taken: keys.c */
     int64_t since_us;
+    uint64_t place; /* of its first coming: it returns to there */
+    bool returns;   /* when the answer is read to its end */
 };
 
 /* ---- jobs --------------------------------------------------------------- */
@@ -142,6 +146,7 @@ struct job {
     const char *fusion_id, *number, *klass, *amount, *currency;
     enum work_class work; /* what its requests are charged to */
     unsigned attempts;
+    bool verify;             /* of unknown outcome when it was taken up */
     bool gone;               /* desired: archive */
     const char *status;      /* target, or NULL */
     const char *status_held; /* reason, or NULL */
@@ -178,6 +183,7 @@ struct batch {
     struct permit permit;
     int64_t taken_us;
     bool sent;
+    size_t accounted; /* inputs whose end was counted, once sent */
     struct store_op *opening;
     struct hubspot_op *sending;
 };
@@ -253,6 +259,7 @@ struct dispatch {
     struct map keys;       /* under way */
     uint64_t keys_given;   /* how many came back; from 1 */
     int64_t callers;       /* there were so many: their ids are -1, -2, ... */
+    uint64_t n_needs;      /* that ever came to a lane */
     size_t failing;        /* saves that the database did not take yet */
     int64_t away_until_us; /* the database did not take a write row */
     struct loop_call run;
@@ -326,7 +333,8 @@ void key_give(struct dispatch *d, struct need *n);
 /* lane.c */
 void lanes_init(struct dtenant *t);
 void lane_push(struct dtenant *t, struct need *n);
-void lane_push_front(struct dtenant *t, struct need *n);
+/* Sent for nothing: back to where it was among those that wait. */
+void lane_return(struct dtenant *t, struct need *n);
 const struct map_association *lane_association(unsigned lane);
 enum map_object lane_object(unsigned lane);
 enum hubspot_verb lane_verb(unsigned lane);
@@ -346,6 +354,10 @@ void lanes_drop_halves(struct dtenant *t);      /* their needs are forgotten */
 struct batch *batch_new(struct dtenant *t, unsigned lane, size_t n);
 void batch_free(struct batch *b);
 void batch_send(struct batch *b); /* token is taken */
+/* n of its inputs, sent, have ended so; each exactly once before batch_free. */
+void batch_account(struct batch *b, const char *outcome, size_t n);
+void batch_give_up(struct batch *b); /* nobody waits for the answer: all may
+                                        have been done */
 void batch_results(struct batch *b, const struct hubspot_reply *r,
                    struct save *s); /* result.c */
 
@@ -385,5 +397,7 @@ bool setup_again(struct dtenant *t, int64_t sent_us, const char *why);
 /* The budget around one answer. */
 void budget_settle(struct dispatch *d, const struct permit *t,
                    const struct hubspot_meta *m);
+/* Until when this kind of request has to wait, alone; 0: not at all. */
+int64_t budget_pause(const struct hubspot_meta *m);
 
 #endif

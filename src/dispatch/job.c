@@ -222,6 +222,7 @@ job_new(struct dtenant *t, const struct store_job *s)
     j->seen_us = s->seen_us;
     j->sent_us = s->sent_us;
     j->attempts = s->attempts;
+    j->verify = s->verify;
     j->fusion_id = arena_strdup(&j->arena, s->fusion_id);
     j->number = arena_strdup(&j->arena, s->number);
     j->klass = arena_strdup(&j->arena, s->klass);

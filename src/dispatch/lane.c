@@ -30,14 +30,23 @@ lanes_init(struct dtenant *t)
 void
 lane_push(struct dtenant *t, struct need *n)
 {
+    n->place = ++t->d->n_needs;
     list_push(&t->lanes[n->lane].needs, &n->link);
     t->lanes[n->lane].count++;
 }
 
+/* It was taken from the front: only others that returned stand before it. */
 void
-lane_push_front(struct dtenant *t, struct need *n)
+lane_return(struct dtenant *t, struct need *n)
 {
-    list_push_front(&t->lanes[n->lane].needs, &n->link);
+    struct list *needs = &t->lanes[n->lane].needs;
+    struct list *at = needs->next;
+
+    while (at != needs &&
+           CONTAINER_OF(at, struct need, link)->place < n->place) {
+        at = at->next;
+    }
+    list_push(at, &n->link); /* before it */
     t->lanes[n->lane].count++;
 }
 
@@ -245,21 +254,23 @@ lane_leaves_at(const struct dtenant *t, unsigned l, size_t max,
 {
     const struct dispatch_config *c = &t->d->config;
     const struct lane *lane = &t->lanes[l];
+    int64_t at;
     bool more;
 
     if (!list_empty(&lane->halves)) {
-        return 0;
+        return lane->paused_until_us;
     }
     if (lane->count == 0) {
         return INT64_MAX;
     }
     if (lane->count >= max) {
-        return 0;
+        return lane->paused_until_us;
     }
     more = u->claims || u->children[lane_kind(l)] ||
            u->before[lane_kind(l)][lane_stage(l)] > 0;
-    return oldest_of(lane)->since_us +
-           (more ? c->linger_busy_ms : c->linger_ms) * 1000;
+    at = oldest_of(lane)->since_us +
+         (more ? c->linger_busy_ms : c->linger_ms) * 1000;
+    return at > lane->paused_until_us ? at : lane->paused_until_us;
 }
 
 /* It could have left long ago but others were preferred all the time. */
@@ -502,10 +513,10 @@ lane_put_halves(struct batch *b)
 
         for (size_t i = 0; i < count[h]; i++) {
             part->needs[i] = b->needs[from[h] + i];
+            b->needs[from[h] + i] = NULL; /* its key stays taken */
         }
         list_push_front(&b->tenant->lanes[b->lane].halves, &part->link);
     }
-    b->n = 0; /* the keys stay taken */
     batch_free(b);
 }
 

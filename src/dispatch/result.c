@@ -387,7 +387,7 @@ need_retry(struct need *n, const struct hubspot_result *r,
     enum err err = r->fault.err;
 
     if (err == ERR_THROTTLED || err == ERR_QUOTA) {
-        lane_push_front(t, n);
+        n->returns = true;
         return true;
     }
     if (err == ERR_LOCKED) {
@@ -402,7 +402,7 @@ need_retry(struct need *n, const struct hubspot_result *r,
     } else if (err == ERR_CREDENTIALS) {
         job_worst(n->job, HUBSPOT_RETRY, &r->fault, false, 0);
     } else if (m->status == 400 || m->status == 409) {
-        lane_push_front(t, n); /* refused with others, itself untouched */
+        n->returns = true; /* refused with others, itself untouched */
         return true;
     } else {
         job_worst(n->job, HUBSPOT_RETRY, &r->fault, true, wait_ms);
@@ -452,7 +452,7 @@ one_result(struct need *n, const struct hubspot_result *r,
     if (r->outcome == HUBSPOT_REJECTED &&
         hubspot_lacks_property(&r->fault, lane_object(n->lane)) &&
         setup_again(n->job->tenant, reply->meta.sent_us, r->fault.message)) {
-        lane_push_front(n->job->tenant, n);
+        n->returns = true;
         return false;
     }
     switch (r->outcome) {
@@ -514,6 +514,7 @@ without_key(struct batch *b, const struct hubspot_reply *r, struct save *s)
         return false;
     }
     if (!setup_again(t, r->meta.sent_us, r->meta.fault.message)) {
+        batch_account(b, "rejected", b->n);
         for (size_t i = 0; i < b->n; i++) {
             save_carry(s, b->needs[i]->job);
             audit_fault(s, b->needs[i], "rejected", &r->meta.fault);
@@ -523,17 +524,19 @@ without_key(struct batch *b, const struct hubspot_reply *r, struct save *s)
         }
         return true;
     }
-    for (size_t i = b->n; i-- > 0;) {
-        lane_push_front(t, b->needs[i]);
+    batch_account(b, "retry", b->n);
+    for (size_t i = 0; i < b->n; i++) {
+        b->needs[i]->returns = true;
     }
     return true;
 }
 
 static void
-count_input(struct dispatch *d, unsigned lane, enum hubspot_outcome outcome)
+count_input(struct batch *b, enum hubspot_outcome outcome)
 {
-    stat_add(STAT_hubspot_inputs, map_object_name(lane_object(lane)),
-             outcome_names[outcome], 1);
+    struct dispatch *d = b->tenant->d;
+
+    batch_account(b, outcome_names[outcome], 1);
     d->status.inputs++;
     d->status.written += outcome == HUBSPOT_WRITTEN ? 1 : 0;
     d->status.rejected += outcome == HUBSPOT_REJECTED ? 1 : 0;
@@ -549,7 +552,7 @@ each_result(struct batch *b, const struct hubspot_reply *r, struct save *s)
         bool tell = told != n->job;
 
         told = n->job;
-        count_input(b->tenant->d, b->lane, r->results[i].outcome);
+        count_input(b, r->results[i].outcome);
         if (r->results[i].alone && b->n > 1) {
             lane_put_alone(b, i);
             continue;
@@ -570,11 +573,18 @@ batch_results(struct batch *b, const struct hubspot_reply *r, struct save *s)
     d->status.requests++;
     if (r->split || must_halve(r)) {
         s->result = "retry";
+        batch_account(b, "retry", b->n);
         lane_put_halves(b);
         return;
     }
     if (!without_key(b, r, s)) {
         each_result(b, r, s);
+    }
+    for (size_t i = b->n; i-- > 0;) {
+        if (b->needs[i] != NULL && b->needs[i]->returns) {
+            b->needs[i]->returns = false;
+            lane_return(b->tenant, b->needs[i]);
+        }
     }
     for (size_t i = 0; i < s->n_carried; i++) {
         struct job *j = s->carried[i];

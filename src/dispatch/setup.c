@@ -177,26 +177,45 @@ call_end(struct setup *u, const struct hubspot_meta *m, const json_t *body)
 
 /* ---- answers ------------------------------------------------------------ */
 
-/* Failures that pass by themselves: the same call again. */
+/* What passes by itself and says nothing about the call. */
+static bool
+is_no_failure(enum err err)
+{
+    return err == ERR_THROTTLED || err == ERR_QUOTA || err == ERR_LOCKED ||
+           err == ERR_MAINTENANCE;
+}
+
+/* Failures that pass by themselves: the same call again. Nobody is kept waiting
+ * for the next day. */
 static bool
 comes_again(struct setup *u, const struct hubspot_meta *m)
 {
     const struct dispatch_config *c = &u->tenant->d->config;
     enum err_class class = err_class(m->fault.err);
-    int64_t wait_ms;
+    enum err err = m->fault.err;
+    double random = (double)(random_u64() >> 11) * 0x1.0p-53;
+    int64_t wait_us;
 
     if (class != ERR_CLASS_AGAIN && class != ERR_CLASS_LATER) {
+        return false;
+    }
+    if (!u->automatic && (err == ERR_QUOTA || err == ERR_MAINTENANCE)) {
         return false;
     }
     if (u->failures >= (u->automatic ? c->retry_attempts : CALL_TRIES)) {
         return false;
     }
-    wait_ms = m->retry_after_us >= 0 ? m->retry_after_us / 1000 :
+    wait_us = m->retry_after_us >= 0 ? m->retry_after_us :
                                        backoff_ms(u->failures, c->retry_base_ms,
-                                                  c->retry_cap_ms, 0.5);
-    if (m->fault.err != ERR_THROTTLED) {
-        u->failures++;
-        u->not_before_us = clock_mono_us() + wait_ms * 1000;
+                                                  c->retry_cap_ms, random) *
+                                           1000;
+    if (err == ERR_LOCKED && wait_us < LOCKED_MS * INT64_C(1000)) {
+        wait_us = LOCKED_MS * INT64_C(1000);
+    }
+    u->not_before_us = budget_pause(m);
+    if (err != ERR_THROTTLED) {
+        u->failures += is_no_failure(err) ? 0 : 1;
+        u->not_before_us = clock_mono_us() + wait_us;
     }
     u->has_call = u->provision == NULL;
     return true;

@@ -2,5 +2,5 @@
 /* The program of the unit tests of dispatch. */
 #include "unit.h"
 
-MAIN(flow, create, gone, lanes, shares, refused, contacts, away, removing,
-     setup, budget)
+MAIN(flow, create, gone, lanes, shares, accounts, refused, contacts, away,
+     removing, setup, budget)

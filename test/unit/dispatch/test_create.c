@@ -195,13 +195,16 @@ TEST(no_key_is_in_two_batches_of_two_tenants_at_once)
     fx_plain(&fx, TENANT + 1, "p2");
     fx_start(&fx);
     fx_add(&fx, TENANT + 1, true);
-    UNTIL(&fx, fx.n_sent == 2);
+    UNTIL(&fx, fx.n_sent > 0);
     fx_quiet(&fx);
-    EQ_UINT(fx.n_sent, 2); /* p1 of one, p2 of the other */
-    EQ_UINT(fx.sent[0].n + fx.sent[1].n, 2);
+    /* p2 and one p1, together or not; the other p1 stays in its lane */
+    EQ_UINT(fx.sent[0].n + (fx.n_sent > 1 ? fx.sent[1].n : 0), 2);
+    IS(fx.n_sent <= 2);
     fx_let(&fx, HOLD_HUBSPOT);
     fx_settle(&fx);
-    EQ_UINT(fx.n_sent, 3);
+    EQ_UINT(fx_sent_count(&fx, HUBSPOT_CREATE, MAP_PAYMENTS), fx.n_sent);
+    EQ_UINT(fx.sent[fx.n_sent - 1].n, 1);
+    EQ_STR(fx.sent[fx.n_sent - 1].inputs[0].id, "p1");
     fx_close(&fx);
 }
 

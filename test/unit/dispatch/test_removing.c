@@ -260,10 +260,29 @@ TEST(freeing_while_provisioning_leaves_nothing)
     free_while(HOLD_HUBSPOT, false);
 }
 
+TEST(what_was_not_read_back_yet_goes_back_as_unknown)
+{
+    struct fake_job *j;
+
+    fx_open(&fx, NULL);
+    j = fx_plain(&fx, TENANT, "p1");
+    fx_set(&j->state, "unknown");
+    fx_plain(&fx, TENANT, "p2");
+    fx_add(&fx, TENANT, true);
+    dispatch_lease(fx.d, 1, clock_mono_us() + INT64_C(60000000), 500, 60000);
+    UNTIL(&fx, fx.d->n_jobs == 2);
+    dispatch_drain(fx.d, on_drained, &fx);
+    UNTIL(&fx, fx.drains == 1);
+    EQ_STR(j->state, "unknown");
+    IS(fx_is(&fx, "payment", "p2", "queued"));
+    fx_close(&fx);
+}
+
 SUITE(removing, RUN(draining_lets_requests_end_and_gives_the_other_jobs_back),
       RUN(a_drain_between_two_steps_keeps_what_was_written),
       RUN(a_drain_waits_for_a_claim_under_way_and_gives_its_jobs_back),
       RUN_LONG(a_drain_waits_until_every_outcome_is_stored, 10),
+      RUN(what_was_not_read_back_yet_goes_back_as_unknown),
       RUN(a_drain_with_nothing_to_do_ends_at_once_but_on_a_later_turn),
       RUN(removing_a_tenant_gives_up_its_requests_and_their_jobs_are_unknown),
       RUN(removing_a_tenant_leaves_the_others_of_the_portal_alone),
