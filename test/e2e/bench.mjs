@@ -70,6 +70,7 @@ export class Scene {
     this.dir = path.join(house.dir, name);
     this.outputs = [];
     this.figures = [];
+    this.parts = [];
     fs.mkdirSync(this.dir);
     this.database = `e2e_${name.replace(/-/g, '_')}`;
     this.url = house.url.replace('dbname=postgres', `dbname=${this.database}`);
@@ -85,6 +86,15 @@ export class Scene {
       ML_LOG_FORMAT: 'text',
       ML_LOG_LEVEL: process.env.LOG ?? 'info',
     };
+  }
+
+  // A part with a database and settings of its own; its figures are this one's.
+  part(name) {
+    const part = new Scene(this.house, `${this.name}-${name}`);
+    Object.assign(part.env, this.env, { ML_DATABASE_URL: part.url, ML_MASTER_KEY_FILE: part.key });
+    part.figures = this.figures;
+    this.parts.push(part);
+    return part;
   }
 
   file(name, text, mode = 0o600) {
@@ -235,6 +245,12 @@ export class Scene {
 
   // For a look at a failure: what was said, the trail, both worlds.
   async keep(dir) {
+    for (const part of this.parts) {
+      await part.keep(dir);
+    }
+    if (!fs.existsSync(path.join(this.dir, 'log'))) {
+      return;
+    }
     const save = (what, t) => fs.writeFileSync(path.join(dir, `${this.name}.${what}`), t);
     fs.cpSync(path.join(this.dir, 'log'), path.join(dir, `${this.name}.log`));
     try {
