@@ -97,6 +97,12 @@ export class Scene {
     return part;
   }
 
+  // It went well: there is nothing to keep of it.
+  async over(part) {
+    this.parts = this.parts.filter((p) => p !== part);
+    await part.last.stop();
+  }
+
   file(name, text, mode = 0o600) {
     const p = path.join(this.dir, name);
     fs.writeFileSync(p, text, { mode });

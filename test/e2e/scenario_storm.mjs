@@ -90,7 +90,7 @@ async function part(scene, { name, seed, switches }) {
   const { writes } = await sb.log();
   must(Object.keys(writes).length === 0, `${name}: a quiet run after the storm wrote: ${JSON.stringify(writes)}`);
   scene.figure(`${name}: ${broken} of ${log.requests} requests broken`);
-  await sb.stop();
+  await scene.over(own);
 }
 
 export async function run(scene) {

@@ -100,6 +100,8 @@ struct hub_prop {
     struct map *options; /* value -> any, for enumerations; see own_options */
     bool own_options;    /* else those of the prototype */
     struct map holders;  /* unique: value in lower case or as is -> record */
+    /* each value of this ;-list is held there, too; NULL: no list */
+    struct hub_prop *also;
 };
 
 /* ---- records ------------------------------------------------------------ */

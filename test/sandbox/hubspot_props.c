@@ -182,6 +182,7 @@ standard_add(struct hub_portal *po, const struct standard *s,
 void
 props_standard(struct hub_portal *po)
 {
+    struct hub_prop *also;
     size_t i;
 
     for (i = 0; i < HUB_TYPES; i++) {
@@ -193,6 +194,8 @@ props_standard(struct hub_portal *po)
     for (i = 0; i < COUNT_OF(standards); i++) {
         standard_add(po, &standards[i], &po->sim->protos[i]);
     }
+    also = map_get(&po->kin[HUB_CONTACTS].props, "hs_additional_emails");
+    also->also = map_get(&po->kin[HUB_CONTACTS].props, "email");
 }
 
 void

@@ -12,6 +12,7 @@
 #include "hubspot.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,8 +197,7 @@ store_get_name(struct hub_portal *po, const struct hub_record *rec,
 }
 
 static void
-holder_drop(struct hub_prop *prop, const struct hub_record *rec,
-            const char *value)
+holder_drop(struct hub_prop *prop, struct hub_record *rec, const char *value)
 {
     char *key = holder_key(prop, value);
 
@@ -216,6 +216,30 @@ holder_put(struct hub_prop *prop, struct hub_record *rec, const char *value)
     mem_free(key);
 }
 
+/* All that a value makes its record hold: itself where it is unique, and each
+ * of a list whose values are unique together with another property's. */
+static void
+hold(struct hub_record *rec, const struct hub_value *v, bool take)
+{
+    void (*one)(struct hub_prop *, struct hub_record *, const char *) =
+        take ? holder_put : holder_drop;
+    const char *s = v->prop->also != NULL ? v->text : "";
+
+    if (v->prop->unique) {
+        one(v->prop, rec, v->text);
+    }
+    while (*s != '\0') {
+        size_t n = strcspn(s, ";");
+        char *part = mem_strndup(s, n);
+
+        if (n > 0) {
+            one(v->prop->also, rec, part);
+        }
+        mem_free(part);
+        s += n + (s[n] == ';');
+    }
+}
+
 static void
 value_remove(struct hub_record *rec, struct hub_value *v)
 {
@@ -231,8 +255,8 @@ store_set(struct hub_record *rec, struct hub_prop *prop, const char *text)
     if (v != NULL && strcmp(v->text, text) == 0) {
         return;
     }
-    if (v != NULL && prop->unique) {
-        holder_drop(prop, rec, v->text);
+    if (v != NULL) {
+        hold(rec, v, false);
     }
     if (text[0] == '\0') {
         if (v != NULL) {
@@ -252,9 +276,7 @@ store_set(struct hub_record *rec, struct hub_prop *prop, const char *text)
     }
     mem_free(v->text);
     v->text = mem_strdup(text);
-    if (prop->unique) {
-        holder_put(prop, rec, text);
-    }
+    hold(rec, v, true);
 }
 
 void
@@ -273,13 +295,7 @@ holders_all(struct hub_record *rec, bool take)
     size_t i;
 
     for (i = 0; i < rec->nvalues; i++) {
-        struct hub_value *v = &rec->values[i];
-
-        if (v->prop->unique && take) {
-            holder_put(v->prop, rec, v->text);
-        } else if (v->prop->unique) {
-            holder_drop(v->prop, rec, v->text);
-        }
+        hold(rec, &rec->values[i], take);
     }
 }
 
@@ -317,12 +333,50 @@ store_restore(struct hub_portal *po, struct hub_record *rec)
     }
 }
 
+/* A further item of a ;-list. */
+static void
+list_add(struct hub_portal *po, struct hub_record *rec, const char *name,
+         const char *item)
+{
+    struct hub_prop *prop = map_get(&po->kin[rec->type].props, name);
+    const struct hub_value *v = prop != NULL ? value_find(rec, prop) : NULL;
+    char *text;
+
+    if (prop == NULL) {
+        return;
+    }
+    text = v == NULL ? mem_strdup(item) : mem_printf("%s;%s", v->text, item);
+    store_set(rec, prop, text);
+    mem_free(text);
+}
+
+/* The ids and addresses of the one that goes are further ones of the other. */
+static void
+merge_names(struct hub_portal *po, struct hub_record *into,
+            struct hub_record *gone)
+{
+    char *id = mem_printf("%" PRIu64, gone->id);
+    struct hub_prop *email = map_get(&po->kin[gone->type].props, "email");
+    const struct hub_value *v = email != NULL ? value_find(gone, email) : NULL;
+
+    if (v != NULL && value_find(into, email) != NULL) {
+        char *address = mem_strdup(v->text);
+
+        store_set(gone, email, "");
+        list_add(po, into, "hs_additional_emails", address);
+        mem_free(address);
+    }
+    list_add(po, into, "hs_merged_object_ids", id);
+    mem_free(id);
+}
+
 void
 store_merge(struct hub_portal *po, struct hub_record *into,
             struct hub_record *gone, int64_t now_us)
 {
     size_t i, k;
 
+    merge_names(po, into, gone);
     for (i = 0; i < gone->nlinks; i++) {
         for (k = 0; k < gone->links[i].ntypes; k++) {
             store_link_add(into, gone->links[i].to, gone->links[i].types[k]);
