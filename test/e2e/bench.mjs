@@ -13,6 +13,8 @@ import { expect, check, merged } from './oracle.mjs';
 const here = path.dirname(fileURLToPath(import.meta.url));
 const postgres = path.join(here, '..', 'support', 'postgres');
 
+const DUMPED = 1000; // records of the true world in one answer
+
 export class Failure extends Error {}
 
 export function must(condition, message) {
@@ -70,6 +72,7 @@ export class Scene {
     this.dir = path.join(house.dir, name);
     this.outputs = [];
     this.figures = [];
+    this.parts = [];
     fs.mkdirSync(this.dir);
     this.database = `e2e_${name.replace(/-/g, '_')}`;
     this.url = house.url.replace('dbname=postgres', `dbname=${this.database}`);
@@ -85,6 +88,21 @@ export class Scene {
       ML_LOG_FORMAT: 'text',
       ML_LOG_LEVEL: process.env.LOG ?? 'info',
     };
+  }
+
+  // A part with a database and settings of its own; its figures are this one's.
+  part(name) {
+    const part = new Scene(this.house, `${this.name}-${name}`);
+    Object.assign(part.env, this.env, { ML_DATABASE_URL: part.url, ML_MASTER_KEY_FILE: part.key });
+    part.figures = this.figures;
+    this.parts.push(part);
+    return part;
+  }
+
+  // It went well: there is nothing to keep of it.
+  async over(part) {
+    this.parts = this.parts.filter((p) => p !== part);
+    await part.last.stop();
   }
 
   file(name, text, mode = 0o600) {
@@ -235,6 +253,12 @@ export class Scene {
 
   // For a look at a failure: what was said, the trail, both worlds.
   async keep(dir) {
+    for (const part of this.parts) {
+      await part.keep(dir);
+    }
+    if (!fs.existsSync(path.join(this.dir, 'log'))) {
+      return;
+    }
     const save = (what, t) => fs.writeFileSync(path.join(dir, `${this.name}.${what}`), t);
     fs.cpSync(path.join(this.dir, 'log'), path.join(dir, `${this.name}.log`));
     try {
@@ -301,7 +325,14 @@ export class Sandbox {
   async world(i = 0) {
     const out = {};
     for (const kind of ['customers', 'invoices', 'receipts', 'credit_memos']) {
-      out[kind] = parseExact(await this.call('GET', `/control/fusion/${i}/dump/${kind}`))[kind];
+      out[kind] = [];
+      let total;
+      do {
+        const page = parseExact(await this.call('GET',
+          `/control/fusion/${i}/dump/${kind}?offset=${out[kind].length}&limit=${DUMPED}`));
+        out[kind].push(...page[kind]);
+        total = page[kind].length < DUMPED ? 0 : Number(page.total);
+      } while (out[kind].length < total);
     }
     return out;
   }

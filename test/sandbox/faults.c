@@ -21,7 +21,7 @@ struct rule {
     json_t *spec; /* as given, shown again */
     const char *server, *operation, *path, *method, *scope; /* NULL: any */
     const char *action;
-    bool after;
+    bool after, writes;
     int64_t every, next, skip; /* next -1: no end */
     double probability;
     uint64_t random;
@@ -107,12 +107,29 @@ operation_is(const char *want, const char *have, const char *path)
     return found;
 }
 
+/* Whether a request is sent to change something. */
+static bool
+is_write(const struct sim_fault_ask *ask)
+{
+    static const char *const reads[] = {"batch_read", "search", "token_info"};
+    const char *dot = ask->ident.operation == NULL ?
+                          NULL :
+                          strrchr(ask->ident.operation, '.');
+
+    for (size_t i = 0; dot != NULL && i < COUNT_OF(reads); i++) {
+        if (strcmp(dot + 1, reads[i]) == 0) {
+            return false;
+        }
+    }
+    return strcmp(ask->r->method, "GET") != 0;
+}
+
 static bool
 rule_looks_at(const struct rule *u, const struct sim_fault_ask *ask)
 {
     const struct sim_request *r = ask->r;
 
-    return u->after == ask->after &&
+    return u->after == ask->after && (!u->writes || is_write(ask)) &&
            (u->server == NULL ||
             strcmp(u->server, sim_server_name(r->server)) == 0) &&
            (u->method == NULL || strcmp(u->method, r->method) == 0) &&
@@ -290,10 +307,11 @@ sim_faults_apply(struct sim_faults *f, const struct sim_fault_ask *ask,
 /* ---- control ------------------------------------------------------------ */
 
 static const char *const rule_keys[] = {
-    "server",  "operation", "path",   "method",      "scope",       "when",
-    "action",  "status",    "body",   "json",        "text",        "headers",
-    "message", "category",  "policy", "retry_after", "delay_ms",    "jitter_ms",
-    "every",   "next",      "skip",   "seed",        "probability", NULL};
+    "server",      "operation", "path",        "method",   "scope",
+    "when",        "action",    "status",      "body",     "json",
+    "text",        "headers",   "message",     "category", "policy",
+    "retry_after", "delay_ms",  "jitter_ms",   "every",    "next",
+    "skip",        "seed",      "probability", "writes",   NULL};
 static const char *const rule_actions[] = {
     "status", "reset", "truncate", "close", "drop", "slow", "delay", NULL};
 
@@ -328,6 +346,7 @@ rule_read(struct rule *u)
     u->method = spec_text(u, "method");
     u->scope = spec_text(u, "scope");
     u->after = text_equal(spec_text(u, "when"), "after");
+    u->writes = json_is_true(json_object_get(u->spec, "writes"));
     u->every = spec_int(u, "every", 1);
     u->next = spec_int(u, "next", -1);
     u->skip = spec_int(u, "skip", 0);

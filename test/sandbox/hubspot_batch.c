@@ -273,9 +273,15 @@ static void
 refuse_whole(struct hub_call *c, struct batch *b)
 {
     json_t *first = NULL;
-    json_t *more = json_array();
+    json_t *more;
     size_t i;
 
+    if (!c->po->sw.refusal_words) {
+        hub_refuse_f(c, 400, "VALIDATION_ERROR",
+                     "There was a problem with the request.");
+        return;
+    }
+    more = json_array();
     for (i = 0; i < b->n; i++) {
         json_t *e = b->in[b->order[i]].error;
 
@@ -403,7 +409,8 @@ batch_write(struct hub_call *c, enum batch_mode mode)
     b.order = hub_order(c, b.n);
     map_init(&b.claims);
     b.partial = traces_given(c, &b) &&
-                (mode != MODE_UPDATE || c->po->sw.update_partial);
+                (mode == MODE_UPDATE ? c->po->sw.update_partial :
+                                       c->po->sw.write_partial) != 0;
     for (i = 0; i < b.n && ok && mode != MODE_CREATE; i++) {
         ok = find_target(c, &b, i);
     }

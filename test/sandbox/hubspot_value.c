@@ -83,15 +83,20 @@ is_integer(const char *s)
     return is_number(s) && strchr(s, '.') == NULL;
 }
 
-/* One @, something before it, a dotted domain of plain characters after. */
+/* One @, something before it, a dotted domain of plain characters after, none
+ * of a top level that nobody has. */
 static bool
 is_email(const char *s)
 {
+    static const char nobody[] = ".invalid";
     const char *at = strchr(s, '@');
+    size_t n = strlen(s);
     const char *p;
 
     if (at == NULL || at == s || strchr(at + 1, '@') != NULL ||
-        strchr(at + 1, '.') == NULL || strlen(s) > 254) {
+        strchr(at + 1, '.') == NULL || n > 254 ||
+        (n >= sizeof(nobody) &&
+         strcmp(s + n + 1 - sizeof(nobody), nobody) == 0)) {
         return false;
     }
     for (p = s; *p != '\0'; p++) {
