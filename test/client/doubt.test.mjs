@@ -434,3 +434,19 @@ test('an invoice that left draft may be closed to changes but of its status', as
   assert.equal((await patch({ hs_comments: 'b', hs_invoice_status: 'paid' })).status, 400);
   assert.equal((await patch({ hs_invoice_status: 'paid' })).status, 200);
 });
+
+test('a property may be required by another one\'s value, of creates and updates', async () => {
+  await sandbox.control('POST', '/hubspot/portal',
+    { required_if: { companies: [{ when: 'country', is: 'US', need: 'state' }] } });
+  const create = (version, properties) => sandbox.send('POST',
+    `/crm/objects/${version}/companies`, { properties: { name: 'c', ...properties } });
+  assert.equal((await create('2026-03', { country: 'US' })).status, 201);
+  const refused = await create('2026-09', { country: 'US' });
+  assert.deepEqual([refused.status, refused.body.errors[0].code, refused.body.errors[0].context.properties],
+    [400, 'MISSING_CONDITIONAL_REQUIRED_PROPERTY', ['state']]);
+  assert.equal((await create('2026-09', { country: 'US', state: 'TX' })).status, 201);
+  const other = await create('2026-09', { country: 'DE' });
+  assert.equal(other.status, 201);
+  assert.equal((await sandbox.send('PATCH', `/crm/objects/2026-09/companies/${other.body.id}`,
+    { properties: { country: 'US' } })).status, 400);
+});

@@ -198,6 +198,7 @@ hub_portal_fini(struct hub_portal *po)
         mem_free(po->kin[i].records);
         map_fini(&po->kin[i].required);
         map_fini(&po->kin[i].emails);
+        json_decref(po->kin[i].required_if);
         po->kin[i] = (struct hub_kindred){.records = NULL};
     }
     json_decref(po->currencies);

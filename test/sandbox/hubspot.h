@@ -140,6 +140,7 @@ struct hub_kindred { /* all of one type in one portal */
     struct hub_record **records;
     size_t nrecords, cap, live;
     struct map required; /* admin-required property names -> itself */
+    json_t *required_if; /* [{"when","is","need"}] of the admin, or NULL */
     struct map emails;   /* further e-mail addresses -> record */
 };
 

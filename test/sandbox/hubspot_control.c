@@ -206,6 +206,25 @@ required_set(struct hub_portal *po, json_t *types)
     return NULL;
 }
 
+static const char *
+required_if_set(struct hub_portal *po, json_t *types)
+{
+    const char *name;
+    json_t *list;
+
+    json_object_foreach(types, name, list)
+    {
+        enum hub_type type = hub_type_of(name);
+
+        if (type == HUB_TYPES || !json_is_array(list)) {
+            return "required_if";
+        }
+        json_decref(po->kin[type].required_if);
+        po->kin[type].required_if = json_incref(list);
+    }
+    return NULL;
+}
+
 static bool
 all_text(json_t *list)
 {
@@ -239,6 +258,8 @@ portal_set(struct hub_portal *po, const char *key, json_t *v)
         return tier_set(&po->sw, json_string_value(v));
     } else if (strcmp(key, "required") == 0) {
         return required_set(po, v);
+    } else if (strcmp(key, "required_if") == 0) {
+        return required_if_set(po, v);
     } else {
         return key;
     }

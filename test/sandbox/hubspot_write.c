@@ -284,10 +284,58 @@ check_required(struct hub_call *c, struct hub_input *in)
     json_decref(names);
 }
 
+/* What the record will have; NULL: nothing. */
+static const char *
+value_after(struct hub_call *c, const struct hub_input *in, const char *name,
+            char tmp[HUB_TMP_MAX])
+{
+    const char *v = input_value(in, name);
+
+    if (v == NULL && in->target != NULL) {
+        v = store_get_name(c->po, in->target, name, tmp);
+    }
+    return v == NULL || v[0] == '\0' ? NULL : v;
+}
+
+static bool
+admin_rules(const struct hub_call *c)
+{
+    int64_t mode = c->po->sw.missing_required_2026_09;
+
+    return mode == 2 || (mode == 1 && c->route.version == HUB_2026_09);
+}
+
+/* Needed because another property has a certain value; updates too. */
+static void
+check_conditional(struct hub_call *c, struct hub_input *in)
+{
+    json_t *names = json_array();
+    char tmp[HUB_TMP_MAX];
+    json_t *rule;
+    size_t i;
+
+    json_array_foreach(c->po->kin[c->route.type].required_if, i, rule)
+    {
+        const char *when = json_string_value(json_object_get(rule, "when"));
+        const char *is = json_string_value(json_object_get(rule, "is"));
+        const char *need = json_string_value(json_object_get(rule, "need"));
+
+        if (when != NULL && need != NULL &&
+            text_equal(value_after(c, in, when, tmp), is) &&
+            value_after(c, in, need, tmp) == NULL) {
+            json_array_append_new(names, json_string(need));
+        }
+    }
+    if (json_array_size(names) > 0 && admin_rules(c)) {
+        missing(c, in, "MISSING_CONDITIONAL_REQUIRED_PROPERTY", names);
+        return;
+    }
+    json_decref(names);
+}
+
 static void
 check_admin(struct hub_call *c, struct hub_input *in)
 {
-    int64_t mode = c->po->sw.missing_required_2026_09;
     struct map *required = &c->po->kin[c->route.type].required;
     json_t *names = json_array();
     const char *name;
@@ -299,8 +347,7 @@ check_admin(struct hub_call *c, struct hub_input *in)
             json_array_append_new(names, json_string(name));
         }
     }
-    if (json_array_size(names) > 0 &&
-        (mode == 2 || (mode == 1 && c->route.version == HUB_2026_09))) {
+    if (json_array_size(names) > 0 && admin_rules(c)) {
         missing(c, in, "MISSING_REQUIRED_PROPERTY", names);
         return;
     }
@@ -468,6 +515,9 @@ input_check(struct hub_call *c, struct hub_input *in, json_t *src,
         if (in->error == NULL) {
             check_admin(c, in);
         }
+    }
+    if (in->error == NULL) {
+        check_conditional(c, in);
     }
     if (in->error == NULL) {
         in->error = rules_check(c, in);
