@@ -12,6 +12,7 @@
 #include "hubspot.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -384,26 +385,40 @@ store_restore(struct hub_portal *po, struct hub_record *rec)
     }
 }
 
-/* The e-mail address of a contact merged away goes on with the other one. */
+/* A further item of a ;-list that the record has. */
 static void
-merge_emails(struct hub_portal *po, struct hub_record *into,
-             struct hub_record *gone)
+list_add(struct hub_portal *po, struct hub_record *rec, const char *name,
+         const char *item)
 {
-    struct map *props = &po->kin[into->type].props;
-    struct hub_prop *email = map_get(props, "email");
-    struct hub_prop *more = map_get(props, "hs_additional_emails");
-    struct hub_value *theirs = email == NULL ? NULL : value_find(gone, email);
-    struct hub_value *have = more == NULL ? NULL : value_find(into, more);
+    struct hub_prop *prop = map_get(&po->kin[rec->type].props, name);
+    struct hub_value *have = prop == NULL ? NULL : value_find(rec, prop);
     char *text;
 
-    if (theirs == NULL || more == NULL || into->type != HUB_CONTACTS ||
-        value_find(into, email) == NULL) {
+    if (prop == NULL) {
         return;
     }
     text = mem_printf("%s%s%s", have == NULL ? "" : have->text,
-                      have == NULL ? "" : ";", theirs->text);
-    store_set(po, into, more, text);
+                      have == NULL ? "" : ";", item);
+    store_set(po, rec, prop, text);
     mem_free(text);
+}
+
+/* The id of a record merged away, and the e-mail address of a contact, go on
+ * with the other one. */
+static void
+merge_names(struct hub_portal *po, struct hub_record *into,
+            struct hub_record *gone)
+{
+    struct hub_prop *email = map_get(&po->kin[into->type].props, "email");
+    struct hub_value *theirs = email == NULL ? NULL : value_find(gone, email);
+    char *id = mem_printf("%" PRIu64, gone->id);
+
+    if (theirs != NULL && into->type == HUB_CONTACTS &&
+        value_find(into, email) != NULL) {
+        list_add(po, into, "hs_additional_emails", theirs->text);
+    }
+    list_add(po, into, "hs_merged_object_ids", id);
+    mem_free(id);
 }
 
 void
@@ -428,7 +443,7 @@ store_merge(struct hub_portal *po, struct hub_record *into,
             mem_free(text);
         }
     }
-    merge_emails(po, into, gone);
+    merge_names(po, into, gone);
     store_archive(po, gone, now_us);
     gone->merged_into = into;
     store_touch(po, into, now_us);
