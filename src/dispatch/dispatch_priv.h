@@ -120,6 +120,7 @@ struct part {
     bool current;         /* what HubSpot has is what is wanted */
     bool by_key;          /* it may be there already: no creation */
     bool rebill;          /* made anew by an update: hs_invoice_billable */
+    bool apart;           /* properties and status: refused together */
     bool looked;          /* whether it is still there, after a refusal */
     const char *gone;     /* id that it had and that is gone */
     unsigned clashes;     /* contacts: how often the e-mail was taken */

@@ -170,10 +170,12 @@ association_written(struct need *n, struct save *s, bool tell)
     }
 }
 
+/* Perhaps with the invoice's other properties. */
 static void
 status_written(struct need *n, struct save *s)
 {
     n->part->status = n->job->status;
+    n->part->current = true;
     save_link(s, n->job, n->part, true);
     audit_properties(s, n, "updated");
 }
@@ -323,6 +325,12 @@ need_rejected(struct need *n, const struct hubspot_result *r, struct save *s)
     }
     if ((r->fault.err == ERR_MISSING && end_is_gone(n, r->gone, s)) ||
         may_be_made_anew(n, r)) {
+        audit_fault(s, n, "retry", &r->fault);
+        return;
+    }
+    if (n->lane == LANE_STATUS && !n->part->current) {
+        n->part->apart = true;
+        n->job->stage = STAGE_OBJECTS;
         audit_fault(s, n, "retry", &r->fault);
         return;
     }

@@ -98,6 +98,52 @@ part_joins(const struct job *j, const struct part *p,
     return n;
 }
 
+static int
+status_rank(const char *status)
+{
+    if (status == NULL || strcmp(status, "draft") == 0) {
+        return 0;
+    }
+    return strcmp(status, "open") == 0 ? 1 : 2;
+}
+
+/* Whether hs_invoice_status is to go forward, and may. */
+static bool
+status_moves(const struct job *j)
+{
+    const char *now = j->parts[0].status != NULL ? j->parts[0].status : "draft";
+
+    return j->status != NULL && j->status_held == NULL &&
+           !text_equal(j->status, now) &&
+           status_rank(j->status) >= status_rank(now) &&
+           j->customer.contact != NULL;
+}
+
+static bool
+has_join(const struct job *j, const struct part *p, const struct need_join *x)
+{
+    size_t rows;
+    const struct map_association *table = map_associations(&rows);
+
+    return part_has_assoc(p,
+                          arena_printf(&((struct job *)(uintptr_t)j)->arena,
+                                       "%u:%s", table[x->row].types[0], x->id));
+}
+
+static bool
+lacks_join(const struct job *j, const struct part *p)
+{
+    struct need_join joins[JOINS_MAX];
+    size_t n = part_joins(j, p, joins);
+
+    for (size_t k = 0; k < n; k++) {
+        if (!has_join(j, p, &joins[k])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- stages, in their order --------------------------------------------- */
 
 static void
@@ -178,11 +224,33 @@ plan_object(struct job *j, struct part *p)
     }
 }
 
+/* Nothing but the invoice itself differs, and its status moves: both in one
+ * update, unless HubSpot refused that before. */
+static bool
+moves_as_one(const struct job *j)
+{
+    const struct part *p = &j->parts[0];
+
+    if (j->kind != MAP_INVOICE || j->n_wanted == 0 || p->id == NULL ||
+        p->current || p->rebill || p->apart || j->careful || !status_moves(j)) {
+        return false;
+    }
+    for (size_t i = 0; i < j->n_wanted; i++) {
+        if ((i > 0 && !j->parts[i].current) || lacks_join(j, &j->parts[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void
 plan_objects(struct job *j, struct save *s)
 {
     if (j->backs == 0) {
         note_plan(j, s);
+    }
+    if (moves_as_one(j)) {
+        return;
     }
     for (size_t i = 0; i < j->n_wanted; i++) {
         if (!j->parts[i].current && !is_later(j, &j->parts[i])) {
@@ -204,9 +272,6 @@ plan_parts(struct job *j)
 static void
 plan_associate(struct job *j)
 {
-    size_t rows;
-    const struct map_association *table = map_associations(&rows);
-
     for (size_t i = 0; i < j->n_wanted; i++) {
         struct need_join joins[JOINS_MAX];
         struct part *p = &j->parts[i];
@@ -215,24 +280,13 @@ plan_associate(struct job *j)
         for (size_t k = 0; k < n; k++) {
             const struct need_join *x = &joins[k];
 
-            if (!part_has_assoc(p,
-                                arena_printf(&j->arena, "%u:%s",
-                                             table[x->row].types[0], x->id))) {
+            if (!has_join(j, p, x)) {
                 job_need(j, p, LANE_ASSOCIATE + x->row,
                          x->forward ? p->id : x->id, x->forward ? x->id : p->id,
                          NULL);
             }
         }
     }
-}
-
-static int
-status_rank(const char *status)
-{
-    if (status == NULL || strcmp(status, "draft") == 0) {
-        return 0;
-    }
-    return strcmp(status, "open") == 0 ? 1 : 2;
 }
 
 static void
@@ -250,7 +304,7 @@ static void
 plan_status(struct job *j, struct save *s)
 {
     struct part *p = &j->parts[0];
-    const char *properties;
+    struct part once;
 
     if (j->kind != MAP_INVOICE || j->n_wanted == 0 || p->id == NULL) {
         return;
@@ -273,9 +327,9 @@ plan_status(struct job *j, struct save *s)
         hold_status(j, s, "no_contact");
         return;
     }
-    properties =
-        arena_printf(&j->arena, "{\"hs_invoice_status\":\"%s\"}", j->status);
-    job_need(j, p, LANE_STATUS, p->id, NULL, properties);
+    once = (struct part){.properties = p->current ? "{}" : p->properties};
+    part_set(j, &once, "hs_invoice_status", j->status);
+    job_need(j, p, LANE_STATUS, p->id, NULL, once.properties);
 }
 
 /* Associations of the given type to another id than the wanted one. */

@@ -477,6 +477,70 @@ TEST(the_cutoff_counts_from_when_the_write_was_sent)
     fx_close(&fx);
 }
 
+/* Everything else of it stands: properties and status travel together. */
+static void
+changed_invoice(void)
+{
+    fx_open(&fx, NULL);
+    fx_invoice(&fx, "3001", 1, "paid");
+    fx_link(&fx, "invoice", "3001",
+            "{\"object\":\"invoices\",\"key\":\"3001\",\"id\":\"77\","
+            "\"properties\":{\"hs_currency\":\"EUR\","
+            "\"hs_invoice_status\":\"open\"},"
+            "\"assoc\":[\"177:k1\",\"179:c1\"]}");
+    fx_link(&fx, "invoice", "3001",
+            "{\"object\":\"line_items\",\"key\":\"3001-1\",\"id\":\"78\","
+            "\"properties\":{\"fusion_line_id\":\"3001-1\",\"quantity\":"
+            "\"1\"},\"assoc\":[\"409:77\"]}");
+}
+
+TEST(a_changed_status_of_a_known_invoice_costs_one_request)
+{
+    json_t *link;
+
+    changed_invoice();
+    fx_start(&fx);
+    fx_settle(&fx);
+    EQ_STR(fx_trace(&fx), "update invoices 1; ");
+    EQ_STR(fx.sent[0].inputs[0].id, "77");
+    HAS(fx.sent[0].inputs[0].properties, "\"hs_invoice_status\":\"paid\"");
+    HAS(fx.sent[0].inputs[0].properties, "\"hs_currency\":\"USD\"");
+    link = fx_stored(&fx, "invoice", "3001", "invoices", "3001");
+    EQ_STR(jsonx_text(json_object_get(link, "properties"), "hs_currency"),
+           "USD");
+    EQ_STR(jsonx_text(json_object_get(link, "properties"), "hs_invoice_status"),
+           "paid");
+    IS(fx_is(&fx, "invoice", "3001", "done"));
+    fx_close(&fx);
+}
+
+static void
+refuse_moves(struct fx *x, const struct sent *q, struct hubspot_meta *m,
+             struct hubspot_result *r, bool *split)
+{
+    (void)x;
+    (void)m;
+    (void)split;
+    if (q->verb == HUBSPOT_UPDATE) {
+        fail_result(&r[0], HUBSPOT_REJECTED, ERR_REFUSED, "VALIDATION_ERROR",
+                    "it does not go there");
+    }
+}
+
+TEST(what_travels_with_a_refused_move_is_written_without_it)
+{
+    changed_invoice();
+    fx.decide = refuse_moves;
+    fx_start(&fx);
+    fx_settle(&fx);
+    EQ_STR(fx_trace(&fx),
+           "update invoices 1; upsert invoices 1; update invoices 1; ");
+    EQ_STR(fx.sent[2].inputs[0].properties, "{\"hs_invoice_status\":\"paid\"}");
+    IS(fx_is(&fx, "invoice", "3001", "done"));
+    EQ_UINT(fx_audit_count(&fx, "status_held", "held"), 1);
+    fx_close(&fx);
+}
+
 SUITE(flow, RUN(a_customer_goes_company_and_contact_then_association_then_done),
       RUN(what_changed_is_told_with_its_value_before_and_after),
       RUN(an_invoice_goes_its_whole_way_and_its_status_comes_last),
@@ -497,4 +561,6 @@ SUITE(flow, RUN(a_customer_goes_company_and_contact_then_association_then_done),
       RUN(an_unknown_write_found_as_wanted_counts_as_written),
       RUN(an_unknown_write_found_otherwise_is_sent_again),
       RUN(an_unknown_write_that_is_absent_is_retried_after_the_cutoff),
-      RUN(the_cutoff_counts_from_when_the_write_was_sent))
+      RUN(the_cutoff_counts_from_when_the_write_was_sent),
+      RUN(a_changed_status_of_a_known_invoice_costs_one_request),
+      RUN(what_travels_with_a_refused_move_is_written_without_it))
