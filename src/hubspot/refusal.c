@@ -166,6 +166,25 @@ by_clash(struct search *s, const char *message)
     mem_free(id);
 }
 
+/* Codes that condemn a value wherever it stands; others depend on the record,
+ * too, such as a status that it cannot go to. */
+static bool
+condemns_value(const char *code)
+{
+    static const char *const codes[] = {
+        "INVALID_OPTION",        HUBSPOT_CURRENCY_INACTIVE,
+        "INVALID_EMAIL",         "INVALID_INTEGER",
+        "INVALID_LONG",          "INVALID_NUMBER",
+        "INVALID_BOOLEAN_OPTION"};
+
+    for (size_t i = 0; i < COUNT_OF(codes); i++) {
+        if (strcmp(code, codes[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 is_word_char(char c)
 {
@@ -215,7 +234,8 @@ by_property(void *arg, const char *name)
         }
         carriers++;
         last = i;
-        said[i] = absent || (hubspot_text(sent) != NULL &&
+        said[i] = absent || (condemns_value(s->fault.code) &&
+                             hubspot_text(sent) != NULL &&
                              says_value(message, hubspot_text(sent)));
         sayings += said[i] ? 1 : 0;
     }

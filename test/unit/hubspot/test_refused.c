@@ -105,6 +105,11 @@ static const struct row rows[] = {
      "currencies\",\"code\":\"INVALID_OPTION\",\"context\":"
      "{\"propertyName\":[\"name\"]}}],\"category\":\"VALIDATION_ERROR\"}",
      "RXR"},
+    {"a value that another record might have", HUBSPOT_UPSERT, 400,
+     "{\"errors\":[{\"message\":\"cannot change from N0 to N1\",\"code\":"
+     "\"INVALID_STATUS_TRANSITION\",\"context\":{\"propertyName\":[\"name\"]}}],"
+     "\"category\":\"VALIDATION_ERROR\"}",
+     "RRR+"},
     {"a value inside another word", HUBSPOT_UPSERT, 400,
      "{\"errors\":[{\"message\":\"N11 is not one of them\",\"code\":"
      "\"INVALID_OPTION\",\"context\":{\"propertyName\":[\"name\"]}}],"
