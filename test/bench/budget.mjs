@@ -187,6 +187,16 @@ function busiest(rows, window_us) {
   return { rolling, fixed: Math.max(...fixed.values()) };
 }
 
+// How long a token is away on average, from one arrival to the next with it.
+function cycle(rows, limit) {
+  const last = rows.length - 1;
+  let sum = 0;
+  for (let i = limit; i <= last; i++) {
+    sum += rows[i].mono_us - rows[i - limit].mono_us;
+  }
+  return sum / Math.max(1, last - limit + 1) / 1e6;
+}
+
 // A worker that hardly writes reads the backlog and is killed. It may have sent
 // anything: the next one begins cold, with all its work at hand.
 async function coldStart(site, invoices) {
@@ -235,7 +245,8 @@ async function saturated(stage, c, judge) {
     console.log(`    ${c.name}: ${count(rows.length)} requests of ${count(limit * c.windows)} in ` +
       `${(span_us / 1e6).toFixed(0)} s, ${(used * 100).toFixed(2)} %; most in a window ` +
       `${most.rolling}, in a bucket ${most.fixed}; ${(inputs / rows.length).toFixed(1)} inputs each; ` +
-      `${refused(rows)} refused; ${count(left)} jobs left`);
+      `a token every ${cycle(rows, limit).toFixed(3)} s; ${refused(rows)} refused; ` +
+      `${count(left)} jobs left`);
     stage.check(`${c.name}: there is work to the end`, left > 0, `${count(left)} jobs open`);
     await judge({ site, rows, used, from });
   } finally {
