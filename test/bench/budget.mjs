@@ -6,7 +6,9 @@
 //     customers known, backlog at hand --> a worker that dies --> one that
 //     begins cold and is never idle --> the log of so many windows
 //
-// Many small batches are wanted, so jobs in memory are few and nothing lingers.
+// What counts is how many requests there are, so they are made cheap: several
+// tenants of the one portal, few jobs in memory and no lingering make many small
+// batches. One case has a single tenant and full ones.
 import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
@@ -20,7 +22,7 @@ const usedMin = 0.97; // of the requests permitted while there is work
 const burstRequests = 190;
 const burstSeconds = 5;
 
-// One worker, one portal, one or two tenants.
+// One worker, one portal, its tenants.
 class Site {
   constructor(stage, c) {
     this.stage = stage;
@@ -72,11 +74,15 @@ class Site {
       ...(i > 0 ? ['--key-prefix', `p${i}-`] : []));
   }
 
+  async tenants(...flags) {
+    for (let i = 0; i < this.pods; i++) {
+      await this.ml('tenant', 'set', `t${i}`, ...flags.map(String));
+    }
+  }
+
   // From here on the limit holds.
   async limited(switches) {
-    for (let i = 0; i < this.pods; i++) {
-      await this.ml('tenant', 'set', `t${i}`, '--hubspot-limit', this.limit);
-    }
+    await this.tenants('--hubspot-limit', this.limit);
     await this.stage.control(this.ready, 'POST', 'hubspot/switches', {
       rate_enforced: 1, rate_limit: this.limit, rate_window_ms: this.window_ms, ...switches,
     });
@@ -102,10 +108,9 @@ class Site {
     this.running = p;
   }
 
-  async poll() {
-    for (let i = 0; i < this.pods; i++) {
-      await this.ml('sync', `t${i}`, '--feed', 'invoices');
-    }
+  poll() {
+    return Promise.all(Array.from({ length: this.pods },
+      (_, i) => this.ml('sync', `t${i}`, '--feed', 'invoices')));
   }
 
   async rows() {
@@ -156,6 +161,15 @@ class Site {
   }
 }
 
+// The log of a case, for whoever wants to look closer.
+function keep(c, rows) {
+  if (process.env.KEEP_LOGS) {
+    const file = `budget-${c.name.replaceAll(' ', '-')}.ndjson`;
+    fs.writeFileSync(path.join(process.env.KEEP_LOGS, file),
+      rows.map((r) => `${JSON.stringify(r)}\n`).join(''));
+  }
+}
+
 const refused = (rows) => rows.filter((r) => r.status === 429).length;
 
 // The most arrivals in any window and, of fixed ones, in a bucket.
@@ -173,14 +187,34 @@ function busiest(rows, window_us) {
   return { rolling, fixed: Math.max(...fixed.values()) };
 }
 
-// A worker that was killed may have sent anything: the next one begins cold.
-async function coldStart(site) {
-  await site.worker();
-  site.running.child.kill('SIGKILL');
-  await site.running.ended;
-  await site.clearLog();
+// How long a token is away on average, from one arrival to the next with it.
+function cycle(rows, limit) {
+  const last = rows.length - 1;
+  let sum = 0;
+  for (let i = limit; i <= last; i++) {
+    sum += rows[i].mono_us - rows[i - limit].mono_us;
+  }
+  return sum / Math.max(1, last - limit + 1) / 1e6;
+}
+
+// A worker that hardly writes reads the backlog and is killed. It may have sent
+// anything: the next one begins cold, with all its work at hand.
+async function coldStart(site, invoices) {
+  await site.tenants('--hubspot-limit', 1);
   await site.worker();
   await site.poll();
+  const each = Math.floor(invoices / site.pods) - 100;
+  for (let i = 0; site.openJobs() < each; i++) {
+    if (i === 240) {
+      throw new Error(`only ${site.openJobs()} jobs of ${each} after 2 minutes`);
+    }
+    await pause(500);
+  }
+  site.running.child.kill('SIGKILL');
+  await site.running.ended;
+  await site.tenants('--hubspot-limit', site.limit);
+  await site.clearLog();
+  await site.worker();
 }
 
 const network = (window_ms) => ({
@@ -196,14 +230,14 @@ async function saturated(stage, c, judge) {
     await site.open();
     await site.limited({ ...network(window_ms), ...c.switches });
     await site.backlog(c.invoices);
-    await coldStart(site);
+    await coldStart(site, c.invoices);
     const from = await site.firstArrival(120);
     const span_us = c.windows * window_ms * 1000;
-    const log = await stage.control(site.ready, 'GET', 'log'); // when it was asked
     const gone_ms = (Date.now() * 1000 - (await site.rows())[0].at_us) / 1000;
     await pause(Math.max(0, span_us / 1000 - gone_ms) + 500);
     const left = site.openJobs();
     const all = await site.rows();
+    keep(c, all);
     const rows = all.filter((r) => r.mono_us < from + span_us);
     const inputs = rows.reduce((n, r) => n + r.inputs, 0);
     const most = busiest(rows, window_ms * 1000);
@@ -211,9 +245,10 @@ async function saturated(stage, c, judge) {
     console.log(`    ${c.name}: ${count(rows.length)} requests of ${count(limit * c.windows)} in ` +
       `${(span_us / 1e6).toFixed(0)} s, ${(used * 100).toFixed(2)} %; most in a window ` +
       `${most.rolling}, in a bucket ${most.fixed}; ${(inputs / rows.length).toFixed(1)} inputs each; ` +
-      `${refused(rows)} refused; ${count(left)} jobs left`);
+      `a token every ${cycle(rows, limit).toFixed(3)} s; ${refused(rows)} refused; ` +
+      `${count(left)} jobs left`);
     stage.check(`${c.name}: there is work to the end`, left > 0, `${count(left)} jobs open`);
-    await judge({ site, rows, used, from, log });
+    await judge({ site, rows, used, from });
   } finally {
     await site.close();
   }
@@ -272,6 +307,7 @@ async function burst(stage, c) {
     await pause(c.windows * c.window_ms);
     const left = site.openJobs();
     const rows = await site.rows();
+    keep(c, rows);
     const nth = c.requests ?? burstRequests;
     const took = (rows[nth - 1].mono_us - from) / 1e6;
     const refusedRows = refused(rows);
@@ -286,26 +322,29 @@ async function burst(stage, c) {
   }
 }
 
-const long = { window_ms: 10000, windows: 18, jobs: 600 };
+const long = { window_ms: 10000, windows: 18, jobs: 80, tenants: 8, customers: 60 };
 const cases = {
   long: [
-    [windows, { ...long, name: '190 rolling', limit: 190, invoices: 50000 }],
-    [windows, { ...long, name: '190 fixed', limit: 190, invoices: 50000,
+    [windows, { ...long, name: '190 rolling', limit: 190, invoices: 24000 }],
+    [windows, { ...long, name: '190 fixed', limit: 190, invoices: 24000,
       switches: { rate_fixed: 1 } }],
-    [windows, { ...long, name: '100 rolling', limit: 100, invoices: 30000 }],
-    [windows, { ...long, name: '100 fixed', limit: 100, invoices: 30000,
+    [windows, { ...long, name: '100 rolling', limit: 100, invoices: 14000 }],
+    [windows, { ...long, name: '100 fixed', limit: 100, invoices: 14000,
       switches: { rate_fixed: 1 } }],
-    [burst, { ...long, name: 'burst after 30 s', limit: 190, windows: 4, invoices: 12000,
+    [burst, { ...long, name: 'burst after 30 s', limit: 190, windows: 4, invoices: 8000,
       rest_ms: 30000 }],
-    [foreign, { ...long, name: 'foreign 4 per s', limit: 190, invoices: 40000, settled: 6,
+    [foreign, { ...long, name: 'foreign 4 per s', limit: 190, invoices: 24000, settled: 6,
       switches: { foreign_per_10s: 40 } }],
-    [together, { ...long, name: 'two tenants', limit: 190, windows: 9, invoices: 30000, tenants: 2 }],
+    [together, { ...long, name: 'two tenants', limit: 190, windows: 9, invoices: 24000,
+      tenants: 2 }],
+    [windows, { ...long, name: 'one tenant', limit: 190, invoices: 60000, tenants: 1,
+      customers: 1000, jobs: 1000 }],
   ],
   // A window of 2 s, all else in proportion: what the scheduler of a busy
   // machine takes weighs five times as much.
   short: [
-    [windows, { name: 'short window', window_ms: 2000, windows: 8, jobs: 600, limit: 38,
-      invoices: 8000, customers: 300, usedMin: 0.9 }],
+    [windows, { ...long, name: 'short window', window_ms: 2000, windows: 8, limit: 38,
+      invoices: 6400, usedMin: 0.9 }],
   ],
 };
 
