@@ -161,9 +161,10 @@ enum quota_level {
 enum { QUOTA_MINUTES = 60 };
 struct quota {
     struct quota_spec spec;
-    int64_t used; /* since midnight, by all, as far as is known */
-    int64_t sent; /* of them ours */
-    bool told;    /* a header was seen this day */
+    int64_t used;      /* since midnight, by all, as far as is known */
+    int64_t sent;      /* of them ours */
+    int64_t throttled; /* of ours, answered with 429; for people */
+    bool told;         /* a header was seen this day */
     bool zone_known;
     int64_t day_began_us, day_ends_us;
     int64_t stopped_until_us; /* INT64_MIN: not stopped */
@@ -178,7 +179,8 @@ void quota_init(struct quota *q, const struct quota_spec *spec, int64_t now_us);
 void quota_day(struct quota *q, int64_t now_us, int64_t ends_in_us,
                bool zone_known);
 /* More of this day than is known here: what a predecessor counted. */
-void quota_add(struct quota *q, int64_t now_us, int64_t used, int64_t sent);
+void quota_add(struct quota *q, int64_t now_us, int64_t used, int64_t sent,
+               int64_t throttled);
 void quota_count(struct quota *q, int64_t now_us); /* one request leaves */
 /* X-HubSpot-RateLimit-Daily-Remaining: others use the account too. It may only
  * shrink what is believed to be left. */

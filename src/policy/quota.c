@@ -37,7 +37,7 @@ quota_init(struct quota *q, const struct quota_spec *spec, int64_t now_us)
 {
     ML_ASSERT(spec->limit >= 0);
     *q = (struct quota){.spec = *spec,
-                        .day_began_us = now_us,
+                        .day_began_us = now_us - DAY_US,
                         .day_ends_us = now_us + DAY_US,
                         .stopped_until_us = INT64_MIN,
                         .minute = now_us / MINUTE_US,
@@ -49,6 +49,7 @@ begin_day(struct quota *q, int64_t began_us)
 {
     q->used = 0;
     q->sent = 0;
+    q->throttled = 0;
     q->told = false;
     q->day_began_us = began_us;
     if (q->stopped_until_us <= began_us) {
@@ -87,14 +88,17 @@ quota_day(struct quota *q, int64_t now_us, int64_t ends_in_us, bool zone_known)
     advance(q, now_us);
     q->zone_known = zone_known;
     q->day_ends_us = now_us + (ends_in_us > 0 ? ends_in_us : 1);
+    q->day_began_us = q->day_ends_us - DAY_US;
 }
 
 void
-quota_add(struct quota *q, int64_t now_us, int64_t used, int64_t sent)
+quota_add(struct quota *q, int64_t now_us, int64_t used, int64_t sent,
+          int64_t throttled)
 {
     advance(q, now_us);
     q->used = q->used + used > 0 ? q->used + used : 0;
     q->sent = q->sent + sent > 0 ? q->sent + sent : 0;
+    q->throttled = q->throttled + throttled > 0 ? q->throttled + throttled : 0;
 }
 
 void

@@ -136,12 +136,14 @@ TEST(a_stop_of_a_predecessor_goes_on)
 {
     struct quota q = open_day(0);
 
-    quota_add(&q, 0, 700, 650);
+    quota_add(&q, 0, 700, 650, 3);
     EQ_INT(q.used, 700);
     EQ_INT(q.sent, 650);
-    quota_add(&q, 0, -5000, -5000);
+    EQ_INT(q.throttled, 3);
+    quota_add(&q, 0, -5000, -5000, -5000);
     EQ_INT(q.used, 0);
     EQ_INT(q.sent, 0);
+    EQ_INT(q.throttled, 0);
     quota_stop(&q, 3 * HOUR);
     quota_stop(&q, 2 * HOUR);
     EQ_INT(quota_stopped_us(&q, 0), 3 * HOUR);
