@@ -30,6 +30,10 @@ struct dispatch_config {
     unsigned shares[WORK_CLASSES]; /* weights */
     bool creates; /* new objects by creation with associations, else all by
                      upsert */
+    int64_t daily_limit; /* 0: the day is neither governed nor stored */
+    unsigned quota_backfill, quota_retry; /* percent of it */
+    int64_t quota_save_ms;
+    const char *time_zone; /* of the portal; NULL: not known */
 };
 struct dispatch_events {
     /* A record's parent is not known: fetch it ("customer", "1008"). */
@@ -87,9 +91,12 @@ struct dispatch_status {
     uint64_t requests, inputs, written, rejected, throttled;
     size_t jobs, in_flight;
     unsigned tokens_out, limit;
-    int64_t next_due_ms;     /* earliest retry known; -1 none */
-    int64_t daily_remaining; /* -1 not told */
+    int64_t next_due_ms; /* earliest retry known; -1 none */
+    int64_t daily_used, daily_limit;
+    enum quota_level level;
 };
+/* Whether jobs are left where they are until the portal's next midnight. */
+bool dispatch_withholds(struct dispatch *d);
 struct dispatch_status dispatch_status(const struct dispatch *d);
 /* For a clean release of the lease. */
 unsigned dispatch_tokens_out(const struct dispatch *d, int64_t *back_ms);

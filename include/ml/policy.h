@@ -136,4 +136,69 @@ void share_charge(struct share *s, unsigned i, unsigned cost);
 /* Of `whole` what is class i's by its weight, rounded up; of weight 0 nothing. */
 unsigned share_part(const struct share *s, unsigned i, unsigned whole);
 
+/* ---- quota: the requests of one day ------------------------------------- */
+
+/*
+ * HubSpot counts an account's requests from midnight to midnight of its time
+ * zone, whoever sends them. As the day's limit is used up, classes of work stop
+ * one after the other, so that the rest is kept for fresh changes:
+ *
+ *     open --backfill %--> no_backfill --retry %--> fresh_only
+ *       ^                                              |  429 of the day
+ *       +------------------- midnight ---------------- stopped
+ */
+struct quota_spec {
+    int64_t limit; /* a day; 0: nothing is governed */
+    unsigned backfill_percent, retry_percent;
+};
+enum quota_level {
+    QUOTA_OPEN,
+    QUOTA_NO_BACKFILL, /* history and reconciliation stand still */
+    QUOTA_FRESH_ONLY,  /* retries and replays too */
+    QUOTA_STOPPED,     /* everything */
+    QUOTA_LEVELS
+};
+enum { QUOTA_MINUTES = 60 };
+struct quota {
+    struct quota_spec spec;
+    int64_t used;      /* since midnight, by all, as far as is known */
+    int64_t sent;      /* of them ours */
+    int64_t throttled; /* of ours, answered with 429; for people */
+    bool told;         /* a header was seen this day */
+    bool zone_known;
+    int64_t day_began_us, day_ends_us;
+    int64_t stopped_until_us; /* INT64_MIN: not stopped */
+    /* the last hour, for the forecast */
+    unsigned minutes[QUOTA_MINUTES];
+    int64_t minute; /* number of the newest */
+    int64_t since_us;
+};
+const char *quota_level_name(enum quota_level l); /* "no_backfill"; static */
+void quota_init(struct quota *q, const struct quota_spec *spec, int64_t now_us);
+/* The day ends so long from now. With an unknown zone midnight is a guess. */
+void quota_day(struct quota *q, int64_t now_us, int64_t ends_in_us,
+               bool zone_known);
+/* More of this day than is known here: what a predecessor counted. */
+void quota_add(struct quota *q, int64_t now_us, int64_t used, int64_t sent,
+               int64_t throttled);
+void quota_count(struct quota *q, int64_t now_us); /* one request leaves */
+/* X-HubSpot-RateLimit-Daily-Remaining: others use the account too. It may only
+ * shrink what is believed to be left. */
+void quota_told(struct quota *q, int64_t now_us, int64_t remaining);
+/* A 429 of the day: nothing leaves for retry_after_us, or when < 0 until
+ * midnight; not so long where midnight is a guess or has only just been. */
+void quota_exhausted(struct quota *q, int64_t now_us, int64_t retry_after_us);
+void quota_stop(struct quota *q, int64_t until_us); /* as a predecessor was */
+enum quota_level quota_level(struct quota *q, int64_t now_us);
+bool quota_allows(struct quota *q, int64_t now_us, enum work_class c);
+/* Until when nothing leaves; INT64_MIN: something may. */
+int64_t quota_stopped_us(struct quota *q, int64_t now_us);
+struct quota_forecast {
+    int64_t used, left;
+    int64_t per_hour;       /* rate of the last hour */
+    int64_t at_midnight;    /* used by then at that rate */
+    int64_t runs_out_in_us; /* -1: not before midnight */
+};
+struct quota_forecast quota_forecast(struct quota *q, int64_t now_us);
+
 #endif

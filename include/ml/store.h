@@ -440,6 +440,26 @@ MUST_USE enum err store_replay(struct store *s, const char *name,
                                const char *actor, store_json_fn *done,
                                void *arg, struct store_op **op);
 
+/* How a portal's budget stands; about once a minute, and when its lease is
+ * given back. `counts` goes on from what a predecessor left when day is 0, else
+ * it is all of the day that ends at `day` (seconds since 1970). json:
+ * {"held":bool,"used","sent","throttled": of the day by now,"day": its end,
+ * "ends_ms": until then,"stopped_ms": nothing may be sent for so long}; only
+ * "held" is certain when it is false. */
+struct store_budget {
+    const char *portal, *worker;
+    int64_t term;
+    const char *time_zone; /* NULL: not known */
+    int64_t day;
+    const char *counts; /* {"used","sent","throttled","daily_limit",
+                           "stopped_ms","level","per_hour","burst_limit",
+                           "tokens_out","foreign_use"} */
+};
+MUST_USE enum err store_budget_save(struct store *s,
+                                    const struct store_budget *b,
+                                    store_json_fn *done, void *arg,
+                                    struct store_op **op);
+
 /* ---- what people ask for ------------------------------------------------ */
 
 enum store_report {
@@ -450,7 +470,8 @@ enum store_report {
     STORE_REPORT_REPLAY_QUEUE,
     STORE_REPORT_UNFINISHED, /* jobs not done: state, waiting_for, error */
     STORE_REPORT_LEASES,
-    STORE_REPORT_JOBS, /* [{"state","jobs"}] of all tenants: for metrics */
+    STORE_REPORT_JOBS,    /* [{"state","jobs"}] of all tenants: for metrics */
+    STORE_REPORT_BUDGETS, /* ml_dashboard.budgets */
     STORE_REPORT_CONSERVATION /* polls that do not tie out, with their terms */
 };
 struct store_report_spec {

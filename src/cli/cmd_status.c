@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: UNLICENSED */
 /*
- * status: tenants and feeds as the dashboards see them. For people the feeds
- * come in two tables: how they fare, and how they read.
+ * status: tenants, feeds and budgets as the dashboards see them. For people the
+ * feeds come in two tables: how they fare, and how they read.
  */
 #include "cli_priv.h"
 
@@ -139,7 +139,12 @@ cmd_status(struct cli *c)
     static const char *const feeds[] = {"tenant",      "feed",         "state",
                                         "last_poll",   "last_error",   "cursor",
                                         "lag_seconds", "records_seen", NULL};
-    char *t = NULL, *f = NULL;
+    static const char *const budgets[] = {
+        "tenant",      "burst_limit",      "tokens_out",  "throttled",
+        "foreign_use", "daily_limit",      "used",        "used_percent",
+        "per_hour",    "used_at_midnight", "runs_out_at", "level",
+        NULL};
+    char *t = NULL, *f = NULL, *b = NULL;
     int status;
 
     if (c->argc > 0 && !cli_tenant_exists(c, c->argv[0])) {
@@ -150,15 +155,23 @@ cmd_status(struct cli *c)
     if (status == APP_DONE) {
         status = report(c, STORE_REPORT_FEEDS, &f);
     }
+    if (status == APP_DONE) {
+        status = report(c, STORE_REPORT_BUDGETS, &b);
+    }
     if (status == APP_DONE && c->json) {
-        (void)printf("{\"tenants\":%s,\"feeds\":%s}\n", t, f);
+        (void)printf("{\"tenants\":%s,\"feeds\":%s,\"budgets\":%s}\n", t, f, b);
     } else if (status == APP_DONE) {
         cli_rows(c, t, tenants, "There is no tenant.");
         (void)printf("\n");
         cli_rows(c, f, feeds, "Nothing has been polled yet.");
         print_reading(c, f);
+        if (strcmp(b, "[]") != 0) {
+            (void)printf("\nRequests to HubSpot, today:\n");
+            cli_rows(c, b, budgets, "");
+        }
     }
     mem_free(t);
     mem_free(f);
+    mem_free(b);
     return status;
 }

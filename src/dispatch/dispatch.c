@@ -41,7 +41,8 @@ dispatch_may_send(struct dispatch *d)
     int64_t now_us = clock_mono_us();
 
     return d->term != 0 && !d->lost && !d->draining && d->failing == 0 &&
-           now_us < d->lease_until_us && now_us >= d->away_until_us;
+           d->budget_loaded && now_us < d->lease_until_us &&
+           now_us >= d->away_until_us;
 }
 
 static void
@@ -225,7 +226,8 @@ on_claimed(void *arg, enum err err, const struct store_claim *c,
     }
     t->next_due_us =
         c->next_due_ms < 0 ? 0 : clock_mono_us() + c->next_due_ms * 1000;
-    if (c->n == 0 && c->next_due_ms >= 0) {
+    if (c->n == 0 && c->next_due_ms >= 0 &&
+        quota_allows(&d->quota, clock_mono_us(), WORK_RETRY)) {
         loop_timer_start(d->loop, &t->due, c->next_due_ms + 1, on_due, t);
     }
 }
@@ -249,8 +251,9 @@ dtenant_has_room(const struct dtenant *t)
 bool
 dtenant_claims(const struct dtenant *t)
 {
-    return t->claiming != NULL || (t->want_claim && !t->halted && !t->removed &&
-                                   !t->d->held && dtenant_has_room(t));
+    return t->claiming != NULL ||
+           (t->want_claim && !t->halted && !t->removed && !t->d->held &&
+            !budget_stopped(t->d) && dtenant_has_room(t));
 }
 
 static void
@@ -258,6 +261,7 @@ claim(struct dtenant *t)
 {
     struct dispatch *d = t->d;
     size_t room = claim_room(d);
+    int64_t now_us = clock_mono_us();
     struct store_room r;
 
     if (t->claiming != NULL || !dispatch_may_send(d) || !dtenant_claims(t)) {
@@ -266,7 +270,9 @@ claim(struct dtenant *t)
     t->want_claim = false;
     r.jobs = room < CLAIM_MAX ? (unsigned)room : CLAIM_MAX;
     for (unsigned i = 0; i < WORK_CLASSES; i++) {
-        r.parts[i] = (int)share_part(&d->share, i, r.jobs);
+        r.parts[i] = quota_allows(&d->quota, now_us, (enum work_class)i) ?
+                         (int)share_part(&d->share, i, r.jobs) :
+                         -1;
     }
     if (store_claim(d->store, t->id, d->portal, d->term, &r, on_claimed, t,
                     &t->claiming) != ERR_OK) {
@@ -377,7 +383,7 @@ tend_tenants(struct dispatch *d)
         struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
 
         flush_thoughts(t); /* an empty one would keep the tenant busy */
-        if (t->removed || (d->draining && !d->lost)) {
+        if (t->removed || (d->draining && !d->lost) || budget_stopped(d)) {
             see_off(t);
         } else {
             claim(t);
@@ -404,6 +410,12 @@ send_all(struct dispatch *d)
         int64_t lane_us = INT64_MAX;
         struct batch *b;
 
+        int64_t stopped_us = quota_stopped_us(&d->quota, now_us);
+
+        if (stopped_us != INT64_MIN) {
+            setups_refuse(d);
+            return stopped_us - now_us;
+        }
         if (token_us > 0) {
             return token_us;
         }
@@ -416,7 +428,7 @@ send_all(struct dispatch *d)
             return lane_us < wait_us ? lane_us : wait_us;
         }
         b->taken_us = now_us;
-        b->permit = permits_take(&d->permits, now_us);
+        b->permit = budget_take(d, now_us);
         share_charge(&d->share, b->work, 1);
         batch_send(b);
     }
@@ -431,12 +443,13 @@ on_run(void *arg)
     struct dispatch *d = dispatch_from(arg);
     int64_t wait_us;
 
+    budget_look(d);
     tend_tenants(d);
     wait_us = send_all(d);
     if (wait_us != INT64_MAX) {
         loop_timer_start(d->loop, &d->wake, wait_us / 1000 + 1, on_wake, d);
     }
-    if (d->draining && d->drained != NULL && is_drained(d)) {
+    if (d->draining && d->drained != NULL && is_drained(d) && budget_flush(d)) {
         loop_later(d->loop, &d->drained_call, on_drained, d);
     }
 }
@@ -454,11 +467,6 @@ dispatch_new(struct loop *l, struct store *s, const struct dispatch_config *c,
              const struct dispatch_events *e)
 {
     struct dispatch *d = MEM_NEW(struct dispatch);
-    struct permits_spec spec = {.limit = c->limit,
-                                .window_us = c->window_ms * 1000,
-                                .depth = c->depth,
-                                .pace_percent = c->pace_percent,
-                                .foreign_margin = 15};
 
     d->magic = DISPATCH_MAGIC;
     d->loop = l;
@@ -468,16 +476,16 @@ dispatch_new(struct loop *l, struct store *s, const struct dispatch_config *c,
     d->worker = mem_strdup(c->worker);
     d->config.portal = d->portal;
     d->config.worker = d->worker;
+    d->time_zone = mem_strdup(c->time_zone);
+    d->config.time_zone = d->time_zone;
     d->events = *e;
-    d->status.daily_remaining = -1;
     list_init(&d->tenants);
     list_init(&d->flying);
     list_init(&d->saves);
     map_init(&d->keys);
     d->keys_given = 1;
-    permits_init(&d->permits, &spec);
     stat_add(STAT_hubspot_unaccounted, NULL, NULL, 0);
-    share_init(&d->share, c->shares, WORK_CLASSES);
+    budget_init(d);
     return d;
 }
 
@@ -522,7 +530,8 @@ dispatch_free(struct dispatch *d)
     loop_call_cancel(&d->lost_call);
     loop_timer_stop(&d->wake);
     map_fini(&d->keys);
-    permits_fini(&d->permits);
+    budget_fini(d);
+    mem_free(d->time_zone);
     mem_free(d->portal);
     mem_free(d->worker);
     d->magic = 0;
@@ -543,6 +552,9 @@ dispatch_lease(struct dispatch *d, int64_t term, int64_t until_us,
     }
     d->term = term;
     d->lease_until_us = until_us;
+    if (!d->budget_loaded && !loop_timer_armed(&d->budget_timer)) {
+        budget_begin(d);
+    }
     dispatch_poke_run(d);
 }
 
@@ -682,8 +694,10 @@ dispatch_is_idle(const struct dispatch *d)
 {
     struct list *item, *next;
 
+    bool stopped = budget_stopped((struct dispatch *)(uintptr_t)d);
+
     if (d->n_jobs > 0 || !list_empty(&d->flying) || !list_empty(&d->saves) ||
-        d->n_setups > 0) {
+        (d->n_setups > 0 && !stopped)) {
         return false;
     }
     LIST_EACH((struct list *)(uintptr_t)&d->tenants, item, next)
@@ -691,7 +705,7 @@ dispatch_is_idle(const struct dispatch *d)
         const struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
 
         if (t->claiming != NULL ||
-            (t->want_claim && !t->halted && !t->removed)) {
+            (t->want_claim && !t->halted && !t->removed && !stopped)) {
             return false;
         }
     }
@@ -705,6 +719,12 @@ dispatch_hold(struct dispatch *d, bool hold)
     dispatch_poke_run(d);
 }
 
+bool
+dispatch_withholds(struct dispatch *d)
+{
+    return quota_level(&d->quota, clock_mono_us()) != QUOTA_OPEN;
+}
+
 struct dispatch_status
 dispatch_status(const struct dispatch *d)
 {
@@ -715,6 +735,9 @@ dispatch_status(const struct dispatch *d)
 
     s.jobs = d->n_jobs;
     s.limit = d->permits.spec.limit;
+    s.daily_used = d->quota.used;
+    s.daily_limit = d->quota.spec.limit;
+    s.level = d->level_told;
     s.tokens_out = permits_out(&d->permits, now_us, &last);
     s.next_due_ms = -1;
     LIST_EACH((struct list *)(uintptr_t)&d->tenants, item, next)

@@ -9,7 +9,7 @@
  *   job.c        one job: what it holds, and how it ends
  *   step.c       which step it needs next
  *   gone.c       objects that turn out to be gone from HubSpot
- *   budget.c     what an answer means to the budget
+ *   budget.c     what an answer means to the budget; the quota of the day
  *   lane.c       where equal needs meet; which batch leaves next
  *   keys.c       no key is in two requests at once
  *   batch.c      one request: write row, send, answer
@@ -249,10 +249,19 @@ struct dispatch {
     struct loop *loop;
     struct store *store;
     struct dispatch_config config;
-    char *portal, *worker;
+    char *portal, *worker, *time_zone;
     struct dispatch_events events;
     struct permits permits;
     struct share share; /* by enum work_class */
+    struct quota quota;
+    enum quota_level level_told;
+    /* quota on its way into the store and back: budget.c */
+    bool budget_loaded, budget_flushed;
+    int64_t budget_day;       /* end of the day it is of, s; 0: not told yet */
+    int64_t budget_ends_us;   /* quota's day_ends_us then */
+    struct quota budget_sent; /* as it was when it was sent */
+    struct store_op *budget_op;
+    struct loop_timer budget_timer;
     int64_t term, lease_until_us;
     bool leased_once, lost, draining, held, away;
     struct list tenants, flying, saves;
@@ -390,6 +399,7 @@ void setup_begin(struct dtenant *t); /* provisioning before a write */
 bool setup_next(struct dispatch *d, int64_t now_us, int64_t *wait_us); /* sends
                                        one call if any is due; token taken */
 void setups_free(struct dtenant *t);
+void setups_refuse(struct dispatch *d); /* those that somebody waits for */
 bool setup_is_idle(const struct dtenant *t);
 /* A request sent at sent_us was refused since something that provisioning makes
  * is not there: it is made again. False: that was done just now. */
@@ -400,5 +410,12 @@ void budget_settle(struct dispatch *d, const struct permit *t,
                    const struct hubspot_meta *m);
 /* Until when this kind of request has to wait, alone; 0: not at all. */
 int64_t budget_pause(const struct hubspot_meta *m);
+void budget_init(struct dispatch *d);
+void budget_fini(struct dispatch *d);
+void budget_begin(struct dispatch *d); /* the lease is ours: what is used? */
+struct permit budget_take(struct dispatch *d, int64_t now_us); /* one leaves */
+void budget_look(struct dispatch *d); /* whether the day's level has changed */
+bool budget_stopped(struct dispatch *d); /* until midnight nothing leaves */
+bool budget_flush(struct dispatch *d);   /* at the end: whether it is stored */
 
 #endif

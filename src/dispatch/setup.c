@@ -23,6 +23,7 @@ struct setup {
     unsigned failures;
     struct permit permit;
     struct hubspot_op *op;
+    struct loop_call refusing;
     dispatch_provision_fn *on_provision;
     hubspot_call_fn *on_call;
     void *arg;
@@ -54,6 +55,7 @@ setup_free(struct setup *u)
         permits_settle(&d->permits, now_us, now_us);
         d->status.in_flight--;
     }
+    loop_call_cancel(&u->refusing);
     list_remove(&u->link);
     d->n_setups--;
     hubspot_provision_free(u->provision);
@@ -250,6 +252,49 @@ on_answer(void *arg, const struct hubspot_meta *m, const json_t *body)
     }
 }
 
+/* ---- a day that is used up ---------------------------------------------- */
+
+static void
+on_refused(void *arg)
+{
+    struct setup *u = arg;
+    struct fault f;
+
+    ML_ASSERT(u->magic == SETUP_MAGIC);
+    fault_clear(&f);
+    (void)fault_set(&f, ERR_QUOTA,
+                    "the portal's daily requests are used up; nothing is sent "
+                    "until its midnight");
+    if (u->provision != NULL) {
+        provision_end(u, ERR_QUOTA, &f);
+    } else {
+        struct hubspot_meta m = {.fault = f};
+
+        call_end(u, &m, NULL);
+    }
+}
+
+/* Whoever waits for an answer is not kept until the next day. */
+void
+setups_refuse(struct dispatch *d)
+{
+    struct list *item, *next, *si, *sn;
+
+    LIST_EACH(&d->tenants, item, next)
+    {
+        struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
+
+        LIST_EACH(&t->setups, si, sn)
+        {
+            struct setup *u = CONTAINER_OF(si, struct setup, link);
+
+            if (!u->automatic && u->op == NULL) {
+                loop_later(d->loop, &u->refusing, on_refused, u);
+            }
+        }
+    }
+}
+
 /* ---- sending ------------------------------------------------------------ */
 
 /* Makes sure u->call is the call to make; false when there is none left. */
@@ -279,7 +324,7 @@ setup_send(struct setup *u, int64_t now_us)
 {
     struct dispatch *d = u->tenant->d;
 
-    u->permit = permits_take(&d->permits, now_us);
+    u->permit = budget_take(d, now_us);
     u->has_call = false;
     d->status.in_flight++;
     if (hubspot_call_send(u->tenant->hubspot, &u->call, on_answer, u, &u->op) !=

@@ -3,7 +3,8 @@
  * store: leases of portals. The store remembers the term of each lease it
  * holds: a renewal names worker and term, so a process that starts under the
  * name of one that died takes the lease over (with a new term and all the
- * caution that asks for) instead of renewing it.
+ * caution that asks for) instead of renewing it. Also what the holder stores of
+ * its budget.
  */
 #include "store_priv.h"
 
@@ -114,5 +115,22 @@ store_lease_release(struct store *s, const char *portal, const char *worker,
                                                store_call_int(&c, out),
                                                store_call_int(&c, back_ms)});
     (void)store_call_add(&c, SQL_LEASE_RECOVER, (const char *const[]){portal});
+    return store_op_send(o, &c, op);
+}
+
+enum err
+store_budget_save(struct store *s, const struct store_budget *b,
+                  store_json_fn *done, void *arg, struct store_op **op)
+{
+    struct store_op *o = store_op_new(s, store_finish_json, arg);
+    struct store_call c;
+
+    o->done.json = done;
+    store_call_init(&c, 0);
+    (void)store_call_add(
+        &c, SQL_BUDGET_SAVE,
+        (const char *const[]){b->portal, b->worker, store_call_int(&c, b->term),
+                              b->time_zone, store_call_int(&c, b->day),
+                              b->counts});
     return store_op_send(o, &c, op);
 }

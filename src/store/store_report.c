@@ -79,6 +79,8 @@ add_report(struct store_call *c, const struct store_report_spec *spec)
         return store_call_add(c, SQL_REPORT_LEASES, plain);
     case STORE_REPORT_JOBS:
         return store_call_add(c, SQL_REPORT_JOBS, plain);
+    case STORE_REPORT_BUDGETS:
+        return store_call_add(c, SQL_REPORT_BUDGETS, plain);
     case STORE_REPORT_CONSERVATION:
         (void)store_call_add(c, SQL_WITHOUT_JIT, NULL);
         return store_call_add(c, SQL_REPORT_CONSERVATION, plain);

@@ -278,6 +278,22 @@ member_stop(struct member *m)
 
 /* ---- life --------------------------------------------------------------- */
 
+/* The portal's time zone, or NULL: not learned. In the member's arena. */
+static const char *
+learned_zone(struct member *m)
+{
+    struct fault ignored;
+    json_t *o = NULL;
+    const char *zone = NULL;
+
+    if (jsonx_parse(m->row.learned, strlen(m->row.learned), &o, &ignored) ==
+        ERR_OK) {
+        zone = arena_strdup(&m->arena, jsonx_text(o, LEARNED_ZONE));
+    }
+    json_decref(o);
+    return zone;
+}
+
 struct member *
 member_new(struct portal *p, const struct store_tenant *row)
 {
@@ -288,6 +304,7 @@ member_new(struct portal *p, const struct store_tenant *row)
     m->portal = p;
     arena_init(&m->arena);
     tenant_row_copy(&m->arena, row, &m->row);
+    m->time_zone = learned_zone(m);
     m->log.tenant = m->row.name;
     fault_clear(&f);
     if (tenant_settings_read(&m->arena, m->row.settings, NULL, &m->settings,

@@ -168,11 +168,33 @@ identify_later(struct member *m, const struct fault *f)
     portal_check(m->portal);
 }
 
+/* The portal's id and, for the midnight of its daily limit, its time zone. */
+static void
+learn_portal(struct member *m, const char *id, const char *zone)
+{
+    struct tenants *t = m->portal->all;
+    struct jsonx_writer w;
+    struct buf learned;
+
+    buf_init(&learned, 4096);
+    jsonx_begin(&w, &learned);
+    jsonx_open(&w, '{');
+    if (zone != NULL && strlen(zone) < ZONE_MAX) {
+        jsonx_add_text(&w, LEARNED_ZONE, zone);
+    }
+    jsonx_close(&w, '}');
+    if (store_tenant_learn(t->store, m->row.id, id, buf_text(&learned),
+                           on_learned, m, &m->learn_op) != ERR_OK) {
+        m->learn_op = NULL;
+        m->portal->identifying = false;
+    }
+    buf_fini(&learned);
+}
+
 static void
 on_details(void *arg, const struct hubspot_meta *meta, const json_t *body)
 {
     struct member *m = arg;
-    struct tenants *t = m->portal->all;
     const json_t *id = json_object_get(body, "portalId");
     char text[32];
     struct buf b;
@@ -200,10 +222,8 @@ on_details(void *arg, const struct hubspot_meta *meta, const json_t *body)
                         "HubSpot's account details name no portalId");
         m->portal->identifying = false;
         member_halt(m, ERR_PROMISE, &f);
-    } else if (store_tenant_learn(t->store, m->row.id, b.data, NULL, on_learned,
-                                  m, &m->learn_op) != ERR_OK) {
-        m->learn_op = NULL;
-        m->portal->identifying = false;
+    } else {
+        learn_portal(m, b.data, jsonx_text(body, "timeZone"));
     }
     buf_fini(&b);
 }
@@ -266,6 +286,31 @@ portal_limit(const struct portal *p, const struct tenant_settings **settings)
     return limit;
 }
 
+/* Of the day: the smallest limit any of the tenants was given, and the zone of
+ * the portal's midnight. A portal that is not known has none. */
+static void
+portal_day(const struct portal *p, struct dispatch_config *c)
+{
+    struct list *item, *next;
+
+    c->daily_limit = 0;
+    LIST_EACH((struct list *)(uintptr_t)&p->members, item, next)
+    {
+        const struct member *m = CONTAINER_OF(item, struct member, link);
+        int64_t limit = m->settings.hubspot_daily_limit;
+
+        if (m->broken || !portal_is_known(p)) {
+            continue;
+        }
+        if (c->daily_limit == 0 || limit < c->daily_limit) {
+            c->daily_limit = limit;
+        }
+        if (m->time_zone != NULL) {
+            c->time_zone = m->time_zone;
+        }
+    }
+}
+
 static void
 portal_start(struct portal *p)
 {
@@ -280,6 +325,7 @@ portal_start(struct portal *p)
     }
     config = tenant_dispatch_config(p->all->config.conf, settings, p->key,
                                     p->all->config.worker);
+    portal_day(p, &config);
     p->dispatch = dispatch_new(p->all->loop, p->all->store, &config, &events);
     p->state = PORTAL_HELD;
     if (!portal_is_known(p)) {
@@ -500,10 +546,15 @@ on_counted(void *arg, enum err err, const char *json, const struct fault *f)
 {
     struct portal *p = portal_from(arg);
     struct tenants *t = p->all;
+    bool left = err != ERR_OK || has_work(json);
 
     (void)f;
     p->count_op = NULL;
-    if (err != ERR_OK || has_work(json)) {
+    if (left && dispatch_withholds(p->dispatch) && p->counted_again) {
+        left = false; /* it stays where it is until the portal's midnight */
+    }
+    p->counted_again = left;
+    if (left) {
         dispatch_poke(p->dispatch, p->counting->row.id);
         loop_timer_start(t->loop, &p->check, 200, on_check, p);
         return;

@@ -30,8 +30,12 @@ enum {
     RELOAD_MS = 4000, /* changes are taken up within 10 s, requests within 5 */
     HALTED_AGAIN_MS = 600000, /* wrong credentials are tried every 10 min */
     LEASE_MARGIN = 5,         /* given up ttl/5 before it ends: 3 s of 15 */
+    ZONE_MAX = 64,            /* characters of a time zone's name */
     ONCE_WAIT_MS = 60000      /* run --once waits for retries due this soon */
 };
+
+/* What was learned of the portal, besides its id. */
+#define LEARNED_ZONE "hubspot_time_zone"
 
 /* One tenant: present while it is known; at work while clients are open. */
 struct member {
@@ -41,6 +45,7 @@ struct member {
     struct arena arena; /* row and settings */
     struct store_tenant row;
     struct tenant_settings settings;
+    const char *time_zone; /* of its portal, as learned; or NULL */
     struct log_ctx log;
     struct hubspot *hubspot;
     struct fusion *fusion;
@@ -67,6 +72,7 @@ struct portal {
     int64_t term, asked_us;
     char *holder; /* who has it when not us */
     bool asked, finished, identifying, stopping;
+    bool counted_again; /* once: the same work was left the time before */
     struct store_op *lease_op, *count_op;
     struct member *counting; /* once: whose jobs are being counted */
     struct loop_timer renew, check;

@@ -365,6 +365,40 @@ tenants_unable(const struct tenants *t)
     return &t->unable;
 }
 
+/* How the budgets of the portals held here stand, all together. */
+static void
+budget_metrics(const struct tenants *t)
+{
+    size_t portals[QUOTA_LEVELS] = {0};
+    uint64_t tokens = 0;
+    double most = 0;
+    struct list *item, *next;
+
+    LIST_EACH((struct list *)(uintptr_t)&t->portals, item, next)
+    {
+        const struct portal *p = CONTAINER_OF(item, struct portal, link);
+        struct dispatch_status s;
+        double used;
+
+        if (p->dispatch == NULL) {
+            continue;
+        }
+        s = dispatch_status(p->dispatch);
+        used = s.daily_limit > 0 ?
+                   (double)s.daily_used / (double)s.daily_limit :
+                   0;
+        portals[s.level]++;
+        tokens += s.tokens_out;
+        most = used > most ? used : most;
+    }
+    for (size_t i = 0; i < QUOTA_LEVELS; i++) {
+        stat_set(STAT_portals, quota_level_name((enum quota_level)i), NULL,
+                 (double)portals[i]);
+    }
+    stat_set(STAT_tokens_out, NULL, NULL, (double)tokens);
+    stat_set(STAT_daily_used, NULL, NULL, most);
+}
+
 void
 tenants_metrics(struct tenants *t)
 {
@@ -374,4 +408,5 @@ tenants_metrics(struct tenants *t)
         stat_set(STAT_tenants, states[i], NULL,
                  (double)tenants_count(t, states[i]));
     }
+    budget_metrics(t);
 }

@@ -137,6 +137,10 @@ export async function run(scene) {
   must(left.backfill_at, `the history was over before the change arrived (${so_far} invoices there)`);
   must(so_far < INVOICES, 'all invoices were there before the change');
   await until('the history is read', 180, () => feedRow(scene, 'invoices').backfill_at === null);
+  must(/Requests to HubSpot, today:/.test(shown.stdout), `status: ${shown.stdout}`);
+  const [day] = JSON.parse((await scene.ok(['status', 'demo', '--json'])).stdout).budgets;
+  must(day.tenant === 'demo' && day.level === 'open' && day.daily_limit > 0 && day.used > 0 && day.time_zone === 'UTC' && day.foreign_use === 0,
+    `status --json, budgets: ${JSON.stringify(day)}`);
   must(JSON.parse((await scene.ok(['status', 'demo', '--json'])).stdout).feeds.every((f) => 'backfill_at' in f && 'overlap_seconds' in f && 'strategy' in f),
     'status --json lacks columns');
   await until('all of it is written', 180, () => {

@@ -17,6 +17,7 @@ struct op {
     unsigned limit;
     store_claim_fn *claimed;
     store_done_fn *done;
+    store_json_fn *json;
     store_outcome_fn *stored;
     char *texts[5];
     bool has_write;
@@ -209,6 +210,58 @@ store_claim(struct store *s, int64_t tenant, const char *portal, int64_t term,
     op->limit = fake->claim_limit > 0 && fake->claim_limit < room->jobs ?
                     fake->claim_limit :
                     room->jobs;
+    *out = (struct store_op *)(void *)op;
+    return ERR_OK;
+}
+
+/* ---- what is used of the day -------------------------------------------- */
+
+static void
+on_budget_stored(void *arg)
+{
+    struct op *op = arg;
+    store_json_fn *fn = op->json;
+    void *fn_arg = op->arg;
+    json_t *told = json_loads(op->texts[0], 0, NULL);
+    bool first = strcmp(op->texts[1], "0") == 0;
+    int64_t used = json_integer_value(json_object_get(told, "used"));
+    char *answer;
+    struct fault f;
+
+    fault_clear(&f);
+    json_decref(fake->budget);
+    fake->budget = told;
+    fake->budgets++;
+    if (fake->budget_err != ERR_OK) {
+        op_free(op);
+        fn(fn_arg, fault_set(&f, ERR_DB_AWAY, "no budget today"), NULL, &f);
+        return;
+    }
+    fake->day_used = used + (first ? fake->day_used : 0);
+    answer = mem_printf("{\"held\":true,\"used\":%lld,\"sent\":%lld,"
+                        "\"throttled\":0,\"day\":86400,\"ends_ms\":%lld,"
+                        "\"stopped_ms\":%lld}",
+                        (long long)fake->day_used, (long long)fake->day_used,
+                        (long long)fake->day_ms,
+                        first ? (long long)fake->day_stopped_ms : 0);
+    op_free(op);
+    fn(fn_arg, ERR_OK, answer, &f);
+    mem_free(answer);
+}
+
+enum err
+store_budget_save(struct store *s, const struct store_budget *b,
+                  store_json_fn *done, void *arg, struct store_op **out)
+{
+    struct op *op = op_new(HOLD_BUDGET, on_budget_stored, arg);
+
+    (void)s;
+    EQ_STR(b->portal, "4711");
+    EQ_STR(b->worker, "worker");
+    IS(b->term > 0);
+    op->json = done;
+    op->texts[0] = mem_strdup(b->counts);
+    op->texts[1] = mem_printf("%lld", (long long)b->day);
     *out = (struct store_op *)(void *)op;
     return ERR_OK;
 }

@@ -15,7 +15,13 @@
 
 #include "dispatch_priv.h"
 
-enum { HOLD_CLAIM = 1, HOLD_WRITE = 2, HOLD_OUTCOME = 4, HOLD_HUBSPOT = 8 };
+enum {
+    HOLD_CLAIM = 1,
+    HOLD_WRITE = 2,
+    HOLD_OUTCOME = 4,
+    HOLD_HUBSPOT = 8,
+    HOLD_BUDGET = 16
+};
 enum { TENANT = 7, SENT_MAX = 1024 };
 
 /* A row of the job table. */
@@ -74,6 +80,10 @@ struct fx {
     size_t claims, taken, writes, outcomes, refused_outcomes;
     unsigned claim_limit;   /* 0: as asked */
     struct store_room room; /* of the last claim */
+    json_t *budget;         /* as stored last */
+    size_t budgets;
+    enum err budget_err;
+    int64_t day_used, day_ms, day_stopped_ms; /* what the store knows */
     enum err write_err, outcome_err, claim_err;
     bool claim_lost;
     char last_operation[64];

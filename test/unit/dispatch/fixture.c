@@ -372,6 +372,7 @@ fx_open(struct fx *fx, const struct dispatch_config *c)
     fx->written = json_object();
     fx->next_hubspot = 100;
     fx->provision_calls = 2;
+    fx->day_ms = 3600000;
     list_init(&fx->ops);
     buf_init(&fx->operations, 1 << 20);
     fx->d = dispatch_new(fx->loop, NULL, &fx->config, &events);
@@ -471,6 +472,7 @@ fx_close(struct fx *fx)
     json_decref(fx->audit);
     json_decref(fx->gone);
     json_decref(fx->written);
+    json_decref(fx->budget);
     buf_fini(&fx->operations);
     mem_free(fx->last_write_jobs);
 }

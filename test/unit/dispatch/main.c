@@ -3,4 +3,5 @@
 #include "unit.h"
 
 MAIN(flow, create, gone, lanes, shares, accounts, refused, contacts, away,
-     removing, setup, budget)
+     removing, setup, budget,
+     quota)

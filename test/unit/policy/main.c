@@ -2,4 +2,4 @@
 /* Runs the tests of policy. */
 #include "unit.h"
 
-MAIN(permits, permits_sim, backoff, share)
+MAIN(permits, permits_sim, backoff, share, quota)

@@ -446,7 +446,7 @@ TEST(at_least_97_percent_are_used_under_300_ms_of_jitter)
                                     .back = 10 * MS,
                                     .fixed = i % 2 == 1,
                                     .limit = limits[i / 2],
-                                    .length = 3 * HOUR},
+                                    .length = HOUR},
                       0.975);
     }
 }
@@ -454,7 +454,7 @@ TEST(at_least_97_percent_are_used_under_300_ms_of_jitter)
 TEST(three_minutes_from_the_first_request_use_at_least_97_percent)
 {
     for (size_t i = 0; i < 2 * COUNT_OF(limits); i++) {
-        for (uint64_t seed = 1; seed <= 50; seed++) {
+        for (uint64_t seed = 1; seed <= 20; seed++) {
             struct plan plan = {.delay = UNIFORM,
                                 .there = 300 * MS,
                                 .back = 10 * MS,
@@ -554,7 +554,7 @@ TEST(steps_of_the_servers_clock_return_no_token_early)
                                     .steps = true,
                                     .fixed = i % 2 == 1,
                                     .limit = limits[i / 2],
-                                    .length = 4 * HOUR},
+                                    .length = 2 * HOUR},
                       0.97);
     }
     never_refused((struct plan){.delay = UNIFORM,
@@ -562,7 +562,7 @@ TEST(steps_of_the_servers_clock_return_no_token_early)
                                 .limit = 190,
                                 .pace_percent = 0,
                                 .depth = 1,
-                                .length = 8 * HOUR},
+                                .length = 4 * HOUR},
                   0.965);
 }
 
@@ -594,7 +594,7 @@ TEST(who_takes_over_from_a_dead_process_is_not_refused)
                                     .crashes = true,
                                     .fixed = fixed == 1,
                                     .limit = 190,
-                                    .length = 8 * HOUR},
+                                    .length = 4 * HOUR},
                       0.70);
     }
 }
@@ -629,7 +629,7 @@ TEST(after_a_pause_a_whole_limit_is_accepted_within_five_seconds)
 static void
 makes_room(bool fixed, enum delay delay, unsigned per_window, double least)
 {
-    for (uint64_t seed = 1; seed <= 10; seed++) {
+    for (uint64_t seed = 1; seed <= 6; seed++) {
         struct plan plan = {.delay = delay,
                             .there = 300 * MS,
                             .back = 10 * MS,
@@ -638,7 +638,7 @@ makes_room(bool fixed, enum delay delay, unsigned per_window, double least)
                             .pace_percent = 200,
                             .depth = 20,
                             .foreign_per_window = per_window,
-                            .length = 3 * HOUR};
+                            .length = 2 * HOUR};
         struct sim s;
         double used = sim_run(&s, plan, seed);
 

@@ -108,11 +108,12 @@ store_tenant_learn(struct store *s, int64_t tenant, const char *portal,
                    struct store_op **out)
 {
     (void)s;
-    (void)learned;
+    (void)snprintf(fx.learned_json, sizeof(fx.learned_json), "%s", learned);
     EQ_INT(tenant, fx.rows[0].id);
     EQ_STR(portal, "4711");
     fx.learned++;
     fx.rows[0].portal = "4711";
+    fx.rows[0].learned = fx.learned_json;
     op_new(on_done, arg, out)->done = done;
     return ERR_OK;
 }
@@ -213,10 +214,12 @@ store_job_counts(struct store *s, int64_t tenant, store_json_fn *done,
 {
     (void)s;
     (void)tenant;
-    (void)done;
-    (void)arg;
-    (void)out;
-    return ERR_FULL;
+    if (fx.counts == NULL) {
+        return ERR_FULL;
+    }
+    fx.asked = fx.counts;
+    op_new(on_json, arg, out)->json = done;
+    return ERR_OK;
 }
 
 enum err
@@ -243,6 +246,9 @@ dispatch_new(struct loop *l, struct store *s, const struct dispatch_config *c,
     (void)s;
     EQ_UINT(c->limit, 190);
     d->events = *e;
+    fx.config = *c;
+    (void)snprintf(fx.zone, sizeof(fx.zone), "%s",
+                   c->time_zone != NULL ? c->time_zone : "");
     (void)snprintf(d->portal, sizeof(d->portal), "%s", c->portal);
     fx.last = d;
     return d;
@@ -347,6 +353,23 @@ dispatch_is_idle(const struct dispatch *d)
 {
     (void)d;
     return true;
+}
+
+bool
+dispatch_withholds(struct dispatch *d)
+{
+    (void)d;
+    return fx.withholds;
+}
+
+struct dispatch_status
+dispatch_status(const struct dispatch *d)
+{
+    (void)d;
+    return (struct dispatch_status){.tokens_out = 7,
+                                    .daily_used = 300,
+                                    .daily_limit = 400,
+                                    .level = QUOTA_NO_BACKFILL};
 }
 
 void
@@ -580,7 +603,8 @@ void
 answer_details(enum err err)
 {
     struct hubspot_meta m = {.status = err == ERR_OK ? 200 : 401};
-    json_t *body = json_pack("{s:i}", "portalId", 4711);
+    json_t *body =
+        json_pack("{s:i,s:s}", "portalId", 4711, "timeZone", "Europe/Berlin");
     hubspot_call_fn *fn = fx.last->call;
 
     fault_clear(&m.fault);

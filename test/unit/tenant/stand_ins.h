@@ -54,6 +54,10 @@ struct stage {
     size_t takes, answered, polls, finished, synced[FEED_KINDS + 1];
     bool once, away; /* away: answers cannot be stored */
     struct feeds_events feeds;
+    bool withholds;
+    const char *counts; /* what job_counts gives; NULL: it cannot be asked */
+    struct dispatch_config config; /* of the dispatcher made last */
+    char zone[64], learned_json[128];
     bool hold_release;
     struct op *releasing;
     struct dispatch *last; /* the dispatcher made last, while it lives */

@@ -134,6 +134,68 @@ TEST(a_halted_tenant_stops_and_the_lease_stays)
     end();
 }
 
+TEST(the_quota_of_a_day_is_the_tenants_and_ends_at_the_portals_midnight)
+{
+    begin(NULL);
+    turn();
+    EQ_INT(fx.config.daily_limit, 0); /* whose it is, is not known */
+    answer_details(ERR_OK);
+    turn();
+    IS(works_in("4711"));
+    EQ_STR(fx.learned_json, "{\"hubspot_time_zone\":\"Europe/Berlin\"}");
+    EQ_STR(fx.zone, "Europe/Berlin");
+    EQ_INT(fx.config.daily_limit, 625000);
+    end();
+}
+
+TEST(what_is_learned_besides_a_time_zone_does_not_matter)
+{
+    begin("4711");
+    turn();
+    EQ_STR(fx.zone, "");
+    fx.rows[0].learned = "{\"hubspot_time_zone\":[5]}";
+    fx.rows[0].revision++;
+    fx.rows[0].state = "paused";
+    reload();
+    fx.rows[0].state = "active";
+    reload();
+    IS(works_in("4711"));
+    EQ_STR(fx.zone, "");
+    end();
+}
+
+TEST(run_once_ends_when_the_rest_has_to_wait_for_midnight)
+{
+    begin_as("4711", true, false);
+    fx.counts = "{\"queued\":7,\"next_due_ms\":-1}";
+    turn();
+    fx.feeds.idle(fx.feeds.arg);
+    loop_turn(fx.loop, 600);
+    EQ_UINT(fx.finished, 0); /* they are still to be written */
+    fx.withholds = true;
+    while (fx.finished == 0) {
+        loop_turn(fx.loop, 50);
+    }
+    end();
+}
+
+TEST(budgets_of_all_portals_are_metrics)
+{
+    struct buf b;
+
+    begin("4711");
+    turn();
+    tenants_metrics(fx.tenants);
+    buf_init(&b, 1 << 20);
+    stat_render(&b);
+    HAS(buf_text(&b), "ml_portals{quota=\"no_backfill\"} 1\n");
+    HAS(buf_text(&b), "ml_portals{quota=\"open\"} 0\n");
+    HAS(buf_text(&b), "ml_hubspot_tokens_out 7\n");
+    HAS(buf_text(&b), "ml_hubspot_daily_used_ratio 0.75\n");
+    buf_fini(&b);
+    end();
+}
+
 SUITE(
     portal, RUN(a_tenant_works_under_the_lease_of_its_portal),
     RUN(a_tenant_of_an_unknown_portal_asks_which_it_is_and_moves_there),
@@ -143,4 +205,8 @@ SUITE(
     RUN(a_paused_tenant_gives_its_portal_back_and_a_resumed_one_takes_it_again),
     RUN(a_tenant_resumed_while_its_portal_is_given_back_takes_it_again),
     RUN(a_lost_lease_drops_all_work),
+    RUN(the_quota_of_a_day_is_the_tenants_and_ends_at_the_portals_midnight),
+    RUN(what_is_learned_besides_a_time_zone_does_not_matter),
+    RUN_LONG(run_once_ends_when_the_rest_has_to_wait_for_midnight, 10),
+    RUN(budgets_of_all_portals_are_metrics),
     RUN(a_halted_tenant_stops_and_the_lease_stays))
