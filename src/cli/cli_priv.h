@@ -8,9 +8,11 @@
  *   cli.c       the table of commands, --help, the common flags
  *   flags.c     a command's own flags
  *   output.c    tables for people, documents for programs
+ *   target.c    the tenant a command names
  *   session.c   a tenant under its portal's lease, and errands done there
  *   ask.c       an errand, here or by the worker that holds the portal
  *   mapping.c   a tenant's mapping file before it is stored
+ *   replay_look.c  what replayed jobs would change
  *   cmd_*.c     one command each
  */
 #include "ml/app.h"
@@ -66,10 +68,19 @@ int cli_fail_wait(const struct cli *c); /* of the last app_wait() */
  * (NULL-terminated) with a heading; `none` when there is no row. */
 void cli_rows(const struct cli *c, const char *json, const char *const *columns,
               const char *none);
-/* Whether there is such a tenant; else app.fault says that there is none (or
- * why nobody knows). */
-bool cli_tenant_exists(struct cli *c, const char *name);
 void cli_print_json(const json_t *v); /* one document and a newline */
+
+/* target.c */
+/* *tenant gives a new reference to {"id","state","reason","portal","holder"},
+ * also of a removed one; USAGE with the nearest name when there is none. */
+MUST_USE enum err cli_target(struct cli *c, const char *name, json_t **tenant,
+                             struct fault *f);
+/* Says so, and what can be done. */
+enum err cli_target_removed(const char *name, struct fault *f);
+/* Whether there is such a tenant, or was one; else app.fault says what is wrong
+ * with the name (or why nobody knows). */
+bool cli_tenant_exists(struct cli *c, const char *name);
+bool cli_tenant_existed(struct cli *c, const char *name);
 
 /* session.c: one tenant under its portal's lease. */
 typedef void session_line_fn(struct cli *c, const json_t *line);
@@ -121,6 +132,9 @@ MUST_USE enum err cli_request_wait(struct cli *c, int64_t id,
 MUST_USE enum err cli_request_withdraw(struct cli *c, int64_t id,
                                        json_t **request, struct fault *f);
 bool cli_request_is_answered(const json_t *request);
+/* The document of the call just waited for, its numbers as numbers: a new
+ * reference; NULL when there is none. */
+MUST_USE enum err cli_document(struct cli *c, json_t **out, struct fault *f);
 int64_t cli_number(const json_t *o, const char *key); /* 0 when absent */
 
 /*
@@ -149,6 +163,12 @@ MUST_USE enum err mapping_check_row(struct cli *c,
                                     const struct store_tenant *row,
                                     struct fault *f);
 
+/* replay_look.c */
+/* Prints what replay would do with the jobs chosen; *found: how many. The
+ * fault is app's. */
+MUST_USE enum err replay_look(struct cli *c, struct store_replay *spec,
+                              const json_t *misses, int64_t *found);
+
 int cmd_migrate(struct cli *c);
 int cmd_run(struct cli *c);
 int cmd_tenant_add(struct cli *c);
@@ -170,6 +190,7 @@ int cmd_version(struct cli *c);
 
 extern const struct flag tenant_flags[];
 extern const struct flag replay_flags[];
+extern const struct flag replay_list_flags[];
 extern const struct flag sync_flags[];
 
 #endif

@@ -124,6 +124,75 @@ print_reading(const struct cli *c, const char *feeds)
     json_decref(rows);
 }
 
+/* ---- what a person has to do -------------------------------------------- */
+
+/* The text with every %s as the name. */
+static void
+print_named(const char *text, const char *name)
+{
+    for (const char *at = text; *at != '\0'; at++) {
+        if (at[0] == '%' && at[1] == 's') {
+            (void)printf("%s", name);
+            at++;
+        } else {
+            (void)putchar(*at);
+        }
+    }
+}
+
+/* One line for each tenant that does not work: why, and what lets it go on. */
+static void
+print_stopped(const json_t *rows)
+{
+    static const struct {
+        const char *state, *text;
+    } texts[] = {
+        {"paused", "`ml-connector tenant resume %s` lets it go on"},
+        {"held", "`ml-connector plan %s` shows what would change, "
+                 "`ml-connector tenant resume %s` lets it through"},
+        {"halted", "`ml-connector ping %s` says what is wrong; it is tried "
+                   "again every 10 minutes, and at once after `tenant set %s` "
+                   "or `tenant resume %s`"},
+    };
+    const json_t *row;
+    size_t i;
+
+    json_array_foreach((json_t *)(uintptr_t)rows, i, row)
+    {
+        const char *name = jsonx_text(row, "tenant");
+        const char *reason = jsonx_text(row, "reason");
+        const char *since = jsonx_text(row, "health_since");
+
+        for (size_t k = 0; k < COUNT_OF(texts); k++) {
+            if (text_equal(texts[k].state, jsonx_text(row, "state"))) {
+                (void)printf("\n%s is %s since %.19s%s%s\n    ", name,
+                             texts[k].state, since != NULL ? since : "?",
+                             reason != NULL ? ": " : "",
+                             reason != NULL ? reason : "");
+                print_named(texts[k].text, name);
+                (void)printf("\n");
+            }
+        }
+    }
+}
+
+static void
+print_parked(const struct cli *c, const char *parked)
+{
+    static const char *const columns[] = {"tenant", "error_code", "jobs",
+                                          "since", NULL};
+
+    if (strcmp(parked, "[]") == 0) {
+        return;
+    }
+    (void)printf("\nParked:\n");
+    cli_rows(c, parked, columns, "");
+    (void)printf("`ml-connector replay list %s` says why; mend that, then "
+                 "`ml-connector replay run %s --error CODE`.\n",
+                 c->argc > 0 ? c->argv[0] : "NAME",
+                 c->argc > 0 ? c->argv[0] : "NAME");
+}
+
 int
 cmd_status(struct cli *c)
 {
@@ -144,7 +213,8 @@ cmd_status(struct cli *c)
         "foreign_use", "daily_limit",      "used",        "used_percent",
         "per_hour",    "used_at_midnight", "runs_out_at", "level",
         NULL};
-    char *t = NULL, *f = NULL, *b = NULL;
+    char *t = NULL, *f = NULL, *b = NULL, *p = NULL;
+    json_t *rows;
     int status;
 
     if (c->argc > 0 && !cli_tenant_exists(c, c->argv[0])) {
@@ -158,8 +228,13 @@ cmd_status(struct cli *c)
     if (status == APP_DONE) {
         status = report(c, STORE_REPORT_BUDGETS, &b);
     }
+    if (status == APP_DONE) {
+        status = report(c, STORE_REPORT_PARKED, &p);
+    }
     if (status == APP_DONE && c->json) {
-        (void)printf("{\"tenants\":%s,\"feeds\":%s,\"budgets\":%s}\n", t, f, b);
+        (void)printf("{\"tenants\":%s,\"feeds\":%s,\"budgets\":%s,"
+                     "\"parked\":%s}\n",
+                     t, f, b, p);
     } else if (status == APP_DONE) {
         cli_rows(c, t, tenants, "There is no tenant.");
         (void)printf("\n");
@@ -169,7 +244,12 @@ cmd_status(struct cli *c)
             (void)printf("\nRequests to HubSpot, today:\n");
             cli_rows(c, b, budgets, "");
         }
+        print_parked(c, p);
+        rows = json_loads(t, 0, NULL);
+        print_stopped(rows);
+        json_decref(rows);
     }
+    mem_free(p);
     mem_free(t);
     mem_free(f);
     mem_free(b);
