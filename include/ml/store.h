@@ -62,6 +62,7 @@ struct store_tenant {
                              portal (calibration, time zone, strategy) */
     int64_t revision;     /* grows with every change of settings or secrets */
     bool asked;           /* a request of a command is open */
+    bool let;             /* a poll that the ceiling broke off may go on */
 };
 typedef void store_tenants_fn(void *arg, enum err err,
                               const struct store_tenant *rows, size_t n,
@@ -198,6 +199,10 @@ struct store_intake {
                                        read = records + filtered + invalid */
     const char *notes; /* JSON array [{"event","kind","id","message"}] of
                             rows that made no record, to audit; or NULL */
+    const char *news;    /* the feed that polls, when what this opens is held
+                            against the ceiling; NULL: it is not */
+    int64_t ceiling;     /* records one poll may open; 0: no ceiling */
+    int64_t factor;      /* and more, by how much of what was usual */
 };
 /*
  * What became of the records: unchanged (same hash), superseded (an older
@@ -212,6 +217,10 @@ struct store_intake_result {
     size_t unchanged, superseded, opened;
     const char *unknown_customers, *stale_customers;
     const char *unknown_invoices, *touched_invoices;
+    const char *held; /* the tenant is held from now on, since this poll opens
+                         too much: {"feed","poll","opened","usual","ceiling",
+                         "records":{"invoice":{"create","change","objects"
+                         of those created},..}}; or NULL */
 };
 typedef void store_intake_fn(void *arg, enum err err,
                              const struct store_intake_result *r,
@@ -473,6 +482,56 @@ MUST_USE enum err store_report(struct store *s,
 MUST_USE enum err store_conservation(struct store *s, const char *worker,
                                      int64_t age_ms, store_json_fn *done,
                                      void *arg, struct store_op **op);
+
+/* ---- plans: what would be stored ---------------------------------------- */
+
+/*
+ * A store of which nothing remains: on a connection of its own, in one
+ * transaction that is never committed, feeds find copies of what is known of
+ * one tenant and write into those. Nobody else sees or waits for them. It
+ * serves that tenant only, and only what feeds call, store_plan_follow,
+ * store_plan_jobs and store_plan_totals. idle_ms: the longest it is left alone,
+ * while the pod is read; timeout_ms: of one statement.
+ */
+struct store_plan_spec {
+    const char *conninfo, *application_name;
+    int64_t timeout_ms, idle_ms;
+    int64_t tenant;
+};
+MUST_USE enum err store_plan_open(struct loop *l,
+                                  const struct store_plan_spec *c,
+                                  store_done_fn *begun, void *arg,
+                                  struct store **out, struct fault *f);
+/* Cancels silently, rolls back, frees; then `closed`. */
+void store_plan_close(struct store *s, loop_fn *closed, void *arg);
+/* Jobs that are opened while the others are written. Call it when all is read. */
+MUST_USE enum err store_plan_follow(struct store *s, int64_t tenant,
+                                    store_done_fn *done, void *arg,
+                                    struct store_op **op);
+/* An open job as in store_job, and beside it: what its parents will be.
+ * parents as there, with "coming": true when a job is about to write it. */
+struct store_plan_job {
+    int64_t id;
+    const char *kind, *fusion_id, *number;
+    const char *state, *waiting_for, *error_code, *error;
+    bool verify, careful; /* of unknown outcome; may have been sent before */
+    bool found; /* by this plan; else it was open before */
+    const char *desired, *links, *parents, *email_holder;
+};
+typedef void store_plan_fn(void *arg, enum err err,
+                           const struct store_plan_job *jobs, size_t n,
+                           const struct fault *f);
+/* Those of a kind with ids above `after`, in that order. */
+MUST_USE enum err store_plan_jobs(struct store *s, int64_t tenant,
+                                  const char *kind, int64_t after,
+                                  unsigned limit, store_plan_fn *done,
+                                  void *arg, struct store_op **op);
+/* {"unchanged":{"invoice":n,..},"read":n,"filtered":n,"requests":n of the pod,
+ *  "invalid":{"invoice":n,..},"reasons":[{"kind","id","why"}]}, at most `limit`
+ * reasons. */
+MUST_USE enum err store_plan_totals(struct store *s, int64_t tenant,
+                                    unsigned limit, store_json_fn *done,
+                                    void *arg, struct store_op **op);
 
 /* ---- requests: what a command asks of the worker that holds the portal --- */
 

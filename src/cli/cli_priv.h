@@ -160,6 +160,7 @@ int cmd_tenant_resume(struct cli *c);
 int cmd_tenant_remove(struct cli *c);
 int cmd_ping(struct cli *c);
 int cmd_provision(struct cli *c);
+int cmd_plan(struct cli *c);
 int cmd_sync(struct cli *c);
 int cmd_status(struct cli *c);
 int cmd_audit(struct cli *c);
@@ -171,5 +172,6 @@ int cmd_version(struct cli *c);
 extern const struct flag tenant_flags[];
 extern const struct flag replay_flags[];
 extern const struct flag sync_flags[];
+extern const struct flag plan_flags[];
 
 #endif

@@ -124,6 +124,30 @@ print_reading(const struct cli *c, const char *feeds)
     json_decref(rows);
 }
 
+/* Why those that do not work do not. */
+static void
+print_reasons(const char *tenants)
+{
+    json_t *rows = NULL, *row;
+    struct fault ignored;
+    size_t i;
+
+    if (jsonx_parse(tenants, strlen(tenants), &rows, &ignored) != ERR_OK) {
+        return;
+    }
+    json_array_foreach(rows, i, row)
+    {
+        const char *state = jsonx_text(row, "state");
+        const char *reason = jsonx_text(row, "reason");
+
+        if (reason != NULL && !text_equal(state, "active")) {
+            (void)printf("\n%s is %s: %s\n", jsonx_text(row, "tenant"), state,
+                         reason);
+        }
+    }
+    json_decref(rows);
+}
+
 int
 cmd_status(struct cli *c)
 {
@@ -154,6 +178,7 @@ cmd_status(struct cli *c)
         (void)printf("{\"tenants\":%s,\"feeds\":%s}\n", t, f);
     } else if (status == APP_DONE) {
         cli_rows(c, t, tenants, "There is no tenant.");
+        print_reasons(t);
         (void)printf("\n");
         cli_rows(c, f, feeds, "Nothing has been polled yet.");
         print_reading(c, f);

@@ -136,7 +136,7 @@ unit_main(const struct unit_suite *const *suites, size_t count)
     return failed == 0 && run > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* MAIN(a, b): runs the suites a and b, up to twelve. */
+/* MAIN(a, b): runs the suites a and b, up to sixteen. */
 #define UNIT_REF(x) &x##_suite,
 #define UNIT_DECL(x) extern const struct unit_suite x##_suite;
 #define UNIT_E1(m, x) m(x)
@@ -151,11 +151,16 @@ unit_main(const struct unit_suite *const *suites, size_t count)
 #define UNIT_E10(m, x, ...) m(x) UNIT_E9(m, __VA_ARGS__)
 #define UNIT_E11(m, x, ...) m(x) UNIT_E10(m, __VA_ARGS__)
 #define UNIT_E12(m, x, ...) m(x) UNIT_E11(m, __VA_ARGS__)
-#define UNIT_PICK(a, b, c, d, e, f, g, h, i, j, k, l, name, ...) name
+#define UNIT_E13(m, x, ...) m(x) UNIT_E12(m, __VA_ARGS__)
+#define UNIT_E14(m, x, ...) m(x) UNIT_E13(m, __VA_ARGS__)
+#define UNIT_E15(m, x, ...) m(x) UNIT_E14(m, __VA_ARGS__)
+#define UNIT_E16(m, x, ...) m(x) UNIT_E15(m, __VA_ARGS__)
+#define UNIT_PICK(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, name, ...)  \
+    name
 #define UNIT_EACH(m, ...)                                                     \
-    UNIT_PICK(__VA_ARGS__, UNIT_E12, UNIT_E11, UNIT_E10, UNIT_E9, UNIT_E8,    \
-              UNIT_E7, UNIT_E6, UNIT_E5, UNIT_E4, UNIT_E3, UNIT_E2, UNIT_E1,  \
-              0)                                                              \
+    UNIT_PICK(__VA_ARGS__, UNIT_E16, UNIT_E15, UNIT_E14, UNIT_E13, UNIT_E12,  \
+              UNIT_E11, UNIT_E10, UNIT_E9, UNIT_E8, UNIT_E7, UNIT_E6,         \
+              UNIT_E5, UNIT_E4, UNIT_E3, UNIT_E2, UNIT_E1, 0)                 \
     (m, __VA_ARGS__)
 #define MAIN(...)                                                             \
     UNIT_EACH(UNIT_DECL, __VA_ARGS__)                                         \

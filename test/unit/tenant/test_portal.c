@@ -134,6 +134,27 @@ TEST(a_halted_tenant_stops_and_the_lease_stays)
     end();
 }
 
+TEST(a_held_tenant_stops_says_why_and_gives_its_portal_back)
+{
+    begin("4711");
+    turn();
+    fx.feeds.held(fx.feeds.arg,
+                  "{\"feed\":\"invoices\",\"opened\":9100,\"usual\":130,"
+                  "\"ceiling\":5000,\"records\":{\"invoice\":{\"create\":"
+                  "9000,\"change\":100,\"objects\":36000}}}");
+    EQ_UINT(fx.last->n, 0); /* nothing more is sent */
+    HAS(fx.reason, "a poll of invoices would have to write 9000 new and 100 "
+                   "changed invoices");
+    HAS(fx.reason, "at most 130 records, the ceiling is 5000");
+    HAS(fx.reason, "at least 361 requests"); /* 90 + 270 + 1 */
+    HAS(fx.reason, "`ml-connector plan demo`");
+    HAS(fx.reason, "`ml-connector tenant resume demo`");
+    reload();
+    turn();
+    EQ_UINT(fx.released, 1);
+    end();
+}
+
 SUITE(
     portal, RUN(a_tenant_works_under_the_lease_of_its_portal),
     RUN(a_tenant_of_an_unknown_portal_asks_which_it_is_and_moves_there),
@@ -143,4 +164,5 @@ SUITE(
     RUN(a_paused_tenant_gives_its_portal_back_and_a_resumed_one_takes_it_again),
     RUN(a_tenant_resumed_while_its_portal_is_given_back_takes_it_again),
     RUN(a_lost_lease_drops_all_work),
-    RUN(a_halted_tenant_stops_and_the_lease_stays))
+    RUN(a_halted_tenant_stops_and_the_lease_stays),
+    RUN(a_held_tenant_stops_says_why_and_gives_its_portal_back))
