@@ -184,6 +184,9 @@ store_intake(struct store *s, const struct store_intake *in,
             (const char *const[]){tenant, in->news, in->poll, in->worker,
                                   store_call_int(&c, in->ceiling),
                                   store_call_int(&c, in->factor)});
+    } else if (in->ceiling > 0) {
+        (void)store_call_add(&c, SQL_INTAKE_GATHERED,
+                             (const char *const[]){tenant, in->poll});
     }
     if (in->cursor.stream != NULL) {
         (void)store_call_add(

@@ -146,6 +146,23 @@ TEST(many_changes_are_not_claimed_before_their_poll_has_ended)
     fix_close(&f);
 }
 
+TEST(many_changes_do_not_wait_for_a_walk_over_history)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t = scene(&f, &g);
+
+    save(&f, &g, t, "p", "");
+    page(&f, &g, t, "p", 100, 106);
+    fix_claim(&f, &g, t, 100);
+    EQ_INT(g.n, 0);
+    page_of(&f, &g, t, "p", 200, 202, false);
+    fix_claim(&f, &g, t, 100);
+    EQ_INT(g.n, 8);
+    got_clear(&g);
+    fix_close(&f);
+}
+
 TEST(poll_that_died_holds_nothing_up_once_its_feed_polls_again)
 {
     struct fix f;
@@ -245,7 +262,8 @@ TEST(walks_over_history_are_no_news)
 }
 
 SUITE(
-    ceiling, RUN_LONG(first_poll_of_a_feed_holds_nothing, 20),
+    ceiling, RUN_LONG(many_changes_do_not_wait_for_a_walk_over_history, 20),
+    RUN_LONG(first_poll_of_a_feed_holds_nothing, 20),
     RUN_LONG(page_that_crosses_the_line_holds_the_tenant_and_nothing_is_claimed,
              20),
     RUN_LONG(many_changes_are_not_claimed_before_their_poll_has_ended, 20),
