@@ -175,6 +175,12 @@ export async function run(scene) {
   must(order?.after === 'PLANNED-1' && order.before !== 'PLANNED-1', `before and after of a change: ${JSON.stringify(shown)}`);
   same(scene, 'changes', p, await done(scene, sb));
 
+  // What the pod does not give is said to be missing; all else is told, and nothing is left behind.
+  await sb.fault({ server: 'fusion', operation: 'standardReceipts.*', status: 500 });
+  p = await plan(scene, sb, 1);
+  must(/500/.test(p.incomplete) && p.feeds.payments === p.incomplete && p.feeds.invoices === 'ok', `incomplete: ${p.incomplete} ${JSON.stringify(p.feeds)}`);
+  await sb.healed();
+
   await refused(scene, sb);
   await besideWorker(scene, sb);
   await sb.stop();
