@@ -9,7 +9,7 @@ WITH held AS MATERIALIZED (
         -- over its ceiling, or a poll may be about to be
         SELECT FROM ml_connector.tenant t
         WHERE t.id = $1::bigint AND (t.state = 'held'
-            OR t.gathering_at > now() - interval '10 minutes'))
+            OR t.gathering_at > now() - interval '3 minutes'))
     FOR SHARE
 ), class AS MATERIALIZED (
     -- parts: what is kept of the room for each class; -1: it stands still
