@@ -456,6 +456,23 @@ look_status(struct look *k)
     }
 }
 
+/* Nothing but the invoice itself differs, and its status moves: both in one
+ * update (step.c). */
+static void
+move_as_one(struct look *k, const struct cost_counts *before)
+{
+    const struct cost_counts *c = k->c;
+
+    if (k->j->careful || c->status == before->status ||
+        c->upserted[MAP_INVOICES] == before->upserted[MAP_INVOICES] ||
+        c->upserted[MAP_LINE_ITEMS] != before->upserted[MAP_LINE_ITEMS] ||
+        memcmp(c->created, before->created, sizeof(c->created)) != 0 ||
+        memcmp(c->joined, before->joined, sizeof(c->joined)) != 0) {
+        return;
+    }
+    k->c->upserted[MAP_INVOICES]--;
+}
+
 /* What the record no longer has. */
 static void
 look_vanished(struct look *k, bool gone)
@@ -482,6 +499,7 @@ look_at(struct look *k)
     json_t *objects = json_object_get(k->desired, "objects");
     bool gone = json_is_true(json_object_get(k->desired, "gone"));
     const json_t *first = json_array_get(objects, 0);
+    struct cost_counts before = *k->c;
     bool fresh = link_of(k, jsonx_text(first, "object"),
                          jsonx_text(first, "key")) == NULL;
 
@@ -502,6 +520,9 @@ look_at(struct look *k)
         }
         look_joins(k);
         look_status(k);
+        if (!fresh) {
+            move_as_one(k, &before);
+        }
     }
     look_vanished(k, gone);
     if (!k->did) {

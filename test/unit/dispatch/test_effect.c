@@ -143,6 +143,29 @@ TEST(change_tells_before_and_after)
     fini(&s);
 }
 
+TEST(change_of_a_known_invoice_travels_with_its_status)
+{
+    static const char links[] =
+        "[{\"object\":\"invoices\",\"key\":\"3001\",\"id\":\"70\","
+        "\"hash\":\"00\",\"assoc\":[\"177:60\",\"179:50\"],"
+        "\"properties\":{\"hs_number\":\"A0\",\"hs_invoice_status\":"
+        "\"draft\"}},"
+        "{\"object\":\"line_items\",\"key\":\"3001-1\",\"id\":\"71\","
+        "\"hash\":\"00\",\"assoc\":[\"409:70\"],\"properties\":"
+        "{\"name\":\"x\"}},"
+        "{\"object\":\"line_items\",\"key\":\"3001-2\",\"id\":\"72\","
+        "\"hash\":\"00\",\"assoc\":[\"409:70\"],\"properties\":"
+        "{\"name\":\"y\"}}]";
+    struct said s = look("invoice", INVOICE, links, KNOWN);
+
+    EQ_INT(s.e.fate, EFFECT_CHANGE);
+    EQ_UINT(json_array_size(s.e.changes), 2); /* number and status */
+    EQ_UINT(s.c.upserted[MAP_INVOICES], 0);
+    EQ_UINT(s.c.status, 1);
+    EQ_UINT(cost_requests(&s.c), 1);
+    fini(&s);
+}
+
 TEST(line_that_vanished_is_archived)
 {
     static const char one[] =
@@ -376,7 +399,9 @@ SUITE(effect, RUN(new_invoice_is_created_joined_and_opened),
       RUN(what_may_have_been_sent_before_is_upserted),
       RUN(without_creation_all_is_upserted_and_joined_apart),
       RUN(record_that_hubspot_holds_does_nothing),
-      RUN(change_tells_before_and_after), RUN(line_that_vanished_is_archived),
+      RUN(change_tells_before_and_after),
+      RUN(change_of_a_known_invoice_travels_with_its_status),
+      RUN(line_that_vanished_is_archived),
       RUN(another_customer_is_joined_and_the_old_one_parted),
       RUN(invoice_waits_for_a_customer_that_does_not_come),
       RUN(invoice_of_a_missing_customer_goes_without),
