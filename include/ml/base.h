@@ -74,11 +74,11 @@ enum err fault_set(struct fault *f, enum err err, const char *fmt, ...)
 
 /* ---- memory: never NULL; out of memory aborts with a line on stderr ----- */
 
-void *mem_alloc(size_t size);           /* zeroed; size 0 gives 1 byte */
-void *mem_array(size_t n, size_t size); /* zeroed, overflow checked */
-void *mem_resize(void *p, size_t size); /* new bytes are undefined */
-void mem_free(void *p);                 /* NULL does nothing */
-char *mem_strdup(const char *s);        /* NULL gives NULL */
+void *mem_alloc(size_t size);               /* zeroed; size 0 gives 1 byte */
+void *mem_array(size_t n, size_t size);     /* zeroed, overflow checked */
+void *mem_resize(void *p, size_t size);     /* new bytes are undefined */
+void mem_free(void *p);                     /* NULL does nothing */
+char *mem_strdup(const char *s);            /* NULL gives NULL */
 char *mem_strndup(const char *s, size_t n); /* up to a NUL, at most n */
 char *mem_dup(const void *p, size_t n);     /* all n bytes, and a NUL */
 char *mem_printf(const char *fmt, ...) PRINTF_LIKE(1, 2);

@@ -118,11 +118,10 @@ MUST_USE enum err dispatch_call(struct dispatch *d, int64_t tenant,
 enum { COST_ASSOCIATIONS = 7 }; /* rows of map_associations() */
 /* Inputs by what they need. */
 struct cost_counts {
-    uint64_t created[MAP_OBJECTS], updated[MAP_OBJECTS], archived[MAP_OBJECTS];
+    uint64_t created[MAP_OBJECTS]; /* with their associations */
+    uint64_t upserted[MAP_OBJECTS], archived[MAP_OBJECTS];
     uint64_t read[MAP_OBJECTS]; /* of unknown outcome: read back first */
-    /* Per row of the table of associations: of objects just created, of those
-     * that were there, and to be taken away. */
-    uint64_t joined_new[COST_ASSOCIATIONS];
+    /* Per row of the table of associations: made apart, and taken away. */
     uint64_t joined[COST_ASSOCIATIONS], parted[COST_ASSOCIATIONS];
     uint64_t status; /* invoices whose status moves */
 };
@@ -148,8 +147,18 @@ struct effect {
     json_t *changes; /* array of {"object","key","property","before","after"},
                         or NULL when they were not asked for */
 };
-/* Adds to `c` what the job needs; pure. `changes`: fill them in, to decref. */
-void effect_of(const struct store_plan_job *j, bool changes, struct effect *e,
-               struct cost_counts *c);
+/* What is known beside the job. */
+struct effect_known {
+    /* The portal's definitions, an object name -> definition; NULL: not known,
+     * then no value is refused for them. */
+    const json_t *definitions[MAP_OBJECTS];
+    const struct map *refused; /* "customer:1008": will not be there after all;
+                                  or NULL */
+    bool creates;              /* dispatch_config */
+    bool changes;              /* fill them in, to decref */
+};
+/* Adds to `c` what the job needs; pure. */
+void effect_of(const struct store_plan_job *j, const struct effect_known *known,
+               struct effect *e, struct cost_counts *c);
 
 #endif

@@ -31,6 +31,8 @@ struct feeds_events {
     void (*stored)(void *arg); /* jobs were opened or released: poke dispatch */
     void (*halted)(void *arg, enum err err, const struct fault *f); /* the
                      credentials are wrong, or the pod's answers make no sense */
+    void (*held)(void *arg, const char *json); /* a poll opened too much: the
+                     tenant is held in the store; store_intake_result.held */
     void (*idle)(void *arg); /* a round asked for by feeds_poll_once ended:
                      every feed has polled to its end, or failed (see status) */
     void *arg;
@@ -48,7 +50,8 @@ struct feeds_config {
     int64_t open_age_ms; /* open invoices are read again after this: 30 m */
     unsigned page;       /* 500 */
     int64_t retry_base_ms, retry_cap_ms;
-    const char *learned; /* JSON of store_tenant.learned */
+    int64_t ceiling, ceiling_factor; /* store_intake; 0: none */
+    const char *learned;             /* JSON of store_tenant.learned */
 };
 /* Borrows all objects; config is copied. */
 struct feeds *feeds_new(struct loop *l, struct store *s, struct fusion *f,

@@ -62,6 +62,7 @@ struct store_tenant {
                              portal (calibration, time zone, strategy) */
     int64_t revision;     /* grows with every change of settings or secrets */
     bool asked;           /* a request of a command is open */
+    bool let;             /* a poll that the ceiling broke off may go on */
 };
 typedef void store_tenants_fn(void *arg, enum err err,
                               const struct store_tenant *rows, size_t n,
@@ -73,13 +74,13 @@ MUST_USE enum err store_tenants(struct store *s, const char *name,
 /* ERR_EXISTS when the name is taken. `actor`: who does it, for the audit. */
 MUST_USE enum err store_tenant_add(struct store *s, const char *name,
                                    const char *settings, const char *sealed,
-                                   const char *actor, store_done_fn *done, void *arg,
-                                   struct store_op **op);
+                                   const char *actor, store_done_fn *done,
+                                   void *arg, struct store_op **op);
 /* Merges settings and secrets (null removes a setting). ERR_NOT_FOUND. */
 MUST_USE enum err store_tenant_set(struct store *s, const char *name,
                                    const char *settings, const char *sealed,
-                                   const char *actor, store_done_fn *done, void *arg,
-                                   struct store_op **op);
+                                   const char *actor, store_done_fn *done,
+                                   void *arg, struct store_op **op);
 /* ERR_NOT_FOUND. `actor` is the worker or who commands it; audited. `from` NULL or
  * the state it must be in (else nothing changes). */
 MUST_USE enum err store_tenant_state(struct store *s, const char *name,
@@ -198,6 +199,10 @@ struct store_intake {
                                        read = records + filtered + invalid */
     const char *notes; /* JSON array [{"event","kind","id","message"}] of
                             rows that made no record, to audit; or NULL */
+    const char *news;  /* the feed that polls, when what this opens is held
+                            against the ceiling; NULL: it is not */
+    int64_t ceiling;   /* records one poll may open; 0: no ceiling */
+    int64_t factor;    /* and more, by how much of what was usual */
 };
 /*
  * What became of the records: unchanged (same hash), superseded (an older
@@ -212,6 +217,10 @@ struct store_intake_result {
     size_t unchanged, superseded, opened;
     const char *unknown_customers, *stale_customers;
     const char *unknown_invoices, *touched_invoices;
+    const char *held; /* the tenant is held from now on, since this poll opens
+                         too much: {"feed","poll","opened","usual","ceiling",
+                         "records":{"invoice":{"create","change","objects"
+                         of those created},..}}; or NULL */
 };
 typedef void store_intake_fn(void *arg, enum err err,
                              const struct store_intake_result *r,
@@ -496,7 +505,7 @@ enum store_report {
     STORE_REPORT_RECORDS, /* one record: record = "invoice:3001" */
     STORE_REPORT_AUDIT,   /* newest last, at most `limit` */
     STORE_REPORT_REPLAY_QUEUE,
-    STORE_REPORT_PARKED, /* [{"tenant","error_code","jobs","since"}] */
+    STORE_REPORT_PARKED,     /* [{"tenant","error_code","jobs","since"}] */
     STORE_REPORT_UNFINISHED, /* jobs not done: state, waiting_for, error */
     STORE_REPORT_LEASES,
     STORE_REPORT_JOBS,    /* [{"state","jobs"}] of all tenants: for metrics */
@@ -555,8 +564,8 @@ struct store_plan_job {
     int64_t id;
     const char *kind, *fusion_id, *number;
     const char *state, *waiting_for, *error_code, *error;
-    bool verify;
-    bool found; /* by this plan; else it was open before */
+    bool verify, careful; /* of unknown outcome; may have been sent before */
+    bool found;           /* by this plan; else it was open before */
     const char *desired, *links, *parents, *email_holder;
 };
 typedef void store_plan_fn(void *arg, enum err err,

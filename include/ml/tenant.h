@@ -75,6 +75,8 @@ struct dispatch_config tenant_dispatch_config(const struct conf *c,
  *   mapping    {"entries":n,"complaints":["line"],"unasked":["line"]} of the
  *              tenant's mapping file: what is wrong, and what nothing could be
  *              compared with and why
+ *   plan       arguments {"shown":n,"ask_portal":bool}; the plan, as of
+ *              tenant_plan_start(), with {"incomplete": why, or null}
  *   identify   {"portal":"4711"}: the account's id, nothing else is asked
  *
  * arguments of all may hold {"candidate":{"name","settings":{},"sealed":{}}}:
@@ -112,6 +114,51 @@ MUST_USE enum err errand_start(const struct errand_place *p,
 /* Gives up what is under way; done does not run. Before its dispatcher, store
  * and http go. NULL does nothing. */
 void errand_cancel(struct errand *e);
+/* The feeds' configuration; texts are borrowed. */
+struct feeds_config tenant_feeds_config(const struct conf *c,
+                                        const struct tenant_settings *s,
+                                        const struct store_tenant *row,
+                                        const char *worker);
+
+/* ---- what a sync would write now ---------------------------------------- */
+
+/*
+ * Reads what the feeds of a tenant would read now and compares it with what
+ * HubSpot has; nothing is sent to HubSpot, and nothing stays in the database
+ * (store_plan_open). May run beside a worker that holds the portal.
+ */
+struct tenant_plan;
+struct tenant_plan_spec {
+    const struct conf *conf;
+    const char *worker;
+    const struct store_tenant *row; /* id, name, learned */
+    const struct tenant_settings *settings;
+    struct fusion *fusion;
+    unsigned shown; /* records told one by one */
+    /* The portal's property definitions (effect_known); NULL: not asked for. */
+    const json_t *definitions[MAP_OBJECTS];
+};
+/*
+ * The plan: {"tenant","records":{"customer":{"create":n,"change":n,"archive":n,
+ *   "unchanged":n,"wait":n,"rejected":n},..},"found":{"customer":n,..} of the
+ *   jobs those this plan found,"waiting":[{"for","records"}],
+ *   "rejected":[{"record","why"}],"shown":[{"record","number","fate","why",
+ *   "changes":[{"object","key","property","before","after"}]}],"more":n,
+ *   "operations":{"invoices.upsert":n,..},"requests":n,"minutes":x,
+ *   "limit_per_10_seconds":n,"daily_limit":n,"daily_share":x,
+ *   "fusion_requests":n,"feeds":{"invoices":"ok" or why it failed,..}}
+ * Borrowed. A feed that fails leaves the plan incomplete: err is then that of
+ * the feed, and the plan is there all the same.
+ */
+typedef void tenant_plan_fn(void *arg, enum err err, const json_t *plan,
+                            const struct fault *f);
+/* Borrows all until done. */
+MUST_USE enum err tenant_plan_start(struct loop *l,
+                                    const struct tenant_plan_spec *c,
+                                    tenant_plan_fn *done, void *arg,
+                                    struct tenant_plan **out, struct fault *f);
+/* Silences done; what was begun is rolled back. */
+void tenant_plan_cancel(struct tenant_plan *p);
 
 /* ---- all tenants of this worker ----------------------------------------- */
 

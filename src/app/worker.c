@@ -328,9 +328,9 @@ line_of(enum store_report report, const json_t *row, int64_t since_us)
     bool waits = strcmp(state, "waiting") == 0;
 
     if (report == STORE_REPORT_TENANTS) {
-        return strcmp(state, "halted") != 0 ?
+        return strcmp(state, "halted") != 0 && strcmp(state, "held") != 0 ?
                    NULL :
-                   mem_printf("tenant %s is halted: %s", tenant,
+                   mem_printf("tenant %s is %s: %s", tenant, state,
                               field(row, "reason", "see its audit"));
     }
     if (report == STORE_REPORT_FEEDS) {

@@ -180,6 +180,7 @@ int cmd_tenant_resume(struct cli *c);
 int cmd_tenant_remove(struct cli *c);
 int cmd_ping(struct cli *c);
 int cmd_provision(struct cli *c);
+int cmd_plan(struct cli *c);
 int cmd_sync(struct cli *c);
 int cmd_status(struct cli *c);
 int cmd_audit(struct cli *c);
@@ -192,5 +193,6 @@ extern const struct flag tenant_flags[];
 extern const struct flag replay_flags[];
 extern const struct flag replay_list_flags[];
 extern const struct flag sync_flags[];
+extern const struct flag plan_flags[];
 
 #endif

@@ -17,10 +17,6 @@ batches(uint64_t inputs, uint64_t max)
     return (inputs + max - 1) / max;
 }
 
-/* Whether objects are created apart from updates, with their associations in
- * the same input. */
-static const bool created_with_associations = false;
-
 /* ---- by lane ------------------------------------------------------------ */
 
 struct sums {
@@ -50,13 +46,8 @@ sum_objects(struct sums *s, const struct cost_counts *c)
         const char *name = map_object_name((enum map_object)o);
 
         sum_add(s, name, "read", c->read[o], INPUTS_MAX);
-        if (created_with_associations) {
-            sum_add(s, name, "create", c->created[o], INPUTS_MAX);
-            sum_add(s, name, "upsert", c->updated[o], INPUTS_MAX);
-        } else {
-            sum_add(s, name, "upsert", c->created[o] + c->updated[o],
-                    INPUTS_MAX);
-        }
+        sum_add(s, name, "create", c->created[o], INPUTS_MAX);
+        sum_add(s, name, "upsert", c->upserted[o], INPUTS_MAX);
         sum_add(s, name, "archive", c->archived[o], INPUTS_MAX);
     }
 }
@@ -71,12 +62,8 @@ sum_associations(struct sums *s, const struct cost_counts *c)
     for (size_t i = 0; i < n; i++) {
         char *what = mem_printf("%s-%s", map_object_name(table[i].from),
                                 map_object_name(table[i].to));
-        uint64_t apart = c->joined[i];
 
-        if (!created_with_associations) {
-            apart += c->joined_new[i];
-        }
-        sum_add(s, what, "associate", apart, ASSOCIATIONS_MAX);
+        sum_add(s, what, "associate", c->joined[i], ASSOCIATIONS_MAX);
         sum_add(s, what, "dissociate", c->parted[i], ASSOCIATIONS_MAX);
         mem_free(what);
     }

@@ -14,9 +14,9 @@
 #define COMING "coming" /* the id of what another job is about to create */
 
 static const char *const fate_names[EFFECT_FATES] = {
-    [EFFECT_CREATE] = "create",     [EFFECT_CHANGE] = "change",
-    [EFFECT_ARCHIVE] = "archive",   [EFFECT_NOTHING] = "unchanged",
-    [EFFECT_WAIT] = "wait",         [EFFECT_REFUSED] = "rejected",
+    [EFFECT_CREATE] = "create",   [EFFECT_CHANGE] = "change",
+    [EFFECT_ARCHIVE] = "archive", [EFFECT_NOTHING] = "unchanged",
+    [EFFECT_WAIT] = "wait",       [EFFECT_REFUSED] = "rejected",
 };
 
 const char *
@@ -29,13 +29,15 @@ effect_name(enum effect_fate f)
 /* The job, read. */
 struct look {
     const struct store_plan_job *j;
+    const struct effect_known *known;
     struct effect *e;
     struct cost_counts *c;
     enum map_kind kind;
     json_t *desired, *links, *parents;
-    const json_t *customer, *invoice;      /* parents, or NULL */
+    const json_t *customer, *invoice;     /* parents, or NULL */
     const char *company, *contact, *bill; /* their ids, COMING, or NULL */
     bool did;
+    bool refused; /* a value does not fit its property: `why` */
 };
 
 /* ---- parents ------------------------------------------------------------ */
@@ -49,14 +51,23 @@ is_missing(const json_t *parent)
 }
 
 static const char *
-id_of(const json_t *parent, const char *name)
+id_of(const struct look *k, const json_t *parent, enum map_kind kind,
+      const char *name)
 {
     const char *id = jsonx_text(parent, name);
+    const char *number = jsonx_text(parent, "id");
+    char *record;
+    bool refused;
 
-    if (id == NULL && json_is_true(json_object_get(parent, "coming"))) {
-        return COMING;
+    if (id != NULL || number == NULL ||
+        !json_is_true(json_object_get(parent, "coming"))) {
+        return id;
     }
-    return id;
+    record = mem_printf("%s:%s", map_kind_name(kind), number);
+    refused =
+        k->known->refused != NULL && map_get(k->known->refused, record) != NULL;
+    mem_free(record);
+    return refused ? NULL : COMING;
 }
 
 static bool
@@ -193,6 +204,109 @@ holds(const json_t *link, const json_t *wanted)
     return true;
 }
 
+/* ---- values against the portal's definitions ---------------------------- */
+
+static bool
+is_ours(enum map_object object, const char *name)
+{
+    size_t n;
+    const struct map_property *p = map_properties(&n);
+
+    for (size_t i = 0; i < n; i++) {
+        if (p[i].object == object && strcmp(p[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+is_option(const json_t *options, const char *value, size_t n)
+{
+    for (size_t i = 0; i < json_array_size(options); i++) {
+        const char *have = jsonx_text(json_array_get(options, i), "value");
+
+        if (have != NULL && strlen(have) == n && memcmp(have, value, n) == 0) {
+            return true;
+        }
+    }
+    return n == 0;
+}
+
+/* HubSpot separates the options of a property with several by `;`. */
+static bool
+has_options(const json_t *definition, const char *value)
+{
+    const json_t *options = json_object_get(definition, "options");
+    bool many = text_equal(jsonx_text(definition, "fieldType"), "checkbox");
+
+    if (!text_equal(jsonx_text(definition, "type"), "enumeration") ||
+        json_array_size(options) == 0) {
+        return true;
+    }
+    while (true) {
+        size_t n = many ? strcspn(value, ";") : strlen(value);
+
+        if (!is_option(options, value, n)) {
+            return false;
+        }
+        if (value[n] == '\0') {
+            return true;
+        }
+        value += n + 1;
+    }
+}
+
+/* What HubSpot would say against it, as far as it can be known; else NULL. */
+static const char *
+refusal(const json_t *definition, bool ours, const char *value)
+{
+    const json_t *how = json_object_get(definition, "modificationMetadata");
+
+    if (definition == NULL) {
+        return ours ? NULL : "the portal has no such property";
+    }
+    /* Some that are calculated may be written all the same. */
+    if (json_is_true(json_object_get(how, "readOnlyValue"))) {
+        return "the portal sets this property itself";
+    }
+    return has_options(definition, value) ?
+               NULL :
+               "no option of the portal's property";
+}
+
+static void
+check_values(struct look *k, const json_t *o, enum map_object object)
+{
+    const json_t *definitions = k->known->definitions[object];
+    json_t *properties = json_object_get(o, "properties");
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(properties, name, value)
+    {
+        const char *text = json_string_value(value);
+        const char *why = definitions == NULL || text == NULL ?
+                              NULL :
+                              refusal(json_object_get(definitions, name),
+                                      is_ours(object, name), text);
+
+        if (why != NULL && !k->refused) {
+            k->refused = true;
+            (void)snprintf(k->e->why, sizeof(k->e->why), "%s.%s: \"%.60s\": %s",
+                           map_object_name(object), name, text, why);
+        }
+    }
+}
+
+/* With its associations in the same input (step.c); what may have been sent
+ * before is upserted, and joined apart. */
+static bool
+is_created(const struct look *k)
+{
+    return k->known->creates && !k->j->careful;
+}
+
 static void
 look_object(struct look *k, json_t *o, enum map_object object)
 {
@@ -206,11 +320,12 @@ look_object(struct look *k, json_t *o, enum map_object object)
     }
     k->did = true;
     k->c->read[object] += k->j->verify ? 1 : 0;
-    if (link == NULL) {
+    if (link == NULL && is_created(k)) {
         k->c->created[object]++;
     } else {
-        k->c->updated[object]++;
+        k->c->upserted[object]++;
     }
+    check_values(k, o, object);
     tell_changes(k, o, json_object_get(link, "properties"));
 }
 
@@ -257,9 +372,7 @@ look_join(struct look *k, const json_t *owner, unsigned type, const char *other)
             k->did = true;
         }
     }
-    if (!has && owner == NULL) {
-        k->c->joined_new[row]++;
-    } else if (!has) {
+    if (!has && (owner != NULL || !is_created(k))) {
         k->c->joined[row]++;
     }
     k->did = k->did || !has;
@@ -343,6 +456,23 @@ look_status(struct look *k)
     }
 }
 
+/* Nothing but the invoice itself differs, and its status moves: both in one
+ * update (step.c). */
+static void
+move_as_one(struct look *k, const struct cost_counts *before)
+{
+    const struct cost_counts *c = k->c;
+
+    if (k->j->careful || c->status == before->status ||
+        c->upserted[MAP_INVOICES] == before->upserted[MAP_INVOICES] ||
+        c->upserted[MAP_LINE_ITEMS] != before->upserted[MAP_LINE_ITEMS] ||
+        memcmp(c->created, before->created, sizeof(c->created)) != 0 ||
+        memcmp(c->joined, before->joined, sizeof(c->joined)) != 0) {
+        return;
+    }
+    k->c->upserted[MAP_INVOICES]--;
+}
+
 /* What the record no longer has. */
 static void
 look_vanished(struct look *k, bool gone)
@@ -369,6 +499,7 @@ look_at(struct look *k)
     json_t *objects = json_object_get(k->desired, "objects");
     bool gone = json_is_true(json_object_get(k->desired, "gone"));
     const json_t *first = json_array_get(objects, 0);
+    struct cost_counts before = *k->c;
     bool fresh = link_of(k, jsonx_text(first, "object"),
                          jsonx_text(first, "key")) == NULL;
 
@@ -383,8 +514,15 @@ look_at(struct look *k)
                 look_object(k, o, object);
             }
         }
+        if (k->refused) {
+            k->e->fate = EFFECT_REFUSED;
+            return; /* sent, and not more */
+        }
         look_joins(k);
         look_status(k);
+        if (!fresh) {
+            move_as_one(k, &before);
+        }
     }
     look_vanished(k, gone);
     if (!k->did) {
@@ -412,20 +550,20 @@ look_read(struct look *k)
     }
     k->customer = json_object_get(k->parents, "customer");
     k->invoice = json_object_get(k->parents, "invoice");
-    k->company = id_of(k->customer, "company");
-    k->contact = id_of(k->customer, "contact");
-    k->bill = id_of(k->invoice, "hubspot");
+    k->company = id_of(k, k->customer, MAP_CUSTOMER, "company");
+    k->contact = id_of(k, k->customer, MAP_CUSTOMER, "contact");
+    k->bill = id_of(k, k->invoice, MAP_INVOICE, "hubspot");
     return true;
 }
 
 void
-effect_of(const struct store_plan_job *j, bool changes, struct effect *e,
-          struct cost_counts *c)
+effect_of(const struct store_plan_job *j, const struct effect_known *known,
+          struct effect *e, struct cost_counts *c)
 {
-    struct look k = {.j = j, .e = e, .c = c};
+    struct look k = {.j = j, .known = known, .e = e, .c = c};
 
     memset(e, 0, sizeof(*e));
-    e->changes = changes ? json_array() : NULL;
+    e->changes = known->changes ? json_array() : NULL;
     if (text_equal(j->state, "parked")) {
         e->fate = EFFECT_REFUSED;
         (void)snprintf(e->why, sizeof(e->why), "%s: %s",

@@ -248,6 +248,7 @@ struct feeds {
     struct loop_call tell, want;
     struct store_op *learn;
     bool tell_stored, tell_halted, tell_idle;
+    char *tell_held; /* JSON, or NULL */
     enum err halted_err;
     struct fault halted_fault;
 };
@@ -259,6 +260,7 @@ int64_t feeds_pod_us(const struct feeds *f);
 int64_t feeds_until_us(const struct feeds *f);
 void feeds_pod_heard(struct feeds *f, int64_t pod_us);
 void feeds_tell_stored(struct feeds *f);
+void feeds_tell_held(struct feeds *f, const char *json);
 void feed_enter(struct feed *s, enum feed_state next);
 /* At least 0 and less than 1, for jitter. */
 double random_share(void);
@@ -423,6 +425,7 @@ struct poll {
     unsigned repay;   /* BIT() of enum crm: what that repays */
     char *repay_last; /* the last number in hand */
     /* the end */
+    char *held_json; /* it opened too much */
     enum err err;
     struct fault fault;
     int64_t retry_ms;

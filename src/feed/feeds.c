@@ -137,8 +137,18 @@ on_tell(void *arg)
     struct feeds_events ev = f->ev;
     struct fault why = f->halted_fault;
     enum err err = f->halted_err;
+    char *held = f->tell_held;
 
-    if (f->tell_stored) {
+    if (held != NULL) {
+        f->tell_held = NULL;
+        if (f->tell_stored || f->tell_halted || f->tell_idle) {
+            loop_later(f->loop, &f->tell, on_tell, f);
+        }
+        if (ev.held != NULL) {
+            ev.held(ev.arg, held);
+        }
+        mem_free(held);
+    } else if (f->tell_stored) {
         f->tell_stored = false;
         if (f->tell_halted || f->tell_idle) {
             loop_later(f->loop, &f->tell, on_tell, f);
@@ -166,6 +176,14 @@ void
 feeds_tell_stored(struct feeds *f)
 {
     f->tell_stored = true;
+    loop_later(f->loop, &f->tell, on_tell, f);
+}
+
+void
+feeds_tell_held(struct feeds *f, const char *json)
+{
+    mem_free(f->tell_held);
+    f->tell_held = mem_strdup(json);
     loop_later(f->loop, &f->tell, on_tell, f);
 }
 
@@ -362,7 +380,9 @@ feed_polled(struct feed *s, enum err err, const struct fault *why,
             feed_plan(s);
         }
     }
-    if (f->round) {
+    if (err == ERR_HELD) {
+        feeds_stop(f);
+    } else if (f->round) {
         round_step(f);
     } else if (err == ERR_OK) {
         want_soon(f);
@@ -585,6 +605,7 @@ feeds_free(struct feeds *f)
     mem_free(f->name);
     mem_free(f->worker);
     mem_free(f->repay_at);
+    mem_free(f->tell_held);
     f->magic = 0;
     mem_free(f);
 }

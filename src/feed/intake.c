@@ -313,6 +313,20 @@ advance_committed(struct poll *p)
     poll_stay(p);
 }
 
+/* The page is stored, and so is that the tenant is held: this poll ends here.
+ * It goes on from there when it is let through. */
+static void
+intake_held(struct poll *p, const char *json)
+{
+    struct fault why = {0};
+
+    p->held_json = mem_strdup(json);
+    (void)fault_set(&why, ERR_HELD,
+                    "this poll would change far more than "
+                    "usual: the tenant is held");
+    poll_fail(p, ERR_HELD, &why);
+}
+
 static void
 on_intake(void *arg, enum err err, const struct store_intake_result *r,
           const struct fault *f)
@@ -331,6 +345,10 @@ on_intake(void *arg, enum err err, const struct store_intake_result *r,
     needs_add_all(p->f, true, r->touched_invoices);
     mem_free(p->accounts);
     p->accounts = NULL;
+    if (r->held != NULL) {
+        intake_held(p, r->held);
+        return;
+    }
     if (r->opened > 0) {
         feeds_tell_stored(p->f);
     }
@@ -382,7 +400,14 @@ intake_step(struct poll *p)
         .filtered = c->filtered,
         .invalid = c->invalid,
         .notes = c->n_notes > 0 && !c->notes.failed ? notes : NULL,
+        .ceiling = p->f->cfg.ceiling,
+        .factor = p->f->cfg.ceiling_factor,
     };
+
+    /* What a walk over what is old opens was asked for. */
+    if (!p->walked && text_equal(in.klass, "fresh")) {
+        in.news = feed_kind_name(p->feed->kind);
+    }
 
     poll_store_started(p,
                        store_intake(p->f->store, &in, on_intake, p, &p->sop));

@@ -102,6 +102,11 @@ poll_over(struct poll *p)
     bool needs_only = p->needs_only;
 
     s->senseless = p->senseless;
+    if (p->held_json != NULL) {
+        feeds_tell_held(p->f, p->held_json);
+    } else if (s->opened > 0) {
+        feeds_tell_stored(p->f); /* what waited for its end may go */
+    }
     poll_free(p);
     feed_polled(s, err, &why, retry_ms, needs_only);
 }
@@ -120,7 +125,7 @@ on_saved(void *arg, enum err err, const struct fault *f)
 static const char *
 poll_state(const struct poll *p)
 {
-    if (p->err == ERR_OK) {
+    if (p->err == ERR_OK || p->err == ERR_HELD) {
         return "idle";
     }
     return p->err == ERR_MAINTENANCE ? "maintenance" : "backoff";
@@ -453,6 +458,7 @@ poll_free(struct poll *p)
     collect_fini(&p->page);
     arena_fini(&p->arena);
     mem_free(p->accounts);
+    mem_free(p->held_json);
     p->feed->poll = NULL;
     p->magic = 0;
     mem_free(p);

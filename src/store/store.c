@@ -139,8 +139,13 @@ on_reply(void *arg, enum err err, const struct pg_reply *r)
 enum err
 store_op_send(struct store_op *op, struct store_call *c, struct store_op **out)
 {
-    enum err err = pg_send(op->s->pg, c->steps, c->count, 0, c->lane, on_reply,
-                           op, &op->pg);
+    enum err err;
+
+    for (size_t i = 0; op->s->plan != NULL && i < c->count; i++) {
+        c->steps[i].sql = store_plan_sql(op->s, c->steps[i].sql);
+    }
+    err = pg_send(op->s->pg, c->steps, c->count, 0, c->lane, on_reply, op,
+                  &op->pg);
 
     arena_fini(&c->a);
     if (err != ERR_OK) {
@@ -219,6 +224,7 @@ store_free(struct store *s)
         mem_free(value);
     }
     map_fini(&s->terms);
+    store_plan_free(s->plan);
     s->magic = 0;
     mem_free(s);
 }

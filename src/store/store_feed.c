@@ -129,6 +129,7 @@ finish_intake(struct store_op *op, enum err err, const struct pg_reply *r,
         .stale_customers = pg_text(r, at, 0, "stale_customers"),
         .unknown_invoices = pg_text(r, at, 0, "unknown_invoices"),
         .touched_invoices = pg_text(r, at, 0, "touched_invoices"),
+        .held = op->also > 0 ? pg_text(r, op->also, 0, "held") : NULL,
     };
     op->done.intake(op->arg, ERR_OK, &result, f);
 }
@@ -167,7 +168,8 @@ store_intake(struct store *s, const struct store_intake *in,
                               store_call_int(&c, (int64_t)in->invalid),
                               store_call_int(&c, in->late_before_us),
                               store_call_int(&c, in->late_clock_us),
-                              store_call_int(&c, in->reader)});
+                              store_call_int(&c, in->reader),
+                              in->news != NULL ? "true" : "false"});
     /* Saves parsing the page again; a false hit does nothing in SQL. As a
      * value: every invoice has a key of that name. */
     if (strstr(records, ":\"customer\"") != NULL ||
@@ -175,6 +177,16 @@ store_intake(struct store *s, const struct store_intake *in,
         (void)store_call_add(
             &c, SQL_INTAKE_EMAILS,
             (const char *const[]){tenant, in->worker, records});
+    }
+    if (in->news != NULL && in->ceiling > 0) {
+        o->also = store_call_add(
+            &c, SQL_INTAKE_CEILING,
+            (const char *const[]){tenant, in->news, in->poll, in->worker,
+                                  store_call_int(&c, in->ceiling),
+                                  store_call_int(&c, in->factor)});
+    } else if (in->ceiling > 0) {
+        (void)store_call_add(&c, SQL_INTAKE_GATHERED,
+                             (const char *const[]){tenant, in->poll});
     }
     if (in->cursor.stream != NULL) {
         (void)store_call_add(

@@ -15,10 +15,13 @@
 enum { STORE_MAGIC = 0x73746f72, STORE_OP_MAGIC = 0x73746f70 };
 enum { STORE_STEPS_MAX = 12 };
 
+struct store_plan; /* store_plan.c */
+
 struct store {
     unsigned magic;
     struct loop *loop; /* borrowed */
-    struct pg *pg;     /* borrowed */
+    struct pg *pg;     /* borrowed; of a plan: its own */
+    struct store_plan *plan; /* NULL: what is stored counts */
     struct list ops;
     struct map terms; /* portal -> int64_t: leases we know to be ours */
 };
@@ -42,10 +45,12 @@ struct store_op {
         store_lease_fn *lease;
         store_intake_fn *intake;
         store_claim_fn *claim;
+        store_plan_fn *plan;
         store_outcome_fn *outcome;
     } done;
     void *arg;
     size_t at;                         /* the statement whose rows count */
+    size_t also;                       /* another one; 0: none */
     char *text;                        /* owned: portal of a lease */
     struct store_migration *migration; /* owned */
 };
@@ -77,6 +82,10 @@ void store_migration_free(struct store_migration *m);
  * table is SCHEMA_OLD, a deadlock DB_TIMEOUT. */
 enum err store_reply_err(enum err err, const struct pg_reply *r,
                          struct fault *f);
+
+/* The statement on the tables of the plan. */
+const char *store_plan_sql(struct store *s, const char *sql);
+void store_plan_free(struct store_plan *p);
 
 /* Finishers of the plain shapes. */
 store_finish_fn store_finish_none; /* done.none; rows do not matter */

@@ -30,6 +30,7 @@ finish_tenants(struct store_op *op, enum err err, const struct pg_reply *r,
             .learned = pg_text(r, 0, i, "learned"),
             .revision = pg_int(r, 0, i, "revision"),
             .asked = pg_bool(r, 0, i, "asked"),
+            .let = pg_bool(r, 0, i, "let"),
         };
     }
     op->done.tenants(op->arg, ERR_OK, rows, n, f);

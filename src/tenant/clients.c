@@ -160,3 +160,29 @@ tenant_dispatch_config(const struct conf *c, const struct tenant_settings *s,
 
     return d;
 }
+
+struct feeds_config
+tenant_feeds_config(const struct conf *c, const struct tenant_settings *s,
+                    const struct store_tenant *row, const char *worker)
+{
+    struct feeds_config config = {
+        .tenant = row->id,
+        .name = row->name,
+        .worker = worker,
+        .since_us = s->since_us,
+        .overlap_ms = c->fusion_overlap,
+        .wide_ms = c->fusion_overlap_daily,
+        .daily_ms = c->fusion_daily,
+        .open_age_ms = c->fusion_open_age,
+        .behind_ms = c->fusion_behind,
+        .page = (unsigned)c->fusion_page,
+        .retry_base_ms = c->retry_base,
+        .retry_cap_ms = c->retry_cap,
+        .ceiling = c->change_ceiling,
+        .ceiling_factor = c->change_factor,
+        .learned = row->learned,
+    };
+
+    memcpy(config.interval_ms, s->interval_ms, sizeof(config.interval_ms));
+    return config;
+}

@@ -13,7 +13,8 @@
 #include "tenant_priv.h"
 
 static const struct errand_kind *const kinds[] = {
-    &errand_ping, &errand_provision, &errand_mapping, &errand_identify};
+    &errand_ping, &errand_provision, &errand_mapping, &errand_identify,
+    &errand_plan};
 
 struct errand *
 errand_from(void *arg)

@@ -131,6 +131,110 @@ member_halt(struct member *m, enum err err, const struct fault *f)
     portal_check(m->portal);
 }
 
+/* ---- held: far more would change than usual ----------------------------- */
+
+static uint64_t
+number(const json_t *o, const char *key)
+{
+    struct fault ignored;
+    int64_t n = 0;
+    bool has = false;
+
+    return o != NULL && jsonx_get_int(o, key, &has, &n, &ignored) == ERR_OK &&
+                   has && n > 0 ?
+               (uint64_t)n :
+               0;
+}
+
+/* What writing it costs at least: that of one object for each change. */
+static uint64_t
+held_cost(const json_t *records)
+{
+    static const enum map_object first[MAP_KINDS] = {
+        [MAP_CUSTOMER] = MAP_COMPANIES,
+        [MAP_INVOICE] = MAP_INVOICES,
+        [MAP_PAYMENT] = MAP_PAYMENTS};
+    static const enum map_object rest[MAP_KINDS] = {
+        [MAP_CUSTOMER] = MAP_CONTACTS,
+        [MAP_INVOICE] = MAP_LINE_ITEMS,
+        [MAP_PAYMENT] = MAP_PAYMENTS};
+    struct cost_counts c;
+
+    memset(&c, 0, sizeof(c));
+    for (unsigned k = 0; k < MAP_KINDS; k++) {
+        const json_t *o =
+            json_object_get(records, map_kind_name((enum map_kind)k));
+        uint64_t n = number(o, "create");
+        uint64_t all = number(o, "objects");
+
+        c.created[first[k]] += n;
+        c.created[rest[k]] += all > n ? all - n : 0;
+        c.upserted[first[k]] += number(o, "change");
+    }
+    return cost_requests(&c);
+}
+
+/* The plan in short. */
+static char *
+held_reason(const struct member *m, const json_t *o)
+{
+    const json_t *records = json_object_get(o, "records");
+    const char *feed = jsonx_text(o, "feed");
+    uint64_t requests = held_cost(records);
+    double per_minute = (double)m->settings.hubspot_limit * 60000.0 /
+                        (double)m->portal->all->config.conf->hubspot_window;
+    const char *comma = "";
+    struct buf b;
+    char *text;
+
+    buf_init(&b, 4096);
+    buf_addf(&b, "a poll of %s would have to write", feed);
+    for (unsigned k = 0; k < MAP_KINDS; k++) {
+        const char *kind = map_kind_name((enum map_kind)k);
+        const json_t *r = json_object_get(records, kind);
+
+        if (r != NULL) {
+            buf_addf(&b, "%s %" PRIu64 " new and %" PRIu64 " changed %ss",
+                     comma, number(r, "create"), number(r, "change"), kind);
+            comma = ",";
+        }
+    }
+    buf_addf(&b,
+             ", and it is not at its end; polls of the last 7 days wrote at "
+             "most %" PRIu64 " records, the ceiling is %" PRIu64
+             "; that is at least %" PRIu64 " requests, "
+             "%.1f minutes; `ml-connector plan %s` shows all of it, "
+             "`ml-connector tenant resume %s` lets it through",
+             number(o, "usual"), number(o, "ceiling"), requests,
+             (double)requests / per_minute, m->row.name, m->row.name);
+    text = mem_strdup(buf_text(&b));
+    buf_fini(&b);
+    return text;
+}
+
+/* The store holds it since the page was stored; this adds what it means. */
+static void
+on_held(void *arg, const char *json)
+{
+    struct member *m = member_from(arg);
+    char safe[LOG_TEXT_MAX];
+    struct fault ignored;
+    json_t *o = NULL;
+    char *reason;
+
+    if (jsonx_parse(json, strlen(json), &o, &ignored) != ERR_OK) {
+        o = json_object();
+    }
+    reason = held_reason(m, o);
+    LOG_ERROR(&m->log, "tenant.held", "message=\"%s\"", log_safe(safe, reason));
+    m->row.state = "held";
+    store_state(m, "held", "held", reason);
+    mem_free(reason);
+    json_decref(o);
+    member_stop(m);
+    portal_check(m->portal);
+}
+
 /* ---- start and stop ----------------------------------------------------- */
 
 static bool
@@ -173,27 +277,16 @@ static void
 open_feeds(struct member *m)
 {
     struct tenants *t = m->portal->all;
-    const struct conf *c = t->config.conf;
     struct feeds_events events = {
-        .stored = on_stored, .halted = on_halted, .idle = on_idle, .arg = m};
-    struct feeds_config config = {
-        .tenant = m->row.id,
-        .name = m->row.name,
-        .worker = t->config.worker,
-        .since_us = m->settings.since_us,
-        .overlap_ms = c->fusion_overlap,
-        .wide_ms = c->fusion_overlap_daily,
-        .daily_ms = c->fusion_daily,
-        .open_age_ms = c->fusion_open_age,
-        .behind_ms = c->fusion_behind,
-        .page = (unsigned)c->fusion_page,
-        .retry_base_ms = c->retry_base,
-        .retry_cap_ms = c->retry_cap,
-        .learned = m->row.learned,
+        .stored = on_stored,
+        .halted = on_halted,
+        .held = on_held,
+        .idle = on_idle,
+        .arg = m,
     };
+    struct feeds_config config = tenant_feeds_config(
+        t->config.conf, &m->settings, &m->row, t->config.worker);
 
-    memcpy(config.interval_ms, m->settings.interval_ms,
-           sizeof(config.interval_ms));
     m->feeds =
         feeds_new(t->loop, t->store, m->fusion, m->map, &config, &events);
     if (t->config.once) {
@@ -201,6 +294,9 @@ open_feeds(struct member *m)
         feeds_poll_once(m->feeds);
     } else {
         feeds_start(m->feeds);
+        if (m->row.let) {
+            feeds_sync(m->feeds, FEED_KINDS); /* the rest of it, now */
+        }
     }
 }
 

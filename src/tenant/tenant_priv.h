@@ -9,6 +9,7 @@
  *   clients.c   the HubSpot and Fusion clients made from them
  *   member.c    one tenant at work: clients, mapping, feeds
  *   portal.c    one portal: its lease, its dispatcher, its members
+ *   plan.c      what a sync would write now
  *   requests.c  what commands ask of this worker
  *   errand.c    one thing a command wants done: its clients, its end
  *   errand_*.c  what is done, and the mapping file against both systems
@@ -140,7 +141,7 @@ struct errand_kind {
     void (*drop)(struct errand *e);
 };
 extern const struct errand_kind errand_ping, errand_provision, errand_mapping,
-    errand_identify;
+    errand_identify, errand_plan;
 
 struct errand {
     unsigned magic;

@@ -5,6 +5,11 @@ WITH held AS MATERIALIZED (
     SELECT 1 FROM ml_connector.lease
     WHERE portal = $2::text AND term = $3::bigint AND worker IS NOT NULL
       AND expires_at > clock_timestamp()
+      AND NOT EXISTS (
+        -- over its ceiling, or a poll may be about to be
+        SELECT FROM ml_connector.tenant t
+        WHERE t.id = $1::bigint AND (t.state = 'held'
+            OR t.gathering_at > now() - interval '3 minutes'))
     FOR SHARE
 ), class AS MATERIALIZED (
     -- parts: what is kept of the room for each class; -1: it stands still

@@ -1,9 +1,10 @@
--- one: tenant, feed, poll, worker, class, read_us, records, read, filtered, invalid, late_before_us, late_clock_us, reader
+-- one: tenant, feed, poll, worker, class, read_us, records, read, filtered, invalid, late_before_us, late_clock_us, reader, news
 -- One page of records: what is newer replaces what is known, what changed
 -- opens or replaces the one job of its record. Parents are looked up as they
 -- were before; a parent that arrives meanwhile releases the job later.
 -- A row that a scan should have met before late_before_us and nobody knows was
 -- late by what late_clock_us is ahead of its stamp; 0: this is no scan.
+-- news: what this opens is counted against the ceiling (intake_ceiling).
 -- OFFSET 0 keeps a lookup a lookup by the whole key: without statistics of the
 -- tenant a join would read all its rows for each row of the page.
 WITH input AS MATERIALIZED (
@@ -280,17 +281,19 @@ WITH input AS MATERIALIZED (
     WHERE p.tenant_id = $1::bigint AND p.poll = d.poll AND p.feed = d.feed
 ), tally AS (
     INSERT INTO ml_connector.poll AS p (tenant_id, poll, feed, worker, read,
-        filtered, invalid, unchanged, superseded)
+        filtered, invalid, unchanged, superseded, opened)
     SELECT $1::bigint, $3::text, $2::text, $4::text, $8::bigint,
         $9::bigint, $10::bigint, c.taken - c.opened,
-        c.n - c.taken + c.again
+        c.n - c.taken + c.again,
+        CASE WHEN $14::boolean THEN c.opened - c.again ELSE 0 END
     FROM counts c
     ON CONFLICT (tenant_id, poll, feed) DO UPDATE SET
         read = p.read + excluded.read,
         filtered = p.filtered + excluded.filtered,
         invalid = p.invalid + excluded.invalid,
         unchanged = p.unchanged + excluded.unchanged,
-        superseded = p.superseded + excluded.superseded
+        superseded = p.superseded + excluded.superseded,
+        opened = p.opened + excluded.opened
 ), seen AS (
     INSERT INTO ml_connector.feed AS f (tenant_id, feed, records_seen,
         late_us, late_at)

@@ -19,6 +19,14 @@ WITH before AS MATERIALIZED (
         finished_at = clock_timestamp()
     WHERE tenant_id = $1::bigint AND poll = $3::text AND feed <> $2::text
       AND $6::text <> ''
+), gathered AS (
+    -- what waited for its end may go; what died at it holds nothing up
+    UPDATE ml_connector.tenant t SET gathering = NULL, gathering_at = NULL
+    WHERE t.id = $1::bigint AND t.gathering IS NOT NULL
+      AND (t.gathering = $3::text OR EXISTS (
+        SELECT FROM ml_connector.poll p
+        WHERE p.tenant_id = $1::bigint AND p.poll = t.gathering
+          AND p.feed = $2::text AND $6::text = ''))
 ), minute AS (
     INSERT INTO ml_connector.minute AS m (tenant_id, minute,
         fusion_requests, errors)
@@ -47,4 +55,9 @@ ON CONFLICT (tenant_id, feed) DO UPDATE SET
     last_success = coalesce(excluded.last_success, f.last_success),
     last_outcome = coalesce(excluded.last_outcome, f.last_outcome),
     last_error = coalesce(excluded.last_error, f.last_error),
-    last_error_at = coalesce(excluded.last_error_at, f.last_error_at)
+    last_error_at = coalesce(excluded.last_error_at, f.last_error_at),
+    -- let through until a poll is as ever
+    let_until = CASE WHEN excluded.last_outcome = 'ok' AND NOT EXISTS (
+            SELECT FROM ml_connector.poll p
+            WHERE p.tenant_id = $1::bigint AND p.poll = $3::text
+              AND p.over) THEN NULL ELSE f.let_until END

@@ -12,6 +12,11 @@ WITH old AS MATERIALIZED (
     WHERE t.id = o.id AND ($2::text IS NULL OR o.state = $2::text)
       AND (o.state, o.reason) IS DISTINCT FROM ($3::text, $4::text)
     RETURNING t.id, o.state AS was
+), let AS (
+    -- what held it is let through, and goes on being so for a day
+    UPDATE ml_connector.feed f SET let_until = now() + interval '24 hours'
+    FROM changed c
+    WHERE f.tenant_id = c.id AND c.was = 'held' AND $3::text = 'active'
 ), forgotten AS (
     DELETE FROM ml_connector.secret s USING changed c
     WHERE s.tenant_id = c.id AND $3::text = 'removed'

@@ -270,6 +270,7 @@ on_intake(void *arg, enum err err, const struct store_intake_result *r,
         g->lists[1] = mem_strdup(r->stale_customers);
         g->lists[2] = mem_strdup(r->unknown_invoices);
         g->lists[3] = mem_strdup(r->touched_invoices);
+        g->json = mem_strdup(r->held);
     }
 }
 

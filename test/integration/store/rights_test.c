@@ -39,6 +39,31 @@ grant(struct fix *f, const char *role)
     mem_free(sql);
 }
 
+static void
+on_plan_closed(void *arg)
+{
+    loop_stop(arg);
+}
+
+static void
+plan_begins(struct fix *w, struct got *g, int64_t tenant)
+{
+    struct store_plan_spec c = {.conninfo = w->conninfo,
+                                .timeout_ms = 20000,
+                                .idle_ms = 60000,
+                                .tenant = tenant};
+    struct store *plan;
+    struct fault fault;
+
+    got_clear(g);
+    g->f = w;
+    OK(store_plan_open(w->loop, &c, on_done, g, &plan, &fault));
+    got_wait(w, g);
+    OK(g->err);
+    store_plan_close(plan, on_plan_closed, w->loop);
+    loop_run(w->loop);
+}
+
 TEST(worker_with_granted_rights_can_do_all_but_change_history)
 {
     struct fix f;
@@ -73,6 +98,7 @@ TEST(worker_with_granted_rights_can_do_all_but_change_history)
     SQL_IS(&f, "f",
            "SELECT has_table_privilege('plain', "
            "'ml_connector.audit_event', 'UPDATE, DELETE')");
+    plan_begins(&w, &g, t);
     got_clear(&g);
     fix_close(&w);
     (void)fix_sql(&f, "DROP OWNED BY plain; DROP ROLE plain");

@@ -54,7 +54,7 @@ fill(struct fix *f)
 
 struct plan {
     enum store_sql_id id;
-    const char *values[13];
+    const char *values[14];
 };
 
 /* The plan of one statement with its real values. */
@@ -89,7 +89,8 @@ TEST(hot_statements_use_an_index)
         "\"desired\":{}}]";
     static const struct plan plans[] = {
         {SQL_INTAKE,
-         {"1", "f", "p", "w", "fresh", "1", one, "1", "0", "0", "0", "0", "0"}},
+         {"1", "f", "p", "w", "fresh", "1", one, "1", "0", "0", "0", "0", "0",
+          "true"}},
         {SQL_INTAKE_EMAILS, {"1", "w", one}},
         {SQL_CLAIM, {"1", "P", "1", "100", "{50,20,10,15,5}"}},
         {SQL_CLAIM_DUE, {"1", "P", "1"}},

@@ -94,10 +94,11 @@ store_tenant_state(struct store *s, const char *name, const char *from,
     (void)s;
     (void)name;
     (void)from;
-    (void)reason;
     (void)actor;
+    (void)snprintf(fx.reason, sizeof(fx.reason), "%s",
+                   reason != NULL ? reason : "");
     fx.halts += strcmp(to, "halted") == 0 ? 1 : 0;
-    fx.rows[0].state = "halted";
+    fx.rows[0].state = strcmp(to, "held") == 0 ? "held" : "halted";
     op_new(on_done, arg, out)->done = done;
     return ERR_OK;
 }
@@ -220,6 +221,68 @@ store_job_counts(struct store *s, int64_t tenant, store_json_fn *done,
     fx.asked = fx.counts;
     op_new(on_json, arg, out)->json = done;
     return ERR_OK;
+}
+
+/* Plans are made against a real store only. */
+enum err
+store_plan_open(struct loop *l, const struct store_plan_spec *c,
+                store_done_fn *begun, void *arg, struct store **out,
+                struct fault *f)
+{
+    (void)l;
+    (void)c;
+    (void)begun;
+    (void)arg;
+    *out = NULL;
+    return fault_set(f, ERR_FULL, "no plans here");
+}
+
+void
+store_plan_close(struct store *s, loop_fn *closed, void *arg)
+{
+    (void)s;
+    closed(arg);
+}
+
+enum err
+store_plan_follow(struct store *s, int64_t tenant, store_done_fn *done,
+                  void *arg, struct store_op **op)
+{
+    (void)s;
+    (void)tenant;
+    (void)done;
+    (void)arg;
+    (void)op;
+    return ERR_FULL;
+}
+
+enum err
+store_plan_jobs(struct store *s, int64_t tenant, const char *kind,
+                int64_t after, unsigned limit, store_plan_fn *done, void *arg,
+                struct store_op **op)
+{
+    (void)s;
+    (void)tenant;
+    (void)kind;
+    (void)after;
+    (void)limit;
+    (void)done;
+    (void)arg;
+    (void)op;
+    return ERR_FULL;
+}
+
+enum err
+store_plan_totals(struct store *s, int64_t tenant, unsigned limit,
+                  store_json_fn *done, void *arg, struct store_op **op)
+{
+    (void)s;
+    (void)tenant;
+    (void)limit;
+    (void)done;
+    (void)arg;
+    (void)op;
+    return ERR_FULL;
 }
 
 enum err

@@ -46,6 +46,7 @@ struct stage {
     struct store_tenant rows[ROWS_MAX];
     size_t n_rows, n_calls, halts, learned, released, stopped, leases, frees;
     char taken[8][32], state[32];
+    char reason[1024]; /* of the last state */
     const char *asked; /* what requests_take gives */
     char held[256], answers[1024];
     size_t loads, callers, removed, provisions, mended;

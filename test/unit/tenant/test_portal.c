@@ -196,6 +196,27 @@ TEST(budgets_of_all_portals_are_metrics)
     end();
 }
 
+TEST(a_held_tenant_stops_says_why_and_gives_its_portal_back)
+{
+    begin("4711");
+    turn();
+    fx.feeds.held(fx.feeds.arg,
+                  "{\"feed\":\"invoices\",\"opened\":9100,\"usual\":130,"
+                  "\"ceiling\":5000,\"records\":{\"invoice\":{\"create\":"
+                  "9000,\"change\":100,\"objects\":36000}}}");
+    EQ_UINT(fx.last->n, 0); /* nothing more is sent */
+    HAS(fx.reason, "a poll of invoices would have to write 9000 new and 100 "
+                   "changed invoices");
+    HAS(fx.reason, "at most 130 records, the ceiling is 5000");
+    HAS(fx.reason, "at least 361 requests"); /* 90 + 270 + 1 */
+    HAS(fx.reason, "`ml-connector plan demo`");
+    HAS(fx.reason, "`ml-connector tenant resume demo`");
+    reload();
+    turn();
+    EQ_UINT(fx.released, 1);
+    end();
+}
+
 SUITE(
     portal, RUN(a_tenant_works_under_the_lease_of_its_portal),
     RUN(a_tenant_of_an_unknown_portal_asks_which_it_is_and_moves_there),
@@ -209,4 +230,5 @@ SUITE(
     RUN(what_is_learned_besides_a_time_zone_does_not_matter),
     RUN_LONG(run_once_ends_when_the_rest_has_to_wait_for_midnight, 10),
     RUN(budgets_of_all_portals_are_metrics),
-    RUN(a_halted_tenant_stops_and_the_lease_stays))
+    RUN(a_halted_tenant_stops_and_the_lease_stays),
+    RUN(a_held_tenant_stops_says_why_and_gives_its_portal_back))

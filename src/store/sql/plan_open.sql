@@ -1,0 +1,3 @@
+-- none:
+-- All of a plan is one transaction that is never committed.
+BEGIN ISOLATION LEVEL REPEATABLE READ
