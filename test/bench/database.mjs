@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 // What the connector's database holds after a run, and what its statements take
 // with so much in it.
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +11,26 @@ const folder = path.join(here, '..', '..', 'src', 'store', 'sql');
 // As they were when this began: a run is long.
 const texts = new Map(fs.readdirSync(folder).map((file) => [
   path.basename(file, '.sql'), fs.readFileSync(path.join(folder, file), 'utf8')]));
+
+export function psql(url, sql) {
+  const r = spawnSync('psql', ['-AtXq', '-v', 'ON_ERROR_STOP=1', '-d', url, '-c', sql],
+    { encoding: 'utf8', maxBuffer: 1 << 30 });
+  if (r.status !== 0) {
+    throw new Error(`psql: ${r.stderr}`);
+  }
+  return r.stdout;
+}
+
+// All that is known is to be written once more, into an empty portal; a run with
+// these settings reads next to nothing.
+export const onlyWriting = { ML_FUSION_OVERLAP: '0s', ML_FUSION_OPEN_AGE: '7d' };
+
+export function forgetWritten(url) {
+  psql(url, `TRUNCATE ml_connector.link;
+    UPDATE ml_connector.record SET state = 'pending' WHERE state = 'current';
+    INSERT INTO ml_connector.job (tenant_id, kind, fusion_id, state, class)
+      SELECT tenant_id, kind, fusion_id, 'queued', 'fresh' FROM ml_connector.record WHERE desired IS NOT NULL`);
+}
 
 // Counts that must agree with each other and with the pod's.
 export async function asIsAt(ask) {

@@ -4,6 +4,7 @@
 // receipts on 10 invoices.
 import fs from 'node:fs';
 import path from 'node:path';
+import { forgetWritten, onlyWriting } from './database.mjs';
 import { count, lifted, serverCpu } from './stage.mjs';
 
 // What is judged.
@@ -11,6 +12,7 @@ const peakRatioMax = 1.3; // peak memory of 100,000 invoices to that of 10,000
 const requestsPerInvoiceMax = 0.10;
 
 const rows = [];
+const rates = [];
 
 // The same requests once more, to the same simulator with empty portals.
 async function replay(stage, record, ready) {
@@ -18,6 +20,32 @@ async function replay(stage, record, ready) {
   await stage.control(ready, 'POST', 'hubspot/switches', lifted);
   return JSON.parse(await stage.run(stage.bin('bench-replay'),
     [record, ready.fusion_url, ready.hubspot_url]));
+}
+
+// What a recording holds from a place in it on, as one of its own.
+function tail(record, from) {
+  const out = `${record}.tail`;
+  fs.writeFileSync(out, 'ml-recording 1\n');
+  fs.appendFileSync(out, fs.readFileSync(record).subarray(from));
+  return out;
+}
+
+// All of it once more into empty portals, out of the database: what writing costs
+// alone, and the bare loop with these requests.
+async function writing(stage, { dir, db, ready, env, record }) {
+  const figures = path.join(dir, 'figures');
+  const from = fs.statSync(record).size;
+  await stage.control(ready, 'POST', 'hubspot/reset');
+  await stage.control(ready, 'POST', 'hubspot/switches', lifted);
+  await stage.run(stage.bin('ml-connector'), ['provision', 'bench'], env);
+  forgetWritten(db.url);
+  await stage.control(ready, 'DELETE', 'log');
+  await stage.run(stage.bin('bench-measure'), [figures, stage.bin('ml-connector'), 'run', '--once'],
+    { ...env, ...onlyWriting });
+  const worked = JSON.parse(fs.readFileSync(figures, 'utf8'));
+  const log = await stage.control(ready, 'GET', 'log');
+  const { counts: there } = (await stage.control(ready, 'GET', 'hubspot')).portals[0];
+  return { worked, log, there, bare: await replay(stage, tail(record, from), ready) };
 }
 
 // One size: a database and a simulator of its own.
@@ -44,6 +72,7 @@ async function measure(stage, invoices, withReplay) {
       // A copy: the simulator goes on recording.
       fs.copyFileSync(record, `${record}.copy`);
       result.bare = await replay(stage, `${record}.copy`, ready);
+      result.writing = await writing(stage, { dir, db, ready, env, record });
     }
     return result;
   } finally {
@@ -69,6 +98,13 @@ function show(r) {
     r.bare ? (w.wall_us / r.bare.wall_us).toFixed(1) : '-']);
 }
 
+// Inputs that went out, for each second of a core.
+function rate(name, { log, worked, bare }) {
+  const inputs = log.hubspot.inputs;
+  rates.push([name, count(inputs), ...[worked, bare].map((r) => count(Math.round(inputs / cpu(r)))),
+    (cpu(worked) / cpu(bare)).toFixed(1)]);
+}
+
 function judge(stage, r) {
   const name = `${count(r.invoices)} invoices`;
   const perInvoice = r.log.hubspot.requests / r.invoices;
@@ -86,6 +122,9 @@ function judge(stage, r) {
     stage.check(`${name}: the bare loop gets the same answers`,
       differ === 0 && fusion === r.log.fusion.requests && hubspot === r.log.hubspot.requests,
       `${fusion + hubspot} requests, ${differ} with another status`);
+    stage.check(`${name}: and once more when they are only written`,
+      r.writing.bare.differ === 0 && r.writing.there.invoices === r.invoices,
+      `${r.writing.there.invoices} in HubSpot, ${r.writing.bare.differ} with another status`);
   }
 }
 
@@ -104,6 +143,10 @@ export async function first(stage, wanted) {
     const r = await measure(stage, n, beside && n <= 10000);
     done.set(n, r.worked.peak_kib);
     show(r);
+    if (r.bare) {
+      rate(`${count(n)} invoices`, r);
+      rate('  only written', r.writing);
+    }
     judge(stage, r);
   }
   if (done.has(100000)) {
@@ -113,11 +156,15 @@ export async function first(stage, wanted) {
   }
 }
 
-export function table() {
-  const heads = ['invoices', 'per s', 's', 'CPU ms each', 'database ms each',
-    'HubSpot req. each', 'Fusion req. each', 'peak MiB', 'bare CPU ms each', 'bare s',
-    'CPU ratio', 'time ratio'];
-  for (let i = 0; i < heads.length && rows.length > 0; i++) {
-    console.log(`    ${heads[i].padEnd(18)}${rows.map((r) => r[i].padStart(10)).join('')}`);
+function columns(heads, list) {
+  for (let i = 0; i < heads.length && list.length > 0; i++) {
+    console.log(`    ${heads[i].padEnd(26)}${list.map((r) => r[i].padStart(17)).join('')}`);
   }
+}
+
+export function table() {
+  columns(['invoices', 'per s', 's', 'CPU ms each', 'database ms each',
+    'HubSpot req. each', 'Fusion req. each', 'peak MiB', 'bare CPU ms each', 'bare s',
+    'CPU ratio', 'time ratio'], rows);
+  columns(['', 'inputs', 'inputs per s and core', 'bare loop, the same', 'ratio'], rates);
 }

@@ -201,8 +201,10 @@ export class Stage {
 
   // ---- the connector -------------------------------------------------------------
 
-  // An empty database becomes one with a tenant; answers its environment.
+  // An empty database becomes one with a tenant, without a limit unless the flags
+  // say one; answers its environment.
   async tenant(dir, url, ready, ...flags) {
+    const limit = flags.includes('--hubspot-limit') ? [] : ['--hubspot-limit', '10000', '--hubspot-pace', '0'];
     const key = path.join(dir, 'key');
     const tenant = ready.tenants[0];
     fs.writeFileSync(key, `k1:${randomBytes(32).toString('base64')}\n`, { mode: 0o600 });
@@ -217,7 +219,7 @@ export class Stage {
       '--fusion-client-secret-file', tenant.client_secret_file,
       '--fusion-scope', tenant.scope, '--hubspot-url', ready.hubspot_url,
       '--hubspot-token-file', tenant.hubspot_token_file,
-      '--hubspot-limit', '10000', '--hubspot-pace', '0', ...flags], env);
+      ...limit, ...flags], env);
     return env;
   }
 
