@@ -1,5 +1,5 @@
 -- one: name, error_code, after_since, after_job, limit
--- Parked jobs, the ones longest parked first, below (after_since, after_job);
+-- Parked jobs, the ones longest parked first, below (after_since, after_job),
 -- and how many there are in all.
 WITH owner AS MATERIALIZED (
     SELECT id FROM ml_connector.tenant
