@@ -113,4 +113,43 @@ MUST_USE enum err dispatch_call(struct dispatch *d, int64_t tenant,
                                 const struct hubspot_call *call,
                                 hubspot_call_fn *done, void *arg);
 
+/* ---- what writing would take: for plans ---------------------------------- */
+
+enum { COST_ASSOCIATIONS = 7 }; /* rows of map_associations() */
+/* Inputs by what they need. */
+struct cost_counts {
+    uint64_t created[MAP_OBJECTS], updated[MAP_OBJECTS], archived[MAP_OBJECTS];
+    uint64_t read[MAP_OBJECTS]; /* of unknown outcome: read back first */
+    /* Per row of the table of associations: of objects just created, of those
+     * that were there, and to be taken away. */
+    uint64_t joined_new[COST_ASSOCIATIONS];
+    uint64_t joined[COST_ASSOCIATIONS], parted[COST_ASSOCIATIONS];
+    uint64_t status; /* invoices whose status moves */
+};
+/* Requests when every batch leaves full: fewer are not possible. Pure. */
+uint64_t cost_requests(const struct cost_counts *c);
+/* The same by operation, {"invoices.upsert":n,..}; a new reference. */
+json_t *cost_operations(const struct cost_counts *c);
+
+/* What one open job would do. */
+enum effect_fate {
+    EFFECT_CREATE,
+    EFFECT_CHANGE,
+    EFFECT_ARCHIVE,
+    EFFECT_NOTHING, /* HubSpot holds all of it already */
+    EFFECT_WAIT,    /* for `why` */
+    EFFECT_REFUSED, /* parked, and its content has not changed: `why` */
+    EFFECT_FATES
+};
+const char *effect_name(enum effect_fate f); /* "create" "change" ... */
+struct effect {
+    enum effect_fate fate;
+    char why[256];
+    json_t *changes; /* array of {"object","key","property","before","after"},
+                        or NULL when they were not asked for */
+};
+/* Adds to `c` what the job needs; pure. `changes`: fill them in, to decref. */
+void effect_of(const struct store_plan_job *j, bool changes, struct effect *e,
+               struct cost_counts *c);
+
 #endif

@@ -432,13 +432,41 @@ MUST_USE enum err store_audit(struct store *s, int64_t tenant,
                               store_done_fn *done, void *arg,
                               struct store_op **op);
 
-/* Parked jobs of a tenant back to work: `jobs` is a JSON array of job ids as
- * texts, or NULL for all; `error_code` only those, or NULL. Audited with the
- * actor. json: {"known":true,"replayed":n}; known false: no such tenant. */
-MUST_USE enum err store_replay(struct store *s, const char *name,
-                               const char *jobs, const char *error_code,
-                               const char *actor, store_json_fn *done,
-                               void *arg, struct store_op **op);
+/* Which jobs of a tenant: `jobs` is a JSON array of job ids as texts, or NULL;
+ * `error_code` only those, or NULL. Neither: all that are parked; either: also
+ * those that are to be tried again later. By job id, above `after`. */
+struct store_replay {
+    const char *name, *jobs, *error_code;
+    const char *actor; /* who does it, for the audit */
+    int64_t after;
+    unsigned limit;
+};
+/* Back to work. json: {"known":true,"tenant":id,"state":"active","replayed":n,
+ * "last": the greatest job id}; known false: no such tenant. */
+MUST_USE enum err store_replay(struct store *s, const struct store_replay *r,
+                               store_json_fn *done, void *arg,
+                               struct store_op **op);
+/* What that would take. json: {"known","tenant","state","jobs":[{"job","kind",
+ * "fusion_id","number","state","error_code","reason","attempts","since",
+ * "verify","version","newer","desired","links","parents","email_holder"}]},
+ * the last four as in store_job. */
+MUST_USE enum err store_replay_look(struct store *s,
+                                    const struct store_replay *r,
+                                    store_json_fn *done, void *arg,
+                                    struct store_op **op);
+/* Of r->jobs those it does not take: {"misses":[{"job":"12","state": or null
+ * when there is none,"kind","fusion_id","waiting_for","newer"}],"codes":[
+ * {"error_code","jobs"}] of what is parked}. */
+MUST_USE enum err store_replay_misses(struct store *s,
+                                      const struct store_replay *r,
+                                      store_json_fn *done, void *arg,
+                                      struct store_op **op);
+/* Parked jobs, longest parked first, after the row (since, after), since NULL:
+ * from the first: {"total":n,"jobs":[as ml_dashboard.replay_queue]}. */
+MUST_USE enum err store_replay_list(struct store *s,
+                                    const struct store_replay *r,
+                                    const char *since, store_json_fn *done,
+                                    void *arg, struct store_op **op);
 
 /* How a portal's budget stands; about once a minute, and when its lease is
  * given back. `counts` goes on from what a predecessor left when day is 0, else
@@ -468,6 +496,7 @@ enum store_report {
     STORE_REPORT_RECORDS, /* one record: record = "invoice:3001" */
     STORE_REPORT_AUDIT,   /* newest last, at most `limit` */
     STORE_REPORT_REPLAY_QUEUE,
+    STORE_REPORT_PARKED, /* [{"tenant","error_code","jobs","since"}] */
     STORE_REPORT_UNFINISHED, /* jobs not done: state, waiting_for, error */
     STORE_REPORT_LEASES,
     STORE_REPORT_JOBS,    /* [{"state","jobs"}] of all tenants: for metrics */
@@ -494,6 +523,56 @@ MUST_USE enum err store_report(struct store *s,
 MUST_USE enum err store_conservation(struct store *s, const char *worker,
                                      int64_t age_ms, store_json_fn *done,
                                      void *arg, struct store_op **op);
+
+/* ---- plans: what would be stored ---------------------------------------- */
+
+/*
+ * A store of which nothing remains: on a connection of its own, in one
+ * transaction that is never committed, feeds find copies of what is known of
+ * one tenant and write into those. Nobody else sees or waits for them. It
+ * serves that tenant only, and only what feeds call, store_plan_follow,
+ * store_plan_jobs and store_plan_totals. idle_ms: the longest it is left alone,
+ * while the pod is read; timeout_ms: of one statement.
+ */
+struct store_plan_spec {
+    const char *conninfo, *application_name;
+    int64_t timeout_ms, idle_ms;
+    int64_t tenant;
+};
+MUST_USE enum err store_plan_open(struct loop *l,
+                                  const struct store_plan_spec *c,
+                                  store_done_fn *begun, void *arg,
+                                  struct store **out, struct fault *f);
+/* Cancels silently, rolls back, frees; then `closed`. */
+void store_plan_close(struct store *s, loop_fn *closed, void *arg);
+/* Jobs that are opened while the others are written. Call it when all is read. */
+MUST_USE enum err store_plan_follow(struct store *s, int64_t tenant,
+                                    store_done_fn *done, void *arg,
+                                    struct store_op **op);
+/* An open job as in store_job, and beside it: what its parents will be.
+ * parents as there, with "coming": true when a job is about to write it. */
+struct store_plan_job {
+    int64_t id;
+    const char *kind, *fusion_id, *number;
+    const char *state, *waiting_for, *error_code, *error;
+    bool verify;
+    bool found; /* by this plan; else it was open before */
+    const char *desired, *links, *parents, *email_holder;
+};
+typedef void store_plan_fn(void *arg, enum err err,
+                           const struct store_plan_job *jobs, size_t n,
+                           const struct fault *f);
+/* Those of a kind with ids above `after`, in that order. */
+MUST_USE enum err store_plan_jobs(struct store *s, int64_t tenant,
+                                  const char *kind, int64_t after,
+                                  unsigned limit, store_plan_fn *done,
+                                  void *arg, struct store_op **op);
+/* {"unchanged":{"invoice":n,..},"read":n,"filtered":n,"requests":n of the pod,
+ *  "invalid":{"invoice":n,..},"reasons":[{"kind","id","why"}]}, at most `limit`
+ * reasons. */
+MUST_USE enum err store_plan_totals(struct store *s, int64_t tenant,
+                                    unsigned limit, store_json_fn *done,
+                                    void *arg, struct store_op **op);
 
 /* ---- requests: what a command asks of the worker that holds the portal --- */
 

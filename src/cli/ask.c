@@ -39,10 +39,8 @@ cli_answer_error(const json_t *answer, struct fault *f)
     return fault_set(f, err, "%s", text);
 }
 
-/* Gives the answer of the call just waited for, its numbers as numbers; NULL
- * when there is none. */
-static enum err
-document(struct cli *c, json_t **out, struct fault *f)
+enum err
+cli_document(struct cli *c, json_t **out, struct fault *f)
 {
     const char *json = c->app.json;
 
@@ -130,7 +128,7 @@ cli_request_leave(struct cli *c, int64_t tenant, const char *command,
         *f = a->fault;
         return err;
     }
-    err = document(c, &o, f);
+    err = cli_document(c, &o, f);
     *id = cli_number(o, "id");
     json_decref(o);
     return err;
@@ -186,7 +184,7 @@ cli_request_wait(struct cli *c, int64_t id, int64_t patience_ms,
             *f = a->fault;
             return f->err;
         }
-        err = document(c, request, f);
+        err = cli_document(c, request, f);
         if (err != ERR_OK || *request == NULL ||
             cli_request_is_answered(*request) ||
             jsonx_text(*request, "holder") == NULL ||
@@ -214,7 +212,7 @@ cli_request_withdraw(struct cli *c, int64_t id, json_t **request,
         *f = a->fault;
         return f->err;
     }
-    return document(c, request, f);
+    return cli_document(c, request, f);
 }
 
 /* ---- an errand, here or there ------------------------------------------- */
@@ -238,7 +236,7 @@ asked_as(struct session *s, int64_t *tenant, struct fault *f)
         *f = a->fault;
         return f->err;
     }
-    err = document(s->cli, &o, f);
+    err = cli_document(s->cli, &o, f);
     *tenant = cli_number(o, "id");
     json_decref(o);
     return err;

@@ -11,6 +11,7 @@
  *   session.c   a tenant under its portal's lease, and errands done there
  *   ask.c       an errand, here or by the worker that holds the portal
  *   mapping.c   a tenant's mapping file before it is stored
+ *   replay_look.c  what replayed jobs would change
  *   cmd_*.c     one command each
  */
 #include "ml/app.h"
@@ -121,6 +122,9 @@ MUST_USE enum err cli_request_wait(struct cli *c, int64_t id,
 MUST_USE enum err cli_request_withdraw(struct cli *c, int64_t id,
                                        json_t **request, struct fault *f);
 bool cli_request_is_answered(const json_t *request);
+/* The document of the call just waited for, its numbers as numbers: a new
+ * reference; NULL when there is none. */
+MUST_USE enum err cli_document(struct cli *c, json_t **out, struct fault *f);
 int64_t cli_number(const json_t *o, const char *key); /* 0 when absent */
 
 /*
@@ -149,6 +153,12 @@ MUST_USE enum err mapping_check_row(struct cli *c,
                                     const struct store_tenant *row,
                                     struct fault *f);
 
+/* replay_look.c */
+/* Prints what replay would do with the jobs chosen; *found: how many. The
+ * fault is app's. */
+MUST_USE enum err replay_look(struct cli *c, struct store_replay *spec,
+                              const json_t *misses, int64_t *found);
+
 int cmd_migrate(struct cli *c);
 int cmd_run(struct cli *c);
 int cmd_tenant_add(struct cli *c);
@@ -170,6 +180,7 @@ int cmd_version(struct cli *c);
 
 extern const struct flag tenant_flags[];
 extern const struct flag replay_flags[];
+extern const struct flag replay_list_flags[];
 extern const struct flag sync_flags[];
 
 #endif

@@ -124,8 +124,99 @@ print_reading(const struct cli *c, const char *feeds)
     json_decref(rows);
 }
 
-int
-cmd_status(struct cli *c)
+/* ---- what a person has to do -------------------------------------------- */
+
+/* The text with every %s as the name. */
+static void
+print_named(const char *text, const char *name)
+{
+    for (const char *at = text; *at != '\0'; at++) {
+        if (at[0] == '%' && at[1] == 's') {
+            (void)printf("%s", name);
+            at++;
+        } else {
+            (void)putchar(*at);
+        }
+    }
+}
+
+/* One line for each tenant that does not work: why, and what lets it go on. */
+static void
+print_stopped(const json_t *rows)
+{
+    static const struct {
+        const char *state, *text;
+    } texts[] = {
+        {"paused", "`ml-connector tenant resume %s` lets it go on"},
+        {"held", "`ml-connector plan %s` shows what would change, "
+                 "`ml-connector tenant resume %s` lets it through"},
+        {"halted", "`ml-connector ping %s` says what is wrong; it is tried "
+                   "again every 10 minutes, and at once after `tenant set %s` "
+                   "or `tenant resume %s`"},
+    };
+    const json_t *row;
+    size_t i;
+
+    json_array_foreach((json_t *)(uintptr_t)rows, i, row)
+    {
+        const char *name = jsonx_text(row, "tenant");
+        const char *reason = jsonx_text(row, "reason");
+        const char *since = jsonx_text(row, "health_since");
+
+        for (size_t k = 0; k < COUNT_OF(texts); k++) {
+            if (text_equal(texts[k].state, jsonx_text(row, "state"))) {
+                (void)printf("\n%s is %s since %.19s%s%s\n    ", name,
+                             texts[k].state, since != NULL ? since : "?",
+                             reason != NULL ? ": " : "",
+                             reason != NULL ? reason : "");
+                print_named(texts[k].text, name);
+                (void)printf("\n");
+            }
+        }
+    }
+}
+
+static void
+print_parked(const struct cli *c, const char *parked)
+{
+    static const char *const columns[] = {"tenant", "error_code", "jobs",
+                                          "since", NULL};
+
+    if (strcmp(parked, "[]") == 0) {
+        return;
+    }
+    (void)printf("\nParked:\n");
+    cli_rows(c, parked, columns, "");
+    (void)printf("`ml-connector replay list %s` says why; mend that, then "
+                 "`ml-connector replay run %s --error CODE`.\n",
+                 c->argc > 0 ? c->argv[0] : "NAME",
+                 c->argc > 0 ? c->argv[0] : "NAME");
+}
+
+/* ---- the command -------------------------------------------------------- */
+
+enum { TENANTS, FEEDS, BUDGETS, PARKED, REPORTS };
+
+static const struct {
+    enum store_report report;
+    const char *key;
+} reports[REPORTS] = {[TENANTS] = {STORE_REPORT_TENANTS, "tenants"},
+                      [FEEDS] = {STORE_REPORT_FEEDS, "feeds"},
+                      [BUDGETS] = {STORE_REPORT_BUDGETS, "budgets"},
+                      [PARKED] = {STORE_REPORT_PARKED, "parked"}};
+
+static void
+print_json(char *const *json)
+{
+    for (size_t i = 0; i < REPORTS; i++) {
+        (void)printf("%s\"%s\":%s", i == 0 ? "{" : ",", reports[i].key,
+                     json[i]);
+    }
+    (void)printf("}\n");
+}
+
+static void
+print_text(const struct cli *c, char *const *json)
 {
     static const char *const tenants[] = {"tenant",
                                           "state",
@@ -144,34 +235,40 @@ cmd_status(struct cli *c)
         "foreign_use", "daily_limit",      "used",        "used_percent",
         "per_hour",    "used_at_midnight", "runs_out_at", "level",
         NULL};
-    char *t = NULL, *f = NULL, *b = NULL;
-    int status;
+    json_t *rows = json_loads(json[TENANTS], 0, NULL);
+
+    cli_rows(c, json[TENANTS], tenants, "There is no tenant.");
+    (void)printf("\n");
+    cli_rows(c, json[FEEDS], feeds, "Nothing has been polled yet.");
+    print_reading(c, json[FEEDS]);
+    if (strcmp(json[BUDGETS], "[]") != 0) {
+        (void)printf("\nRequests to HubSpot, today:\n");
+        cli_rows(c, json[BUDGETS], budgets, "");
+    }
+    print_parked(c, json[PARKED]);
+    print_stopped(rows);
+    json_decref(rows);
+}
+
+int
+cmd_status(struct cli *c)
+{
+    char *json[REPORTS] = {NULL};
+    int status = APP_DONE;
 
     if (c->argc > 0 && !cli_tenant_exists(c, c->argv[0])) {
         return cli_fail_wait(c);
     }
-    status = report(c, STORE_REPORT_TENANTS, &t);
-
-    if (status == APP_DONE) {
-        status = report(c, STORE_REPORT_FEEDS, &f);
-    }
-    if (status == APP_DONE) {
-        status = report(c, STORE_REPORT_BUDGETS, &b);
+    for (size_t i = 0; i < REPORTS && status == APP_DONE; i++) {
+        status = report(c, reports[i].report, &json[i]);
     }
     if (status == APP_DONE && c->json) {
-        (void)printf("{\"tenants\":%s,\"feeds\":%s,\"budgets\":%s}\n", t, f, b);
+        print_json(json);
     } else if (status == APP_DONE) {
-        cli_rows(c, t, tenants, "There is no tenant.");
-        (void)printf("\n");
-        cli_rows(c, f, feeds, "Nothing has been polled yet.");
-        print_reading(c, f);
-        if (strcmp(b, "[]") != 0) {
-            (void)printf("\nRequests to HubSpot, today:\n");
-            cli_rows(c, b, budgets, "");
-        }
+        print_text(c, json);
     }
-    mem_free(t);
-    mem_free(f);
-    mem_free(b);
+    for (size_t i = 0; i < REPORTS; i++) {
+        mem_free(json[i]);
+    }
     return status;
 }

@@ -187,18 +187,3 @@ store_audit(struct store *s, int64_t tenant, const char *worker,
         (const char *const[]){store_call_int(&c, tenant), worker, audit});
     return store_op_send(o, &c, op);
 }
-
-enum err
-store_replay(struct store *s, const char *name, const char *jobs,
-             const char *error_code, const char *actor, store_json_fn *done,
-             void *arg, struct store_op **op)
-{
-    struct store_op *o = store_op_new(s, store_finish_json, arg);
-    struct store_call c;
-
-    o->done.json = done;
-    store_call_init(&c, 0);
-    (void)store_call_add(&c, SQL_REPLAY,
-                         (const char *const[]){name, jobs, error_code, actor});
-    return store_op_send(o, &c, op);
-}

@@ -73,6 +73,8 @@ add_report(struct store_call *c, const struct store_report_spec *spec)
         return add_audit(c, spec, limit);
     case STORE_REPORT_REPLAY_QUEUE:
         return store_call_add(c, SQL_REPORT_REPLAY_QUEUE, plain);
+    case STORE_REPORT_PARKED:
+        return store_call_add(c, SQL_REPORT_PARKED, plain);
     case STORE_REPORT_UNFINISHED:
         return store_call_add(c, SQL_REPORT_UNFINISHED, plain);
     case STORE_REPORT_LEASES:

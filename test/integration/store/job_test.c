@@ -201,40 +201,6 @@ TEST(a_class_that_stands_still_is_not_claimed)
     fix_close(&f);
 }
 
-TEST(replay_puts_the_chosen_parked_jobs_back_to_work)
-{
-    struct fix f;
-    struct got g = {0};
-    int64_t t;
-
-    fix_open(&f, false);
-    t = fix_tenant(&f, "acme");
-    fix_intake(&f, &g, t, "customers", "p", "fresh", 1,
-               text("%s,%s,%s", customer("1", 1, 'a', NULL),
-                    customer("2", 1, 'a', NULL), customer("3", 1, 'a', NULL)));
-    (void)fix_sql(&f, "UPDATE ml_connector.job SET state = 'parked', "
-                      "attempts = 8, error_code = 'E' || fusion_id; "
-                      "UPDATE ml_connector.record SET state = 'parked'");
-    CALL(&f, &g, store_replay, "nobody", NULL, NULL, "operator", on_json);
-    HAS(g.json, "\"known\" : false");
-    CALL(&f, &g, store_replay, "acme", NULL, "E2", "operator", on_json);
-    HAS(g.json, "\"replayed\" : 1");
-    SQL_IS(&f, "1 parked fresh 8,2 queued replay 0,3 parked fresh 8",
-           "SELECT string_agg(concat_ws(' ', fusion_id, state, class, "
-           "attempts), ',' ORDER BY fusion_id) FROM ml_connector.job");
-    CALL(&f, &g, store_replay, "acme", text("[\"%s\"]", job_id(&f, "3")), NULL,
-         "operator", on_json);
-    SQL_IS(&f, "parked,pending,pending",
-           "SELECT string_agg(state, ',' ORDER BY fusion_id) FROM "
-           "ml_connector.record");
-    CALL(&f, &g, store_replay, "acme", NULL, NULL, "operator", on_json);
-    SQL_IS(&f, "3",
-           "SELECT count(*) FROM ml_connector.audit_event "
-           "WHERE event = 'job.replayed' AND worker = 'operator'");
-    got_clear(&g);
-    fix_close(&f);
-}
-
 TEST(claim_gives_links_and_parents)
 {
     struct fix f;
@@ -633,7 +599,6 @@ TEST(throttled_and_failed_requests_are_counted)
 }
 
 SUITE(job, RUN_LONG(most_urgent_class_first_then_kind_then_age, 20),
-      RUN_LONG(replay_puts_the_chosen_parked_jobs_back_to_work, 20),
       RUN_LONG(each_class_is_claimed_its_part_and_what_others_leave, 20),
       RUN_LONG(a_backfill_goes_on_while_fresh_jobs_keep_coming, 20),
       RUN_LONG(within_a_class_every_kind_has_a_fifth_and_parents_the_rest, 20),
