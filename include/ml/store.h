@@ -70,17 +70,17 @@ typedef void store_tenants_fn(void *arg, enum err err,
 MUST_USE enum err store_tenants(struct store *s, const char *name,
                                 store_tenants_fn *done, void *arg,
                                 struct store_op **op);
-/* ERR_EXISTS when the name is taken. */
+/* ERR_EXISTS when the name is taken. `actor`: who does it, for the audit. */
 MUST_USE enum err store_tenant_add(struct store *s, const char *name,
                                    const char *settings, const char *sealed,
-                                   store_done_fn *done, void *arg,
+                                   const char *actor, store_done_fn *done, void *arg,
                                    struct store_op **op);
 /* Merges settings and secrets (null removes a setting). ERR_NOT_FOUND. */
 MUST_USE enum err store_tenant_set(struct store *s, const char *name,
                                    const char *settings, const char *sealed,
-                                   store_done_fn *done, void *arg,
+                                   const char *actor, store_done_fn *done, void *arg,
                                    struct store_op **op);
-/* ERR_NOT_FOUND. `actor` is the worker or "operator"; audited. `from` NULL or
+/* ERR_NOT_FOUND. `actor` is the worker or who commands it; audited. `from` NULL or
  * the state it must be in (else nothing changes). */
 MUST_USE enum err store_tenant_state(struct store *s, const char *name,
                                      const char *from, const char *to,

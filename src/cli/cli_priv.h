@@ -8,6 +8,7 @@
  *   cli.c       the table of commands, --help, the common flags
  *   flags.c     a command's own flags
  *   output.c    tables for people, documents for programs
+ *   target.c    the tenant a command names
  *   session.c   a tenant under its portal's lease, and errands done there
  *   ask.c       an errand, here or by the worker that holds the portal
  *   mapping.c   a tenant's mapping file before it is stored
@@ -67,10 +68,19 @@ int cli_fail_wait(const struct cli *c); /* of the last app_wait() */
  * (NULL-terminated) with a heading; `none` when there is no row. */
 void cli_rows(const struct cli *c, const char *json, const char *const *columns,
               const char *none);
-/* Whether there is such a tenant; else app.fault says that there is none (or
- * why nobody knows). */
-bool cli_tenant_exists(struct cli *c, const char *name);
 void cli_print_json(const json_t *v); /* one document and a newline */
+
+/* target.c */
+/* *tenant gives a new reference to {"id","state","reason","portal","holder"},
+ * also of a removed one; USAGE with the nearest name when there is none. */
+MUST_USE enum err cli_target(struct cli *c, const char *name, json_t **tenant,
+                             struct fault *f);
+/* Says so, and what can be done. */
+enum err cli_target_removed(const char *name, struct fault *f);
+/* Whether there is such a tenant, or was one; else app.fault says what is wrong
+ * with the name (or why nobody knows). */
+bool cli_tenant_exists(struct cli *c, const char *name);
+bool cli_tenant_existed(struct cli *c, const char *name);
 
 /* session.c: one tenant under its portal's lease. */
 typedef void session_line_fn(struct cli *c, const json_t *line);

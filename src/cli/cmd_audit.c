@@ -125,7 +125,7 @@ print_rows(struct cli *c, struct store_report_spec *spec)
     }
     id = last_id(a->json, spec->after);
     if (strcmp(a->json, "[]") == 0 && c->argc > 0 &&
-        !cli_tenant_exists(c, c->argv[0])) {
+        !cli_tenant_existed(c, c->argv[0])) {
         return cli_fail_wait(c);
     }
     if (spec->after == 0 || id != spec->after) {

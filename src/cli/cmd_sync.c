@@ -75,26 +75,6 @@ read_since(struct sync *s, const char *since, struct fault *f)
     return ERR_OK;
 }
 
-static enum err
-no_such_tenant(const struct sync *s, const json_t *names, struct fault *f)
-{
-    size_t n = json_array_size(names);
-    const char **all = mem_array(n + 1, sizeof(*all));
-    const char *near;
-
-    for (size_t i = 0; i < n; i++) {
-        all[i] = json_string_value(json_array_get(names, i));
-    }
-    near = text_nearest(s->name, all);
-    (void)fault_set(f, ERR_USAGE,
-                    "there is no tenant named %s%s%s%s; see `ml-connector "
-                    "tenant list`",
-                    s->name, near != NULL ? ", did you mean " : "",
-                    near != NULL ? near : "", near != NULL ? "?" : "");
-    mem_free(all);
-    return ERR_USAGE;
-}
-
 /* Nobody polls a tenant in another state than active. */
 static enum err
 is_at_work(const struct sync *s, const json_t *tenant, struct fault *f)
@@ -106,10 +86,7 @@ is_at_work(const struct sync *s, const json_t *tenant, struct fault *f)
         return ERR_OK;
     }
     if (text_equal(state, "removed")) {
-        return fault_set(f, ERR_NOT_FOUND,
-                         "tenant %s was removed: nothing is polled; add it "
-                         "again to go on",
-                         s->name);
+        return cli_target_removed(s->name, f);
     }
     return fault_set(f, ERR_CONFLICT,
                      "tenant %s is %s%s%s: nothing is polled; `ml-connector "
@@ -121,29 +98,14 @@ is_at_work(const struct sync *s, const json_t *tenant, struct fault *f)
 static enum err
 find_tenant(struct sync *s, struct fault *f)
 {
-    struct app *a = &s->c->app;
-    struct store_op *op;
-    const json_t *tenant;
-    json_t *o;
-    enum err err;
+    json_t *tenant;
+    enum err err = cli_target(s->c, s->name, &tenant, f);
 
-    if (app_wait(a, store_request_target(a->store, s->name, app_on_json, a,
-                                         &op)) != ERR_OK) {
-        *f = a->fault;
-        return f->err;
-    }
-    err = jsonx_parse(a->json, strlen(a->json), &o, f);
-    if (err != ERR_OK) {
-        return err;
-    }
-    tenant = json_object_get(o, "tenant");
-    if (json_is_object(tenant)) {
+    if (err == ERR_OK) {
         s->tenant = cli_number(tenant, "id");
         err = is_at_work(s, tenant, f);
-    } else {
-        err = no_such_tenant(s, json_object_get(o, "names"), f);
     }
-    json_decref(o);
+    json_decref(tenant);
     return err;
 }
 

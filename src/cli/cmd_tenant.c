@@ -343,11 +343,9 @@ finish(struct cli *c, enum err err, const char *what)
                         "a tenant named %s exists; change it with `tenant set "
                         "%s`",
                         c->argv[0], c->argv[0]);
-    } else if (err == ERR_NOT_FOUND) {
-        (void)fault_set(&f, ERR_USAGE,
-                        "there is no tenant named %s; see `ml-connector "
-                        "tenant list`",
-                        c->argv[0]);
+    } else if (err == ERR_NOT_FOUND &&
+               !cli_tenant_exists((struct cli *)(uintptr_t)c, c->argv[0])) {
+        f = c->app.fault;
     }
     return cli_fail(&f);
 }
@@ -422,7 +420,8 @@ cmd_tenant_add(struct cli *c)
         status = finish(
             c,
             app_wait(a, store_tenant_add(a->store, c->argv[0], buf_text(&bs),
-                                         buf_text(&bk), app_on_done, a, &op)),
+                                         buf_text(&bk), cli_actor(),
+                                         app_on_done, a, &op)),
             "added");
         buf_fini(&bs);
         buf_fini(&bk);
@@ -570,7 +569,8 @@ cmd_tenant_set(struct cli *c)
         status = finish(
             c,
             app_wait(a, store_tenant_set(a->store, c->argv[0], buf_text(&bs),
-                                         buf_text(&bk), app_on_done, a, &op)),
+                                         buf_text(&bk), cli_actor(),
+                                         app_on_done, a, &op)),
             "changed");
         buf_fini(&bs);
         buf_fini(&bk);
@@ -702,17 +702,56 @@ cmd_tenant_show(struct cli *c)
 
 /* ---- pause, resume, remove ---------------------------------------------- */
 
+/* What it was before is said too: who resumes a halted tenant should know why
+ * it stood. */
+static void
+say_moved(const struct cli *c, const char *what, const char *to,
+          const json_t *was)
+{
+    const char *state = jsonx_text(was, "state");
+    const char *reason = jsonx_text(was, "reason");
+    json_t *o;
+
+    if (c->json) {
+        o = json_pack("{s:s, s:s, s:s, s:s?}", "tenant", c->argv[0], "done",
+                      what, "was", state, "reason", reason);
+        cli_print_json(o);
+        json_decref(o);
+    } else if (text_equal(state, to)) {
+        (void)printf("tenant %s is %s already\n", c->argv[0], state);
+    } else if (text_equal(state, "active")) {
+        (void)printf("tenant %s %s\n", c->argv[0], what);
+    } else {
+        (void)printf("tenant %s %s; it was %s%s%s\n", c->argv[0], what, state,
+                     reason != NULL ? ": " : "", reason != NULL ? reason : "");
+    }
+}
+
 static int
 move(struct cli *c, const char *to, const char *what)
 {
     struct app *a = &c->app;
+    json_t *was = NULL;
     struct store_op *op;
+    struct fault f;
+    enum err err;
 
-    return finish(
-        c,
-        app_wait(a, store_tenant_state(a->store, c->argv[0], NULL, to, NULL,
-                                       "operator", app_on_done, a, &op)),
-        what);
+    fault_clear(&f);
+    err = cli_target(c, c->argv[0], &was, &f);
+    if (err == ERR_OK && text_equal(jsonx_text(was, "state"), "removed")) {
+        err = cli_target_removed(c->argv[0], &f);
+    }
+    if (err == ERR_OK && !text_equal(jsonx_text(was, "state"), to)) {
+        err =
+            app_wait(a, store_tenant_state(a->store, c->argv[0], NULL, to, NULL,
+                                           cli_actor(), app_on_done, a, &op));
+        f = a->fault;
+    }
+    if (err == ERR_OK) {
+        say_moved(c, what, to, was);
+    }
+    json_decref(was);
+    return err == ERR_OK ? APP_DONE : cli_fail(&f);
 }
 
 int

@@ -155,28 +155,3 @@ cli_rows(const struct cli *c, const char *json, const char *const *columns,
     }
     json_decref(rows);
 }
-
-static void
-on_tenants(void *arg, enum err err, const struct store_tenant *rows, size_t n,
-           const struct fault *f)
-{
-    (void)rows;
-    app_on_done(arg, err == ERR_OK && n == 0 ? ERR_NOT_FOUND : err, f);
-}
-
-bool
-cli_tenant_exists(struct cli *c, const char *name)
-{
-    struct app *a = &c->app;
-    struct store_op *op;
-    enum err err =
-        app_wait(a, store_tenants(a->store, name, on_tenants, a, &op));
-
-    if (err == ERR_NOT_FOUND) {
-        (void)fault_set(&a->fault, ERR_USAGE,
-                        "there is no tenant named %s; see `ml-connector "
-                        "tenant list`",
-                        name);
-    }
-    return err == ERR_OK;
-}

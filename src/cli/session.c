@@ -42,11 +42,9 @@ session_open(struct session *s, struct cli *c, const char *name,
     s->cli = c;
     arena_init(&s->arena);
     err = app_wait(a, store_tenants(a->store, name, on_rows, s, &op));
-    if (err == ERR_NOT_FOUND) {
-        return fault_set(f, ERR_USAGE,
-                         "there is no tenant named %s; see `ml-connector "
-                         "tenant list`",
-                         name);
+    if (err == ERR_NOT_FOUND && !cli_tenant_exists(c, name)) {
+        *f = a->fault;
+        return f->err;
     }
     if (err != ERR_OK) {
         *f = a->fault;

@@ -65,8 +65,8 @@ finish_add(struct store_op *op, enum err err, const struct pg_reply *r,
 
 enum err
 store_tenant_add(struct store *s, const char *name, const char *settings,
-                 const char *sealed, store_done_fn *done, void *arg,
-                 struct store_op **op)
+                 const char *sealed, const char *actor, store_done_fn *done,
+                 void *arg, struct store_op **op)
 {
     struct store_op *o = store_op_new(s, finish_add, arg);
     struct store_call c;
@@ -74,7 +74,7 @@ store_tenant_add(struct store *s, const char *name, const char *settings,
     o->done.none = done;
     store_call_init(&c, 0);
     (void)store_call_add(&c, SQL_TENANT_ADD,
-                         (const char *const[]){name, settings, sealed});
+                         (const char *const[]){name, settings, sealed, actor});
     return store_op_send(o, &c, op);
 }
 
@@ -100,8 +100,8 @@ finish_set(struct store_op *op, enum err err, const struct pg_reply *r,
 
 enum err
 store_tenant_set(struct store *s, const char *name, const char *settings,
-                 const char *sealed, store_done_fn *done, void *arg,
-                 struct store_op **op)
+                 const char *sealed, const char *actor, store_done_fn *done,
+                 void *arg, struct store_op **op)
 {
     struct store_op *o = store_op_new(s, finish_set, arg);
     struct store_call c;
@@ -109,7 +109,7 @@ store_tenant_set(struct store *s, const char *name, const char *settings,
     o->done.none = done;
     store_call_init(&c, 0);
     (void)store_call_add(&c, SQL_TENANT_SET,
-                         (const char *const[]){name, settings, sealed});
+                         (const char *const[]){name, settings, sealed, actor});
     return store_op_send(o, &c, op);
 }
 

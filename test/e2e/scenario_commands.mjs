@@ -4,6 +4,7 @@
 // (a proxy that nobody listens at), so every request that counts is the
 // worker's, under its one budget.
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { must, until, tail } from './bench.mjs';
 
@@ -101,6 +102,30 @@ async function left(scene, sb, p) {
   must(requests(scene, 'WHERE answered_at IS NULL').length === 0, 'a request was left open');
 }
 
+// pause and resume in each state: what they say, and status beside them.
+async function states(scene) {
+  const status = async () => (await scene.ok(['status', 'demo'])).stdout;
+  const said = async (args) => (await scene.ok(args)).stdout;
+  must(/demo is halted since .*: .*\n.*ping demo.*tenant set demo/.test(await status()), `status of a halted tenant: ${await status()}`);
+  must(/paused; it was halted: ./.test(await said(['tenant', 'pause', 'demo'])), 'pause of a halted tenant');
+  must(/is paused already/.test(await said(['tenant', 'pause', 'demo'])), 'pause of a paused tenant');
+  must(/demo is paused since .*\n.*tenant resume demo/.test(await status()), `status of a paused tenant: ${await status()}`);
+  const json = JSON.parse(await said(['tenant', 'resume', 'demo', '--json']));
+  must(json.done === 'resumed' && json.was === 'paused', `resume: ${JSON.stringify(json)}`);
+  must(/is active already/.test(await said(['tenant', 'resume', 'demo'])), 'resume of an active tenant');
+  for (const c of [['tenant', 'pause'], ['tenant', 'resume'], ['ping'], ['replay', 'list'], ['status']]) {
+    await scene.refused([...c, 'demmo'], 2, ['demmo', 'did you mean demo?']);
+  }
+  await scene.ok(['tenant', 'remove', 'demo', '--yes']);
+  for (const c of [['tenant', 'pause'], ['tenant', 'resume'], ['ping'], ['provision'], ['replay', 'list'], ['replay', 'run'], ['status'], ['sync']]) {
+    await scene.refused([...c, 'demo', ...(c[1] === 'run' ? ['--all'] : [])], 1, ['was removed', 'audit demo']);
+  }
+  must((await said(['audit', 'demo'])).includes('tenant.state'), 'the audit of a removed tenant is not shown');
+  const actors = scene.rows(`SELECT DISTINCT worker FROM ml_dashboard.audit WHERE event IN ('tenant.added', 'tenant.set')
+    OR (event = 'tenant.state' AND outcome <> 'halted' AND message IS NULL)`).map((r) => r.worker);
+  must(String(actors) === `${os.userInfo().username}@${os.hostname()}`, `who did it: ${actors}`);
+}
+
 export async function run(scene) {
   Object.assign(scene.env, { ML_HUBSPOT_LINGER_BUSY: '200ms', ML_RETRY_BASE: '20ms', ML_RETRY_CAP: '300ms', ML_LEASE_TTL: '3s' });
   const sb = await scene.sandbox('--customers', 12, '--invoices', 40, '--receipts', 10);
@@ -144,5 +169,6 @@ export async function run(scene) {
   await scene.refused(['ping', 'demo'], 1, ['account', 'failed', '--hubspot-token-file'], { env: NO_WAY_OUT });
   await scene.refused(['provision', 'demo'], 1, [/401|token|authentication/i], { env: NO_WAY_OUT });
   await stopped(p);
+  await states(scene);
   await sb.stop();
 }

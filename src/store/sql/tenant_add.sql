@@ -1,4 +1,4 @@
--- maybe: name, settings, sealed
+-- maybe: name, settings, sealed, actor
 -- No row: the name is taken.
 WITH added AS (
     INSERT INTO ml_connector.tenant (name, settings)
@@ -13,7 +13,7 @@ WITH added AS (
 ), trail AS (
     INSERT INTO ml_connector.audit_event (tenant_id, worker, event, outcome,
         after)
-    SELECT id, 'operator', 'tenant.added', 'active',
+    SELECT id, $4::text, 'tenant.added', 'active',
         jsonb_strip_nulls(coalesce($2::jsonb, '{}'))
     FROM added
 )

@@ -1,4 +1,4 @@
--- maybe: name, settings, sealed
+-- maybe: name, settings, sealed, actor
 -- No row: there is no such tenant.
 WITH old AS MATERIALIZED (
     SELECT id, settings FROM ml_connector.tenant
@@ -23,7 +23,7 @@ WITH old AS MATERIALIZED (
 ), trail AS (
     INSERT INTO ml_connector.audit_event (tenant_id, worker, event, message,
         before, after)
-    SELECT o.id, 'operator', 'tenant.set',
+    SELECT o.id, $4::text, 'tenant.set',
         (SELECT 'secrets: ' || string_agg(key, ' ' ORDER BY key) FROM given),
         (SELECT coalesce(jsonb_object_agg(b.key, b.value), '{}')
          FROM jsonb_each(o.settings) b

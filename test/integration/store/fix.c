@@ -312,7 +312,7 @@ fix_tenant(struct fix *f, const char *name)
     struct got g = {0};
     int64_t id;
 
-    CALL(f, &g, store_tenant_add, name, "{}", "{}", on_done);
+    CALL(f, &g, store_tenant_add, name, "{}", "{}", "ann@host", on_done);
     OK(g.err);
     id = strtoll(fix_sql(f,
                          "SELECT id FROM ml_connector.tenant "

@@ -628,7 +628,8 @@ TEST(a_changed_interval_shows_before_the_next_poll)
     CALL(&f, &g, store_poll_save, &p, on_done);
     SQL_IS(&f, "900", "SELECT interval_seconds FROM ml_dashboard.feeds");
     for (size_t i = 0; i < COUNT_OF(said); i++) {
-        CALL(&f, &g, store_tenant_set, "acme", said[i][0], "{}", on_done);
+        CALL(&f, &g, store_tenant_set, "acme", said[i][0], "{}", "ann@host",
+             on_done);
         OK(g.err);
         SQL_IS(&f, said[i][1],
                "SELECT interval_seconds FROM ml_dashboard.feeds");

@@ -313,7 +313,7 @@ TEST(a_command_learns_of_its_tenant_or_of_the_names_there_are)
          on_done);
     CALL(&f, &g, store_request_target, "acme", on_json);
     HAS(g.json, "\"state\": \"removed\"");
-    CALL(&f, &g, store_tenant_add, "acme", "{}", "{}", on_done);
+    CALL(&f, &g, store_tenant_add, "acme", "{}", "{}", "ann@host", on_done);
     CALL(&f, &g, store_request_target, "acme", on_json);
     HAS(g.json, "\"state\": \"active\""); /* the one there is now */
     got_clear(&g);

@@ -11,14 +11,15 @@ TEST(tenant_is_added_changed_and_removed)
 
     fix_open(&f, false);
     CALL(&f, &g, store_tenant_add, "acme", "{\"a\":\"1\",\"b\":[\"x\"]}",
-         "{\"hubspot_token\":\"s1\"}", on_done);
+         "{\"hubspot_token\":\"s1\"}", "ann@host", on_done);
     OK(g.err);
-    CALL(&f, &g, store_tenant_add, "acme", "{}", "{}", on_done);
+    CALL(&f, &g, store_tenant_add, "acme", "{}", "{}", "ann@host", on_done);
     EQ_ERR(g.err, ERR_EXISTS);
     CALL(&f, &g, store_tenant_set, "acme", "{\"a\":null,\"c\":\"3\"}",
-         "{\"hubspot_token\":\"s2\",\"fusion_password\":\"s3\"}", on_done);
+         "{\"hubspot_token\":\"s2\",\"fusion_password\":\"s3\"}", "ann@host",
+         on_done);
     OK(g.err);
-    CALL(&f, &g, store_tenant_set, "nobody", "{}", NULL, on_done);
+    CALL(&f, &g, store_tenant_set, "nobody", "{}", NULL, "ann@host", on_done);
     EQ_ERR(g.err, ERR_NOT_FOUND);
     CALL(&f, &g, store_tenants, "acme", on_tenants);
     EQ_STR(g.text, "acme active - {\"b\": [\"x\"], \"c\": \"3\"} "
@@ -29,8 +30,12 @@ TEST(tenant_is_added_changed_and_removed)
     OK(g.err);
     CALL(&f, &g, store_tenants, NULL, on_tenants);
     EQ_INT(g.n, 0);
+    SQL_IS(&f,
+           "tenant.added ann@host,tenant.set ann@host,tenant.state operator",
+           "SELECT string_agg(event || ' ' || worker, ',' ORDER BY id) FROM "
+           "ml_connector.audit_event");
     SQL_IS(&f, "0", "SELECT count(*) FROM ml_connector.secret");
-    CALL(&f, &g, store_tenant_add, "acme", "{}", "{}", on_done);
+    CALL(&f, &g, store_tenant_add, "acme", "{}", "{}", "ann@host", on_done);
     OK(g.err);
     SQL_IS(&f, "0",
            "SELECT count(*) FROM ml_connector.audit_event WHERE "
@@ -75,7 +80,7 @@ TEST(secret_is_replaced_only_if_unchanged)
 
     fix_open(&f, false);
     CALL(&f, &g, store_tenant_add, "acme", "{}",
-         "{\"a\":\"old\",\"b\":\"moved\"}", on_done);
+         "{\"a\":\"old\",\"b\":\"moved\"}", "ann@host", on_done);
     OK(g.err);
     id = fix_sql(&f, "SELECT id FROM ml_connector.tenant");
     CALL(&f, &g, store_secrets, on_json);

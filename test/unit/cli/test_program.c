@@ -180,6 +180,7 @@ TEST(missing_and_superfluous_arguments_are_wrong_usage)
     static const char *const lines[] = {
         "tenant add",  "tenant show",   "ping",
         "provision",   "ping a b",      "version more",
+        "replay list", "replay run",    "replay list a b",
         "sync",        "sync a b",      "sync --feed invoices",
         "migrate now", "tenant list x", "keys rotate x"};
 
@@ -190,6 +191,18 @@ TEST(missing_and_superfluous_arguments_are_wrong_usage)
         HAS(said, "usage: ml-connector ");
         EQ_STR(out, "");
     }
+}
+
+TEST(replay_says_how_it_is_told_which_jobs)
+{
+    EQ_INT(run("replay run --help"), 0);
+    HAS(out, "NAME (--job ID... | --error CODE | --all) [--dry-run]");
+    HAS(out, "--dry-run");
+    EQ_INT(run("replay list --help"), 0);
+    HAS(out, "--limit N");
+    HAS(out, "--error CODE");
+    EQ_INT(run("replay list demo --dry-run"), 2);
+    HAS(said, "unknown flag --dry-run");
 }
 
 TEST(without_a_database_setting_a_command_cannot_work)
