@@ -335,6 +335,13 @@ tell_worker(struct cli *c, struct replayed *r)
                err;
 }
 
+static bool
+is_taken_up(const struct replayed *r)
+{
+    return json_is_true(
+        json_object_get(json_object_get(r->request, "answer"), "working"));
+}
+
 static void
 tell_run(const struct cli *c, const struct replayed *r)
 {
@@ -354,7 +361,7 @@ tell_run(const struct cli *c, const struct replayed *r)
         (void)printf("Tenant %s is %s: they wait until `ml-connector tenant "
                      "resume %s`.\n",
                      name, r->state, name);
-    } else if (cli_request_is_answered(r->request)) {
+    } else if (is_taken_up(r)) {
         (void)printf("Worker %s takes them up now.\n",
                      jsonx_text(r->request, "worker"));
     } else if (holder == NULL) {
@@ -362,9 +369,10 @@ tell_run(const struct cli *c, const struct replayed *r)
                      "`run --once` takes them up.\n",
                      name);
     } else {
-        (void)printf("%s holds the portal of %s and takes them up when it "
-                     "looks.\n",
-                     holder, name);
+        (void)printf("%s holds the portal of %s and has not taken them up "
+                     "yet; `ml-connector status %s` and its log tell how it "
+                     "fares.\n",
+                     holder, name, name);
     }
 }
 
@@ -374,7 +382,7 @@ tell_run_json(const struct replayed *r, const json_t *there)
     json_t *misses = json_object_get(there, "misses");
     json_t *o = json_pack("{s:b, s:I, s:s}", "known", 1, "replayed",
                           (json_int_t)r->n, "state", r->state);
-    bool taken = cli_request_is_answered(r->request);
+    bool taken = is_taken_up(r);
     json_t *worker = json_object_get(r->request, "worker");
 
     json_object_set(o, "misses", misses);

@@ -207,16 +207,20 @@ TEST(a_request_withdrawn_is_nobodys_and_says_how_it_stood)
 
     fix_open(&f, false);
     t = fix_tenant(&f, "acme");
-    open = ask_for(&f, t, "ping", NULL);
+    open = ask_for(&f, t, "ping", "{\"candidate\":{\"sealed\":{}},\"x\":1}");
     CALL(&f, &g, store_request_withdraw, open, on_json);
     HAS(g.json, "\"answered\": false");
+    SQL_IS(&f, "{\"x\": 1}", "SELECT arguments FROM ml_connector.request");
     take(&f, &g, "w1", t, "P-acme", 1);
     EQ_STR(g.json, "[]");
-    done = ask_for(&f, t, "ping", NULL);
+    done = ask_for(&f, t, "ping", "{\"candidate\":{\"sealed\":{}}}");
     take(&f, &g, "w1", t, "P-acme", 1);
     CALL(&f, &g, store_requests_answer, "w1",
          text("[{\"id\":%" PRId64 ",\"answer\":{\"lines\":[]}}]", done),
          on_done);
+    SQL_IS(&f, "{}",
+           "SELECT arguments FROM ml_connector.request WHERE id = %" PRId64,
+           done);
     CALL(&f, &g, store_request_withdraw, done, on_json);
     HAS(g.json, "\"answered\": true");
     HAS(g.json, "{\"lines\": []}");
