@@ -93,7 +93,8 @@ store_requests_take(struct store *s, const struct store_requests *r,
     store_call_init(&c, r->tenant);
     (void)store_call_add(&c, SQL_REQUESTS_TAKE,
                          (const char *const[]){r->worker, r->held,
-                                               store_call_int(&c, r->limit)});
+                                               store_call_int(&c, r->limit),
+                                               r->known});
     return store_op_send(o, &c, op);
 }
 

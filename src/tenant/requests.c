@@ -54,6 +54,25 @@ run_from(void *arg)
 
 static void flush(struct tenants *t);
 
+/* Answers that the database does not take: not asked for again and again. */
+static void
+give_up(struct tenants *t)
+{
+    const json_t *one;
+    size_t i;
+
+    if (t->refused == NULL) {
+        t->refused = json_array();
+    }
+    json_array_foreach(t->answering, i, one)
+    {
+        json_array_append(t->refused, json_object_get(one, "id"));
+    }
+    while (json_array_size(t->refused) > TAKEN_MAX) {
+        json_array_remove(t->refused, 0);
+    }
+}
+
 static void
 on_answered(void *arg, enum err err, const struct fault *f)
 {
@@ -66,6 +85,9 @@ on_answered(void *arg, enum err err, const struct fault *f)
     if (err != ERR_OK) {
         LOG_WARN(NULL, "request.unanswered", "error=%s message=\"%s\"",
                  err_name(err), log_safe(safe, f->message));
+    }
+    if (err != ERR_OK && !again) {
+        give_up(t);
     }
     if (again) {
         json_array_extend(t->answering, t->answers);
@@ -560,42 +582,92 @@ put_held(struct jsonx_writer *w, int64_t tenant, const struct portal *p,
     jsonx_close(w, '}');
 }
 
-void
-requests_look(struct tenants *t, const struct store_tenant *rows, size_t n)
+static void
+put_ids(struct jsonx_writer *w, const json_t *answers)
 {
-    struct store_requests spec = {.worker = t->config.worker, .limit = room(t)};
-    struct jsonx_writer w;
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach((json_t *)(uintptr_t)answers, i, one)
+    {
+        const json_t *id =
+            json_is_object(one) ? json_object_get(one, "id") : one;
+
+        jsonx_put_json(w, id);
+    }
+}
+
+/* What this process has in hand: being done, or answered and not yet stored. */
+static void
+put_known(struct jsonx_writer *w, const struct tenants *t)
+{
+    struct list *item, *next;
+
+    jsonx_open(w, '[');
+    LIST_EACH((struct list *)(uintptr_t)&t->runs, item, next)
+    {
+        jsonx_put_int(w, CONTAINER_OF(item, struct run, link)->id);
+    }
+    put_ids(w, t->answers);
+    put_ids(w, t->answering);
+    put_ids(w, t->refused);
+    jsonx_close(w, ']');
+}
+
+/* Tenants of which something is open and may be done here: how many. */
+static size_t
+put_asked(struct jsonx_writer *w, struct tenants *t,
+          const struct store_tenant *rows, size_t n)
+{
     struct arena a;
     size_t asked = 0;
-    struct buf b;
 
-    flush(t); /* what could not be stored */
-    if (t->take_op != NULL || t->stopping || t->told || spec.limit == 0) {
-        return;
-    }
     arena_init(&a);
-    buf_init(&b, ANSWERS_MAX);
-    jsonx_begin(&w, &b);
-    jsonx_open(&w, '[');
+    jsonx_open(w, '[');
     for (size_t i = 0; i < n; i++) {
         struct portal *p = served_in(t, &rows[i], &a);
         const struct member *m =
             p != NULL ? portal_member(p, rows[i].id) : NULL;
         bool polls = m != NULL && m->feeds != NULL && !t->config.once;
 
-        if (p != NULL) { /* who does not poll leaves that to who will */
-            put_held(&w, rows[i].id, p, polls ? NULL : "sync");
-            asked++;
+        if (p == NULL || (m != NULL && m->take_op != NULL)) {
+            continue;
+        }
+        /* who does not poll leaves that to who will */
+        put_held(w, rows[i].id, p, polls ? NULL : "sync");
+        asked++;
+    }
+    jsonx_close(w, ']');
+    arena_fini(&a);
+    return asked;
+}
+
+void
+requests_look(struct tenants *t, const struct store_tenant *rows, size_t n)
+{
+    struct store_requests spec = {.worker = t->config.worker, .limit = room(t)};
+    struct jsonx_writer wh, wk;
+    struct buf held, known;
+
+    flush(t); /* what could not be stored */
+    if (t->take_op != NULL || t->stopping || t->told || spec.limit == 0) {
+        return;
+    }
+    buf_init(&held, ANSWERS_MAX);
+    buf_init(&known, ANSWERS_MAX);
+    jsonx_begin(&wh, &held);
+    jsonx_begin(&wk, &known);
+    put_known(&wk, t);
+    if (put_asked(&wh, t, rows, n) > 0) {
+        spec.held = buf_text(&held);
+        spec.known = buf_text(&known);
+        if (store_requests_take(t->store, &spec, on_taken, t, &t->take_op) !=
+            ERR_OK) {
+            t->take_op = NULL;
         }
     }
-    jsonx_close(&w, ']');
-    spec.held = buf_text(&b);
-    if (asked > 0 && store_requests_take(t->store, &spec, on_taken, t,
-                                         &t->take_op) != ERR_OK) {
-        t->take_op = NULL;
-    }
-    buf_fini(&b);
-    arena_fini(&a);
+    buf_fini(&held);
+    buf_fini(&known);
 }
 
 /* ---- run --once --------------------------------------------------------- */
@@ -684,4 +756,5 @@ requests_close(struct tenants *t)
     loop_call_cancel(&t->beginning);
     json_decref(t->answers);
     json_decref(t->answering);
+    json_decref(t->refused);
 }

@@ -93,7 +93,8 @@ struct tenants {
     struct fault unable; /* the first tenant that cannot be opened here */
     struct store_op *load_op, *take_op, *answer_op;
     json_t *answers, *answering; /* to requests: to be stored, being stored */
-    struct list runs;            /* requests that take a while */
+    json_t *refused;  /* requests whose answer the database does not take */
+    struct list runs; /* requests that take a while */
     struct loop_call beginning;
     struct loop_timer reload;
     struct loop_call ending;

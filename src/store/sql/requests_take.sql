@@ -1,7 +1,8 @@
--- one: worker, held, limit
+-- one: worker, held, limit, known
 -- Open requests of tenants in portals whose lease is this worker's, but not the
--- command `without`. One that was taken under another lease and never answered
--- is taken again.
+-- command `without`. One that was taken and never answered is taken again: with
+-- `known`, the ids this process has in hand, by whoever does not have it there;
+-- else once for each lease.
 WITH held AS MATERIALIZED (
     SELECT t.id, t.name, l.portal, l.term, l.taken_at, x.without
     FROM jsonb_to_recordset($2::jsonb)
@@ -16,8 +17,10 @@ WITH held AS MATERIALIZED (
         SELECT q.id FROM ml_connector.request q
         WHERE q.tenant_id = h.id AND q.answered_at IS NULL
           AND q.command IS DISTINCT FROM h.without
-          AND ((q.worker, q.term) IS DISTINCT FROM ($1::text, h.term)
-            OR q.taken_at < h.taken_at)
+          AND CASE WHEN $4::jsonb IS NULL THEN
+                (q.worker, q.term) IS DISTINCT FROM ($1::text, h.term)
+                    OR q.taken_at < h.taken_at
+            ELSE NOT $4::jsonb @> to_jsonb(q.id) END
         ORDER BY q.id LIMIT $3::bigint) r
     ORDER BY r.id LIMIT $3::bigint
 ), taken AS (

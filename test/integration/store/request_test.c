@@ -199,6 +199,33 @@ TEST(what_was_taken_before_the_lease_was_is_taken_again)
     fix_close(&f);
 }
 
+/* A lease that ran out may be renewed under the same term by a process that has
+ * dropped what it had taken. */
+TEST(what_this_process_has_not_in_hand_is_taken_again)
+{
+    struct fix f;
+    struct got g = {0};
+    struct store_requests spec = {.worker = "w1", .limit = 64};
+    int64_t t, id;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    id = ask_for(&f, t, "ping", NULL);
+    spec.held =
+        text("[{\"tenant\":%" PRId64 ",\"portal\":\"P-acme\",\"term\":1}]", t);
+    spec.known = "[]";
+    CALL(&f, &g, store_requests_take, &spec, on_json);
+    EQ_INT(number_in(g.json, "\"id\": "), id);
+    spec.known = text("[%" PRId64 ",77]", id);
+    CALL(&f, &g, store_requests_take, &spec, on_json);
+    EQ_STR(g.json, "[]");
+    spec.known = "[77]";
+    CALL(&f, &g, store_requests_take, &spec, on_json);
+    EQ_INT(number_in(g.json, "\"id\": "), id);
+    got_clear(&g);
+    fix_close(&f);
+}
+
 TEST(a_request_withdrawn_is_nobodys_and_says_how_it_stood)
 {
     struct fix f;
@@ -436,6 +463,7 @@ SUITE(request, RUN_LONG(a_request_is_taken_by_the_holder_once_and_answered, 20),
           at_most_so_many_are_taken_oldest_first_and_not_what_is_left_to_others,
           20),
       RUN_LONG(what_was_taken_before_the_lease_was_is_taken_again, 20),
+      RUN_LONG(what_this_process_has_not_in_hand_is_taken_again, 20),
       RUN_LONG(a_request_withdrawn_is_nobodys_and_says_how_it_stood, 20),
       RUN_LONG(who_holds_a_portal_is_asked_in_the_name_of_a_tenant_of_it, 20),
       RUN_LONG(requests_of_other_tenants_stay_with_them, 20),

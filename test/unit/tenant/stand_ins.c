@@ -189,6 +189,8 @@ store_requests_take(struct store *s, const struct store_requests *r,
     IS(r->tenant == 0 || (fx.once && r->tenant == 5));
     (void)snprintf(fx.held, sizeof(fx.held), "%s", r->held);
     fx.limit = r->limit;
+    (void)snprintf(fx.known, sizeof(fx.known), "%s",
+                   r->known != NULL ? r->known : "");
     fx.takes++;
     op_new(on_json, arg, out)->json = done;
     return ERR_OK;
@@ -204,7 +206,7 @@ store_requests_answer(struct store *s, const char *worker, const char *answers,
     EQ_STR(worker, "me");
     (void)snprintf(fx.answers, sizeof(fx.answers), "%s", answers);
     op->done = done;
-    op->err = fx.away ? ERR_DB_AWAY : ERR_OK;
+    op->err = fx.away ? ERR_DB_AWAY : fx.spoilt ? ERR_DB_STATEMENT : ERR_OK;
     fx.answered++;
     return ERR_OK;
 }

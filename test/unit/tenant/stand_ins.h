@@ -50,8 +50,10 @@ struct stage {
     const char *asked; /* what requests_take gives */
     char held[256], answers[1024];
     size_t loads, callers, removed, provisions, mended;
-    unsigned limit; /* of the last requests_take */
-    bool gone, dry; /* gone: a tenant asked for by name is not there */
+    unsigned limit;  /* of the last requests_take */
+    char known[256]; /* likewise */
+    bool spoilt;     /* the database does not take an answer */
+    bool gone, dry;  /* gone: a tenant asked for by name is not there */
     size_t takes, answered, polls, finished, synced[FEED_KINDS + 1];
     bool once, away; /* away: answers cannot be stored */
     struct feeds_events feeds;

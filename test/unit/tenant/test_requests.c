@@ -186,6 +186,56 @@ TEST(a_lease_given_up_drops_the_run_and_leaves_the_request_open)
     EQ_UINT(fx.answered, 0);
 }
 
+/* A lease that ran out may be renewed under the same term: what was dropped with
+ * it is in nobody's hands and is taken again. */
+TEST(what_is_in_hand_is_not_taken_again_and_what_was_dropped_is)
+{
+    begin("4711");
+    turn();
+    asked(ONE("9", "provision", ""));
+    EQ_STR(fx.known, "[]");
+    reload();
+    EQ_STR(fx.known, "[9]");
+    fx.away = true;
+    answer_provision(ERR_OK, "nothing\n");
+    turn();
+    reload();
+    EQ_UINT(fx.answered, 2);
+    EQ_STR(fx.known, "[9]"); /* answered, and not yet stored */
+    fx.away = false;
+    reload();
+    EQ_UINT(fx.answered, 3);
+    asked(ONE("10", "provision", ""));
+    EQ_STR(fx.known, "[]");
+    EQ_UINT(fx.provisions, 2);
+    fx.last->events.lease_lost(fx.last->events.arg);
+    turn();
+    for (struct list *l = fx.tenants->portals.next; l != &fx.tenants->portals;
+         l = l->next) {
+        portal_poke(CONTAINER_OF(l, struct portal, link));
+    }
+    turn();
+    IS(works_in("4711")); /* again, under term 1 */
+    reload();
+    EQ_STR(fx.known, "[]");
+    end();
+}
+
+TEST(an_answer_that_the_database_refuses_is_not_made_again_and_again)
+{
+    begin("4711");
+    turn();
+    fx.spoilt = true;
+    asked(ONE("9", "provision", ""));
+    answer_provision(ERR_OK, "nothing\n");
+    turn();
+    EQ_UINT(fx.answered, 1);
+    reload();
+    EQ_STR(fx.known, "[9]");
+    EQ_UINT(fx.answered, 1);
+    end();
+}
+
 TEST(a_worker_that_ends_drops_its_runs)
 {
     begin("4711");
@@ -347,6 +397,8 @@ SUITE(requests, RUN(nothing_asked_costs_no_statement),
       RUN(an_errand_is_done_under_the_budget_of_the_portal_and_answered),
       RUN(an_errand_that_fails_says_why_and_with_which_code),
       RUN(a_lease_given_up_drops_the_run_and_leaves_the_request_open),
+      RUN(what_is_in_hand_is_not_taken_again_and_what_was_dropped_is),
+      RUN(an_answer_that_the_database_refuses_is_not_made_again_and_again),
       RUN(a_worker_that_ends_drops_its_runs),
       RUN(a_run_outlives_a_change_of_its_tenant),
       RUN(a_tenant_that_is_paused_beside_one_at_work_is_served),
