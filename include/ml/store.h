@@ -611,14 +611,15 @@ MUST_USE enum err store_request_via(struct store *s, const char *portal,
                                     store_json_fn *done, void *arg,
                                     struct store_op **op);
 /* Takes what is open for the given tenants, those of them whose lease is still
- * ours, once for each lease: held is [{"tenant":id,"portal":"..","term":n,
- * "without": a command that is left, or absent}]. `tenant` when it is only one,
+ * ours: held is [{"tenant":id,"portal":"..","term":n, "without": a command that
+ * is left, or absent}]. known: JSON array of the ids in hand, which are not
+ * taken again; NULL: each once for each lease. `tenant` when it is only one,
  * else 0: then it is in its place among the tenant's other calls.
  * json: [{"id","tenant","name","portal","command","arguments"}] */
 struct store_requests {
     const char *worker;
     int64_t tenant;
-    const char *held;
+    const char *held, *known;
     unsigned limit;
 };
 MUST_USE enum err store_requests_take(struct store *s,

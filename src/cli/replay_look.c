@@ -176,11 +176,13 @@ look_at(struct looking *l, const json_t *job)
                                .links = jsonx_text(job, "links"),
                                .parents = jsonx_text(job, "parents"),
                                .email_holder = jsonx_text(job, "email_holder")};
+    const struct effect_known known = {
+        .creates = l->c->app.conf.hubspot_create != 0, .changes = true};
     struct cost_counts cost = {.status = 0};
     struct effect e;
     json_t *row;
 
-    effect_of(&j, true, &e, &cost);
+    effect_of(&j, &known, &e, &cost);
     l->n++;
     l->count[e.fate]++;
     row = row_of(job, &e);

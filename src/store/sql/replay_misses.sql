@@ -1,5 +1,5 @@
 -- one: name, jobs
--- Of the jobs named, those that replay leaves alone, and where they stand;
+-- Of the jobs named, those that replay leaves alone, and where they stand,
 -- `newer`: it had parked, and a newer version of its record took its place.
 -- And what is parked, by error code.
 WITH owner AS MATERIALIZED (

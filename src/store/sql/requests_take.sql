@@ -1,7 +1,7 @@
 -- one: worker, held, limit, known
 -- Open requests of tenants in portals whose lease is this worker's, but not the
 -- command `without`. One that was taken and never answered is taken again: with
--- `known`, the ids this process has in hand, by whoever does not have it there;
+-- `known`, the ids this process has in hand, by whoever does not have it there,
 -- else once for each lease.
 WITH held AS MATERIALIZED (
     SELECT t.id, t.name, l.portal, l.term, l.taken_at, x.without
