@@ -175,6 +175,22 @@ export async function run(scene) {
   must(order?.after === 'PLANNED-1' && order.before !== 'PLANNED-1', `before and after of a change: ${JSON.stringify(shown)}`);
   same(scene, 'changes', p, await done(scene, sb));
 
+  // Jobs that are open already are part of it, beside what a poll would find.
+  await sb.fusion('bulk?kind=invoice&n=25&new=1&age_s=2');
+  await sb.fault({ server: 'hubspot', writes: true, status: 503 });
+  const w = scene.spawn(path.join(scene.house.build, 'ml-connector'), ['run'], { ...scene.env, ML_RETRY_BASE: '30s' });
+  await until('the worker holds the portal', 20, () => /portal\.held/.test(w.stderr));
+  await scene.ok(['sync', 'demo', '--feed', 'invoices']);
+  await until('jobs', 20, () => scene.rows('SELECT count(*) AS n FROM ml_connector.job')[0].n >= 25);
+  w.child.kill('SIGTERM');
+  await w.ended;
+  await sb.healed();
+  await sb.fusion('bulk?kind=invoice&n=15&new=1&age_s=2');
+  p = await plan(scene, sb);
+  must(p.records.invoice.create === 40 && p.records.invoice.found === 15, `open jobs: ${JSON.stringify(p.records)}`);
+  scene.sql("UPDATE ml_connector.job SET due_at = now() WHERE state IN ('retry', 'unknown')");
+  same(scene, 'open jobs', p, await done(scene, sb));
+
   // What the pod does not give is said to be missing; all else is told, and nothing is left behind.
   await sb.fault({ server: 'fusion', operation: 'standardReceipts.*', status: 500 });
   p = await plan(scene, sb, 1);
