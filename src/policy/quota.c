@@ -216,7 +216,9 @@ quota_forecast(struct quota *q, int64_t now_us)
     f.left = q->spec.limit > q->used ? q->spec.limit - q->used : 0;
     f.at_midnight =
         q->used + f.per_hour * (left_us / MINUTE_US) / (HOUR_US / MINUTE_US);
-    if (q->spec.limit > 0 && f.at_midnight > q->spec.limit) {
+    if (q->spec.limit > 0 && f.left == 0) {
+        f.runs_out_in_us = 0;
+    } else if (q->spec.limit > 0 && f.at_midnight > q->spec.limit) {
         f.runs_out_in_us =
             f.left * (HOUR_US / MINUTE_US) / f.per_hour * MINUTE_US;
     }

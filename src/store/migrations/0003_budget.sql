@@ -50,7 +50,8 @@ SELECT t.name AS tenant, b.portal, b.worker, b.burst_limit, b.tokens_out,
         AS stopped_until,
     u.per_hour,
     u.used + round(u.per_hour * h.hours)::bigint AS used_at_midnight,
-    CASE WHEN u.per_hour > 0 AND b.daily_limit > 0
+    CASE WHEN b.daily_limit > 0 AND u.used >= b.daily_limit THEN b.saved_at
+        WHEN u.per_hour > 0 AND b.daily_limit > 0
           AND u.used + u.per_hour * h.hours > b.daily_limit
         THEN greatest(now(), b.saved_at + make_interval(secs =>
             3600.0 * greatest(0, b.daily_limit - u.used) / u.per_hour)) END

@@ -143,6 +143,9 @@ TEST(the_forecast_says_when_it_runs_out)
            "ml_dashboard.budgets");
     (void)fix_sql(&f, "UPDATE ml_connector.budget SET daily_limit = 5000");
     SQL_IS(&f, "t", "SELECT runs_out_at IS NULL FROM ml_dashboard.budgets");
+    (void)fix_sql(&f, "UPDATE ml_connector.budget SET daily_limit = 900, "
+                      "per_hour = 0");
+    SQL_IS(&f, "t", "SELECT runs_out_at = saved_at FROM ml_dashboard.budgets");
     CALL(&f, &g, store_report,
          &(struct store_report_spec){.report = STORE_REPORT_BUDGETS,
                                      .tenant = "acme"},

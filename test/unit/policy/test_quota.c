@@ -187,6 +187,18 @@ TEST(the_forecast_is_by_the_last_hour)
     EQ_INT(f.runs_out_in_us, -1);
 }
 
+TEST(a_day_that_is_used_up_has_run_out_at_any_rate)
+{
+    struct quota q = open_day(0);
+
+    quota_told(&q, 0, 0);
+    EQ_INT(quota_forecast(&q, 0).left, 0);
+    EQ_INT(quota_forecast(&q, 0).per_hour, 0);
+    EQ_INT(quota_forecast(&q, 0).runs_out_in_us, 0);
+    send(&q, 0, 1);
+    EQ_INT(quota_forecast(&q, 0).runs_out_in_us, 0);
+}
+
 TEST(a_young_rate_is_not_taken_for_an_hour)
 {
     struct quota q;
@@ -206,4 +218,5 @@ SUITE(quota, RUN(classes_stop_one_after_the_other),
       RUN(a_stop_of_a_predecessor_goes_on),
       RUN(without_a_limit_nothing_is_governed_but_a_429_stops),
       RUN(the_forecast_is_by_the_last_hour),
+      RUN(a_day_that_is_used_up_has_run_out_at_any_rate),
       RUN(a_young_rate_is_not_taken_for_an_hour))
