@@ -206,6 +206,26 @@ TEST(a_few_of_one_tenant_do_not_wait_for_ever_behind_another)
     fx_close(&fx);
 }
 
+/* Memory is not one tenant's: the other is taken up meanwhile. */
+TEST(tenants_of_a_portal_with_backlogs_go_on_side_by_side)
+{
+    struct dispatch_config c = fx_config();
+
+    c.jobs_max = 300;
+    fx_open(&fx, &c);
+    plain_jobs(10, "fresh", 0, 1500);
+    plain_jobs(11, "fresh", 0, 1500);
+    fx_add(&fx, 10, true);
+    fx_add(&fx, 11, true);
+    fx_lease(&fx, 60000);
+    UNTIL(&fx, fx.n_sent >= 12);
+    ck_assert_msg(of_tenant(11, 12) >= 4 && of_tenant(11, 12) <= 8, "%zu of 12",
+                  of_tenant(11, 12));
+    fx_settle(&fx);
+    IS(of_tenant(11, fx.n_sent) <= 20);
+    fx_close(&fx);
+}
+
 TEST(a_claim_keeps_room_for_every_class)
 {
     static const int parts[] = {250, 100, 50, 75, 25};
@@ -227,4 +247,5 @@ SUITE(shares, RUN_LONG(classes_get_their_share_of_scarce_tokens, 20),
       RUN_LONG(of_full_lanes_the_one_that_finishes_most_goes_first, 10),
       RUN_LONG(new_customers_finish_nothing_before_they_are_joined, 10),
       RUN_LONG(a_few_of_one_tenant_do_not_wait_for_ever_behind_another, 20),
+      RUN_LONG(tenants_of_a_portal_with_backlogs_go_on_side_by_side, 20),
       RUN(a_claim_keeps_room_for_every_class))
