@@ -24,7 +24,8 @@ struct permits_spec {
     unsigned depth;        /* burst the pacing allows, default 20 */
     unsigned pace_percent; /* pace as percent of limit per window, default 200;
                               0: no pacing */
-    unsigned foreign_margin; /* kept free once foreign use was seen, 15 */
+    unsigned foreign_margin; /* kept free once foreign use was seen, 15; at
+                                most four times what was seen */
 };
 /* What one request was sent with; kept by the caller until its answer. */
 struct permit {

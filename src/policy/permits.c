@@ -30,7 +30,8 @@ enum {
     LIMIT_MAX = 10000,
     DOUBLINGS_MAX = 6,
     SHRUNK_PERCENT = 95,
-    FOREIGN_PACE = 110
+    FOREIGN_PACE = 110,
+    FEW = 4
 };
 
 void
@@ -145,12 +146,15 @@ static unsigned
 foreign_reserve(const struct permits *p)
 {
     unsigned most = permits_foreign(p);
+    unsigned margin = p->spec.foreign_margin;
     unsigned root = 0;
 
     while ((root + 1) * (root + 1) <= most) {
         root++;
     }
-    return most > 0 ? most + root + p->spec.foreign_margin : 0;
+    /* one or two now and then do not cost the whole margin */
+    margin = margin < FEW * most ? margin : FEW * most;
+    return most + root + margin;
 }
 
 /* What we allow ourselves of it at the moment, at least 1. */

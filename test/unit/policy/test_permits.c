@@ -201,6 +201,20 @@ TEST(foreign_use_leaves_its_peak_the_margin_and_what_chance_adds)
     permits_fini(&p);
 }
 
+TEST(a_single_foreign_request_costs_a_small_margin)
+{
+    struct permits_spec spec = unpaced;
+    struct permits p;
+
+    spec.limit = 100;
+    spec.foreign_margin = 15;
+    permits_init(&p, &spec);
+    deficit(&p, 0, 1);
+    take(&p, 0, 93); /* 100 - 1 - 1 (root of 1) - 4 - 1 */
+    EQ_INT(permits_wait_us(&p, 0), 10 * SEC);
+    permits_fini(&p);
+}
+
 TEST(foreign_use_is_forgotten_by_twelve_windows_with_answers)
 {
     struct permits_spec spec = unpaced;
@@ -396,6 +410,7 @@ SUITE(permits, RUN(a_token_returns_a_window_after_its_arrival),
       RUN(a_429_shrinks_the_limit_for_a_minute),
       RUN(the_prediction_is_what_should_remain),
       RUN(foreign_use_leaves_its_peak_the_margin_and_what_chance_adds),
+      RUN(a_single_foreign_request_costs_a_small_margin),
       RUN(foreign_use_is_forgotten_by_twelve_windows_with_answers),
       RUN(foreign_use_seen_long_ago_is_forgotten_at_once),
       RUN(foreign_use_never_takes_the_last_request),

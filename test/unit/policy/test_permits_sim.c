@@ -657,7 +657,7 @@ TEST(foreign_traffic_is_made_room_for_on_a_rolling_server)
     makes_room(false, UNIFORM, 40, 0.55);
     makes_room(false, REAL, 40, 0.55);
     makes_room(false, REAL, 100, 0.15);
-    makes_room(false, REAL, 5, 0.70);
+    makes_room(false, REAL, 5, 0.80);
 }
 
 TEST(foreign_traffic_is_made_room_for_in_fixed_windows)
