@@ -79,8 +79,9 @@ void permits_settle(struct permits *p, int64_t now_us, int64_t arrived_us);
 /* X-HubSpot-RateLimit-Remaining of the answer to `t`. Fewer than predicted, by
  * more than what of ours was sent after it: somebody else uses the quota. The
  * largest such deficit of the last 12 windows that had answers, the margin, and
- * what chance adds to a deficit of that size are left to them. Without answers
- * nothing is forgotten for an hour. */
+ * what chance adds to a deficit of that size are left to them; less when one
+ * window stood alone among quiet ones. Without answers nothing is forgotten for
+ * an hour. */
 void permits_observe(struct permits *p, int64_t now_us, const struct permit *t,
                      unsigned remaining);
 unsigned permits_foreign(const struct permits *p); /* that largest deficit */

@@ -31,7 +31,8 @@ enum {
     DOUBLINGS_MAX = 6,
     SHRUNK_PERCENT = 95,
     FOREIGN_PACE = 110,
-    FEW = 4
+    FEW = 4,
+    ALONE = 8
 };
 
 void
@@ -132,12 +133,20 @@ granted(const struct permits *p)
 unsigned
 permits_foreign(const struct permits *p)
 {
-    unsigned most = 0;
+    unsigned most = 0, second = 0;
+    unsigned newest = p->peaks[0] > p->peaks[1] ? p->peaks[0] : p->peaks[1];
 
     for (size_t i = 0; i < PERMITS_PEAKS; i++) {
-        most = p->peaks[i] > most ? p->peaks[i] : most;
+        unsigned peak = p->peaks[i];
+
+        second = peak > most ? most : peak > second ? peak : second;
+        most = peak > most ? peak : most;
     }
-    return most;
+    /* one burst of others among quiet windows is soon over */
+    if (most > 2 * second + ALONE) {
+        most = 2 * second + ALONE;
+    }
+    return most > newest ? most : newest;
 }
 
 /* What is left to others. Independent requests, n in a window on average, vary

@@ -224,15 +224,33 @@ TEST(foreign_use_is_forgotten_by_twelve_windows_with_answers)
     permits_init(&p, &spec);
     deficit(&p, 0, 30);
     for (int64_t w = 1; w < PERMITS_PEAKS; w++) {
-        deficit(&p, w * WINDOW, w == 3 ? 20 : 0);
+        deficit(&p, w * WINDOW, w == 1 ? 20 : 0);
         EQ_UINT(permits_foreign(&p), 30);
     }
-    deficit(&p, 50 * WINDOW, 0); /* a pause in between forgets nothing */
-    EQ_UINT(permits_foreign(&p), 20);
-    for (int64_t w = 51; w < 54; w++) {
-        deficit(&p, w * WINDOW, 0);
-    }
+    deficit(&p, 50 * WINDOW, 0);     /* a pause in between forgets nothing */
+    EQ_UINT(permits_foreign(&p), 8); /* 20, but alone */
+    deficit(&p, 51 * WINDOW, 0);
     EQ_UINT(permits_foreign(&p), 0);
+    permits_fini(&p);
+}
+
+TEST(a_burst_of_others_among_quiet_windows_is_soon_over)
+{
+    struct permits_spec spec = unpaced;
+    struct permits p;
+
+    spec.limit = 100;
+    permits_init(&p, &spec);
+    deficit(&p, 0, 90);
+    EQ_UINT(permits_foreign(&p), 90);
+    deficit(&p, 11 * SEC, 1);
+    EQ_UINT(permits_foreign(&p), 90);
+    deficit(&p, 22 * SEC, 2);
+    EQ_UINT(permits_foreign(&p), 12);
+    deficit(&p, 33 * SEC, 90); /* it comes again and again */
+    deficit(&p, 66 * SEC, 0);
+    deficit(&p, 77 * SEC, 0);
+    EQ_UINT(permits_foreign(&p), 90);
     permits_fini(&p);
 }
 
@@ -412,6 +430,7 @@ SUITE(permits, RUN(a_token_returns_a_window_after_its_arrival),
       RUN(foreign_use_leaves_its_peak_the_margin_and_what_chance_adds),
       RUN(a_single_foreign_request_costs_a_small_margin),
       RUN(foreign_use_is_forgotten_by_twelve_windows_with_answers),
+      RUN(a_burst_of_others_among_quiet_windows_is_soon_over),
       RUN(foreign_use_seen_long_ago_is_forgotten_at_once),
       RUN(foreign_use_never_takes_the_last_request),
       RUN(requests_of_ours_sent_later_explain_a_deficit),
