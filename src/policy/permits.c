@@ -180,14 +180,14 @@ allowed(const struct permits *p, int64_t now_us)
     return n > 0 ? n : 1;
 }
 
-/* Time between two paced requests. Beside others evenly: what they use is seen
- * by our answers only. */
+/* Time between two paced requests. Beside others who use more than a tenth
+ * evenly: what they use is seen by our answers only. */
 static int64_t
 pace_us(const struct permits *p, int64_t now_us)
 {
     int64_t percent = p->spec.pace_percent;
 
-    if (percent > FOREIGN_PACE && permits_foreign(p) > 0) {
+    if (percent > FOREIGN_PACE && permits_foreign(p) * 10 > granted(p)) {
         percent = FOREIGN_PACE;
     }
     percent *= (int64_t)allowed(p, now_us);

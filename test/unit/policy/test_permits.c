@@ -215,6 +215,23 @@ TEST(a_single_foreign_request_costs_a_small_margin)
     permits_fini(&p);
 }
 
+TEST(beside_others_who_use_much_requests_leave_evenly)
+{
+    struct permits_spec spec = {
+        .limit = 100, .window_us = WINDOW, .depth = 1, .pace_percent = 200};
+    struct permits p;
+
+    permits_init(&p, &spec);
+    deficit(&p, 0, 10);
+    EQ_INT(permits_wait_us(&p, 0), 50000); /* a tenth of it: as ever */
+    take(&p, 50000, 1);
+    EQ_INT(permits_wait_us(&p, 50000), WINDOW * 100 / (87 * 200));
+    deficit(&p, SEC, 11);
+    take(&p, 2 * SEC, 1);
+    EQ_INT(permits_wait_us(&p, 2 * SEC), WINDOW * 100 / (86 * 110));
+    permits_fini(&p);
+}
+
 TEST(foreign_use_is_forgotten_by_twelve_windows_with_answers)
 {
     struct permits_spec spec = unpaced;
@@ -429,6 +446,7 @@ SUITE(permits, RUN(a_token_returns_a_window_after_its_arrival),
       RUN(the_prediction_is_what_should_remain),
       RUN(foreign_use_leaves_its_peak_the_margin_and_what_chance_adds),
       RUN(a_single_foreign_request_costs_a_small_margin),
+      RUN(beside_others_who_use_much_requests_leave_evenly),
       RUN(foreign_use_is_forgotten_by_twelve_windows_with_answers),
       RUN(a_burst_of_others_among_quiet_windows_is_soon_over),
       RUN(foreign_use_seen_long_ago_is_forgotten_at_once),
