@@ -49,7 +49,7 @@ class Site {
       ML_DATABASE_URL: this.db.url, ML_MASTER_KEY_FILE: key, ML_LISTEN: 'off',
       ML_LOG_FORMAT: 'text', ML_HUBSPOT_WINDOW: `${this.window_ms}ms`,
       ML_HUBSPOT_LINGER: '0s', ML_HUBSPOT_LINGER_BUSY: '0s',
-      ML_JOBS_IN_MEMORY: String(this.jobs),
+      ML_JOBS_IN_MEMORY: String(this.jobs), ML_CHANGE_CEILING: '0',
     };
     await this.ml('migrate');
     await stage.control(this.ready, 'POST', 'hubspot/switches', lifted);
