@@ -149,8 +149,9 @@ static void on_renew(void *arg);
 
 /* Nothing more is sent: whoever waits for an errand does so no longer. */
 static void
-lost(struct session *s)
+lost(void *arg)
 {
+    struct session *s = arg;
     struct fault f;
 
     if (s->errand == NULL) {
@@ -202,7 +203,7 @@ take(struct session *s, const char *portal, struct fault *f)
 {
     struct app *a = &s->cli->app;
     struct taking t = {.s = s};
-    struct dispatch_events events = {.arg = s};
+    struct dispatch_events events = {.lease_lost = lost, .arg = s};
     struct dispatch_config config;
     struct store_op *op;
     int64_t asked_us = clock_mono_us();
@@ -232,6 +233,13 @@ take(struct session *s, const char *portal, struct fault *f)
 }
 
 static void
+on_drained(void *arg)
+{
+    app_on_done(arg, ERR_OK, NULL);
+}
+
+/* What was spent of the day is stored first. */
+static void
 give_back(struct session *s)
 {
     struct app *a = &s->cli->app;
@@ -245,6 +253,10 @@ give_back(struct session *s)
     store_cancel(s->renew_op);
     s->renew_op = NULL;
     loop_timer_stop(&s->renew);
+    dispatch_drain(s->dispatch, on_drained, a);
+    if (app_wait(a, ERR_OK) != ERR_OK) {
+        (void)cli_fail_wait(s->cli);
+    }
     out = dispatch_tokens_out(s->dispatch, &back_ms);
     dispatch_free(s->dispatch);
     s->dispatch = NULL;

@@ -53,6 +53,13 @@ async function property(sb) {
   await until('the property', 20, async () => (await (await fetch(where, { headers })).json()).results.some((x) => x.name === 'erp_number'));
 }
 
+// What commands send is in the day's count, like everything else.
+async function counted(scene, sb) {
+  const { requests: got } = await sb.log();
+  const [{ sent }] = scene.rows('SELECT sum(sent) AS sent FROM ml_connector.budget');
+  must(got > 0 && sent === got, `HubSpot got ${got} requests, ${sent} are counted`);
+}
+
 async function mapping(scene) {
   const stored = async () => JSON.parse((await scene.ok(['tenant', 'show', 'demo', '--json'])).stdout).settings.mapping_file;
   const good = scene.file('mapping.json', MAPPING);
@@ -135,8 +142,9 @@ export async function run(scene) {
   const dry = await both(scene, ['provision', 'demo', '--dry-run']);
   must(/missing/.test(dry.text), `provision --dry-run: ${dry.text}`);
   await scene.ok(['run', '--once']);
-  await property(sb);
   const ping = await both(scene, ['ping', 'demo']);
+  await counted(scene, sb);
+  await property(sb);
   must(ping.code[0] === 0 && /scopes/.test(ping.text), `ping: ${ping.text}`);
   const provision = await both(scene, ['provision', 'demo', '--dry-run']);
 
