@@ -63,7 +63,7 @@ async function archive(sb, s, ...what) {
 async function settle({ own }) {
   let r;
   for (let i = 0; i < 4; i++) {
-    r = await own.ml(['run', '--once'], { seconds: 120 });
+    r = await own.ml(['run', '--once'], { seconds: 30 });
     if (r.code === 0) {
       break;
     }
