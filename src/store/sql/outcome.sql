@@ -111,6 +111,11 @@ WITH held AS MATERIALIZED (
         WHERE r.tenant_id = $1::bigint AND r.kind = 'payment'
           AND r.customer = m.fusion_id
           AND r.state IN ('current', 'pending') AND r.desired IS NOT NULL
+          -- one that waits takes what there is when its time comes, and may be
+          -- released by this very statement
+          AND NOT EXISTS (SELECT FROM ml_connector.job w
+            WHERE w.tenant_id = $1::bigint AND w.kind = 'payment'
+              AND w.fusion_id = r.fusion_id AND w.state <> 'in_flight')
         OFFSET 0) f
     ORDER BY f.fusion_id
     ON CONFLICT (tenant_id, kind, fusion_id) DO UPDATE SET
