@@ -290,7 +290,7 @@ goes_by_key(struct need *n, const struct hubspot_result *r)
     struct part *p = n->part;
 
     if (lane_verb(n->lane) != HUBSPOT_CREATE || r->fault.err != ERR_CONFLICT ||
-        (p->object == MAP_CONTACTS && !r->key_taken)) {
+        !r->key_taken) {
         return false;
     }
     p->by_key = true;

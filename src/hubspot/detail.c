@@ -259,14 +259,14 @@ hubspot_detail_clash(const json_t *e, const char *property)
 {
     static const char mark[] = "propertyName=";
     const char *message = jsonx_text(e, "message");
-    const char *at = message != NULL && property != NULL &&
-                             strstr(message, "already has that value") != NULL ?
-                         strstr(message, mark) :
-                         NULL;
-    size_t n = property != NULL ? strlen(property) : 0;
+    const char *at = message != NULL ? strstr(message, mark) : NULL;
+    size_t n = strlen(property);
 
-    return at != NULL && strncmp(at + sizeof(mark) - 1, property, n) == 0 &&
-           (at[sizeof(mark) - 1 + n] == ',' || at[sizeof(mark) - 1 + n] == '}');
+    if (at == NULL) { /* not told: only a contact has another one, its e-mail */
+        return message == NULL || strstr(message, "Contact") == NULL;
+    }
+    at += sizeof(mark) - 1;
+    return strncmp(at, property, n) == 0 && (at[n] == ',' || at[n] == '}');
 }
 
 /* ---- a record that is not there ----------------------------------------- */

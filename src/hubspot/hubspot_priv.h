@@ -108,7 +108,7 @@ void hubspot_detail_fault(const json_t *e, enum err fallback, struct fault *f);
 /* The id of the record that holds the value already: from the context, else
  * out of the message; in the arena; NULL when not told. */
 const char *hubspot_detail_existing(const json_t *e, struct arena *a);
-/* Whether the error is about that property's value being held by another. */
+/* Whether the conflict may be about that property, not about another. */
 bool hubspot_detail_clash(const json_t *e, const char *property);
 /* The HubSpot id among the input's ends that the error names; NULL: none. */
 const char *hubspot_detail_gone(const json_t *e,

@@ -187,7 +187,15 @@ WITH held AS MATERIALIZED (
         CASE WHEN max(name) IS NULL THEN 'queued' ELSE 'waiting' END,
         'fresh', max(name)
     FROM hanging
-    WHERE state = 'current'
+    -- what has an open job takes what there is when its time comes; one in
+    -- flight has taken the old id perhaps, and goes again
+    WHERE state IN ('current', 'pending') AND NOT EXISTS (
+        SELECT FROM ml_connector.job w
+        WHERE w.tenant_id = $1::bigint AND w.kind = hanging.kind
+          AND w.fusion_id = hanging.fusion_id
+          AND (w.state <> 'in_flight' OR w.id IN (
+            SELECT (e ->> 'id')::bigint
+            FROM jsonb_array_elements(coalesce($10::jsonb, '[]')) e)))
       AND (kind, fusion_id) NOT IN (SELECT kind, fusion_id FROM forgotten)
       -- those are opened for their e-mail
       AND NOT (kind = 'payment' AND customer IS NOT NULL

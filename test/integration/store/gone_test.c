@@ -173,6 +173,32 @@ TEST(an_object_that_became_another_record_takes_along_what_hung_on_it)
     fix_close(&f);
 }
 
+/* One in flight may have been sent with the old id; others have not begun. */
+TEST(what_is_in_flight_with_the_old_id_goes_again)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t = scene(&f, &g);
+
+    (void)fix_sql(&f,
+                  "INSERT INTO ml_connector.job (tenant_id, kind, fusion_id, "
+                  "state, class) VALUES (%" PRId64
+                  ", 'invoice', 'i1', 'in_flight', 'fresh'), (%" PRId64
+                  ", 'payment', 'pay', 'queued', 'fresh'); "
+                  "UPDATE ml_connector.record SET state = 'pending' "
+                  "WHERE fusion_id IN ('i1', 'pay')",
+                  t, t);
+    tell(&f, &g, t,
+         "[{\"kind\":\"customer\",\"fusion_id\":\"1\",\"object\":\"companies\","
+         "\"key\":\"1\",\"id\":\"H-new\",\"assoc\":[]}]",
+         NULL, NULL);
+    SQL_IS(&f, "i1 in_flight 2,pay queued 1",
+           "SELECT string_agg(concat_ws(' ', fusion_id, state, revision), ',' "
+           "ORDER BY kind, fusion_id) FROM ml_connector.job");
+    got_clear(&g);
+    fix_close(&f);
+}
+
 /* Its payments are opened once, though two things of it changed. */
 TEST(a_contact_with_another_id_and_another_email_opens_its_payments_once)
 {
@@ -197,4 +223,5 @@ SUITE(
     RUN(a_gone_invoice_takes_its_lines_with_it),
     RUN(who_found_its_parent_gone_waits_though_the_link_stood_a_moment_ago),
     RUN(an_object_that_became_another_record_takes_along_what_hung_on_it),
+    RUN(what_is_in_flight_with_the_old_id_goes_again),
     RUN(a_contact_with_another_id_and_another_email_opens_its_payments_once))

@@ -108,6 +108,17 @@ TEST(a_key_that_is_there_already_is_told_from_other_clashes)
     EQ_STR(fix_answer(&x, 400, "{" CLASH("fusion_transaction_id", "k1") "}"),
            "RX");
     IS(x.decoded.results[1].key_taken);
+    /* it does not say of which property: the key it is, unless a contact's */
+    EQ_STR(fix_answer(&x, 207,
+                      "{\"errors\":[{\"message\":\"a record is there\","
+                      "\"category\":\"CONFLICT\",\"context\":"
+                      "{\"objectWriteTraceId\":[\"t-0\"]}},{\"message\":"
+                      "\"Contact already exists. Existing ID: 5\","
+                      "\"category\":\"CONFLICT\",\"context\":"
+                      "{\"objectWriteTraceId\":[\"t-1\"]}}]}"),
+           "XX");
+    IS(x.decoded.results[0].key_taken);
+    NOT(x.decoded.results[1].key_taken);
     fix_fini(&x);
 }
 
