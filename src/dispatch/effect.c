@@ -369,6 +369,7 @@ look_join(struct look *k, const json_t *owner, unsigned type, const char *other)
             has = true;
         } else if (type != 409 && type != 541 && type != 279) {
             k->c->parted[row]++;
+            k->c->joined[row]++; /* once more, see job_joins_again() */
             k->did = true;
         }
     }

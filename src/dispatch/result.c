@@ -163,6 +163,7 @@ association_written(struct need *n, struct save *s, bool tell)
         part_add_assoc(n->job, n->part, a->types[0], other);
     } else {
         part_drop_assoc(n->part, a->types[0], other);
+        job_joins_again(n->job, n->part, n->lane - LANE_DISSOCIATE);
     }
     save_link(s, n->job, n->part, false);
     if (tell) {

@@ -3,7 +3,8 @@
  * Which step a job needs next.
  *
  *     VERIFY -> OBJECTS -> PARTS -> ASSOCIATE -> STATUS -> CLEAN -> END
- *                  ^                                |
+ *                  ^                  ^             |       |
+ *                  |                  +--- parted --|-------+
  *                  +--- an object is gone ----------+
  *
  * A stage begins when every result of the one before is stored. A need whose
@@ -142,6 +143,24 @@ lacks_join(const struct job *j, const struct part *p)
         }
     }
     return false;
+}
+
+/* An id that was merged into another leads to that one: who parts from it may
+ * have parted from what is wanted. Joining again changes nothing else. */
+void
+job_joins_again(struct job *j, struct part *p, unsigned row)
+{
+    size_t rows;
+    const struct map_association *table = map_associations(&rows);
+    struct need_join joins[JOINS_MAX];
+    size_t n = part_joins(j, p, joins);
+
+    for (size_t k = 0; k < n; k++) {
+        if (joins[k].row == row) {
+            part_drop_assoc(p, table[row].types[0], joins[k].id);
+            j->stage = j->stage > STAGE_ASSOCIATE ? STAGE_ASSOCIATE : j->stage;
+        }
+    }
 }
 
 /* ---- stages, in their order --------------------------------------------- */

@@ -254,9 +254,11 @@ TEST(a_changed_customer_gets_new_associations_before_old_ones_go)
             "\"assoc\":[\"177:oldk\",\"179:oldc\"]}");
     fx_start(&fx);
     fx_settle(&fx);
-    EQ_UINT(fx.n_sent, 4);
-    for (size_t i = 0; i < 4; i++) {
-        EQ_INT(fx.sent[i].verb, i < 2 ? HUBSPOT_ASSOCIATE : HUBSPOT_DISSOCIATE);
+    /* and once more: an old id may have led to the new record */
+    EQ_UINT(fx.n_sent, 6);
+    for (size_t i = 0; i < 6; i++) {
+        EQ_INT(fx.sent[i].verb,
+               i < 2 || i > 3 ? HUBSPOT_ASSOCIATE : HUBSPOT_DISSOCIATE);
         dissociations += strncmp(fx.sent[i].inputs[0].to, "old", 3) == 0;
     }
     EQ_UINT(dissociations, 2);
