@@ -34,19 +34,35 @@ dump(struct job *j, const json_t *o)
     return kept;
 }
 
+/* What the record itself cannot know: who holds the e-mail, what the payer's
+ * is. Before the links are compared, since it is part of what is wanted. */
+static void
+complete_wanted(const struct job *j, enum map_object object, json_t *properties)
+{
+    if (object == MAP_CONTACTS && j->email_holder != NULL &&
+        j->email_holder[0] != '\0') {
+        json_object_del(properties, "email");
+    }
+    if (object == MAP_PAYMENTS && j->customer.email != NULL) {
+        json_object_set_new(properties, "hs_customer_email",
+                            json_string(j->customer.email));
+    }
+}
+
 static void
 read_wanted(struct job *j, const json_t *objects)
 {
     for (size_t i = 0; i < json_array_size(objects); i++) {
         const json_t *o = json_array_get(objects, i);
         struct part *p = &j->parts[j->n_parts];
-        const json_t *properties = json_object_get(o, "properties");
+        json_t *properties = json_object_get(o, "properties");
         const char *name = jsonx_text(o, "object");
 
         if (name == NULL || !map_object_parse(name, &p->object) ||
             !json_is_object(properties)) {
             continue;
         }
+        complete_wanted(j, p->object, properties);
         p->key = copy(j, o, "key");
         p->properties = dump(j, properties);
         p->hash = map_properties_hash_of(properties);
@@ -153,24 +169,6 @@ part_set(struct job *j, struct part *p, const char *name, const char *value)
     json_decref(o);
 }
 
-/* What the record itself cannot know: who holds the e-mail, what the payer's
- * is. Before the links are compared, since it is part of what is wanted. */
-static void
-complete_wanted(struct job *j)
-{
-    for (size_t i = 0; i < j->n_wanted; i++) {
-        struct part *p = &j->parts[i];
-
-        if (p->object == MAP_CONTACTS && j->email_holder != NULL &&
-            j->email_holder[0] != '\0') {
-            part_set(j, p, "email", NULL);
-        }
-        if (p->object == MAP_PAYMENTS && j->customer.email != NULL) {
-            part_set(j, p, "hs_customer_email", j->customer.email);
-        }
-    }
-}
-
 static void
 read_job(struct job *j, const struct store_job *s, const json_t *desired,
          const json_t *links, const json_t *parents)
@@ -191,7 +189,6 @@ read_job(struct job *j, const struct store_job *s, const json_t *desired,
     read_parent(j, parents, "invoice", &j->invoice);
     if (!j->gone) {
         read_wanted(j, objects);
-        complete_wanted(j);
     }
     for (size_t i = 0; i < json_array_size(links); i++) {
         read_link(j, json_array_get(links, i));

@@ -76,8 +76,14 @@ audit_properties(struct save *s, const struct need *n, const char *outcome)
                              .outcome = outcome,
                              .message = joins_text(n),
                              .duration_ms = s->duration_ms};
-    const char *old = n->part->before != NULL ? n->part->before : "{}";
+    const char *old = n->part->before;
 
+    if (old == NULL) { /* all of it is new */
+        note.before = "{}";
+        note.after = n->properties;
+        save_audit(s, n->job, &note);
+        return;
+    }
     buf_init(&before, OUTCOME_BYTES);
     buf_init(&after, OUTCOME_BYTES);
     if (jsonx_parse(old, strlen(old), &then, &ignored) == ERR_OK &&

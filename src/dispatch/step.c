@@ -217,17 +217,26 @@ is_later(const struct job *j, const struct part *p)
            (p->object == MAP_CONTACTS || p->object == MAP_LINE_ITEMS);
 }
 
+/* The object's text with one more member, which is none of the mapping's; the
+ * value needs no escapes. */
+static const char *
+with_property(struct job *j, const char *properties, const char *name,
+              const char *value)
+{
+    size_t n = strlen(properties); /* "{...}" */
+
+    return arena_printf(&j->arena, "%.*s%s\"%s\":\"%s\"}", (int)n - 1,
+                        properties, n > 2 ? "," : "", name, value);
+}
+
 static const char *
 sent_properties(struct job *j, const struct part *p)
 {
-    struct part once = *p;
-
     if (p->object != MAP_INVOICES || (p->id != NULL && !p->rebill)) {
         return p->properties;
     }
     /* a mirror, billed elsewhere: said once, when it is created */
-    part_set(j, &once, "hs_invoice_billable", "false");
-    return once.properties;
+    return with_property(j, p->properties, "hs_invoice_billable", "false");
 }
 
 static void
@@ -323,7 +332,6 @@ static void
 plan_status(struct job *j, struct save *s)
 {
     struct part *p = &j->parts[0];
-    struct part once;
 
     if (j->kind != MAP_INVOICE || j->n_wanted == 0 || p->id == NULL) {
         return;
@@ -346,9 +354,9 @@ plan_status(struct job *j, struct save *s)
         hold_status(j, s, "no_contact");
         return;
     }
-    once = (struct part){.properties = p->current ? "{}" : p->properties};
-    part_set(j, &once, "hs_invoice_status", j->status);
-    job_need(j, p, LANE_STATUS, p->id, NULL, once.properties);
+    job_need(j, p, LANE_STATUS, p->id, NULL,
+             with_property(j, p->current ? "{}" : p->properties,
+                           "hs_invoice_status", j->status));
 }
 
 /* Associations of the given type to another id than the wanted one. */
