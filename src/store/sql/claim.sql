@@ -2,15 +2,17 @@
 -- Due jobs of a tenant become in_flight, each class its part and the most
 -- urgent what the others leave, with all that their dispatcher needs.
 WITH held AS MATERIALIZED (
-    SELECT 1 FROM ml_connector.lease
-    WHERE portal = $2::text AND term = $3::bigint AND worker IS NOT NULL
-      AND expires_at > clock_timestamp()
+    SELECT 1 FROM ml_connector.lease l
+    WHERE l.portal = $2::text AND l.term = $3::bigint AND l.worker IS NOT NULL
+      AND l.expires_at > clock_timestamp()
       AND NOT EXISTS (
-        -- over its ceiling, or a poll may be about to be
+        -- over its ceiling, or a poll may be about to be; not one of a holder
+        -- before, which died
         SELECT FROM ml_connector.tenant t
         WHERE t.id = $1::bigint AND (t.state = 'held'
-            OR t.gathering_at > now() - interval '3 minutes'))
-    FOR SHARE
+            OR t.gathering_at >
+                greatest(now() - interval '3 minutes', l.taken_at)))
+    FOR SHARE OF l
 ), class AS MATERIALIZED (
     -- parts: what is kept of the room for each class; -1: it stands still
     SELECT (n - 1) * 10 AS low, part, ceil(part / 5.0) AS each

@@ -180,6 +180,24 @@ TEST(poll_that_died_holds_nothing_up_once_its_feed_polls_again)
     fix_close(&f);
 }
 
+TEST(poll_that_died_with_its_worker_holds_nothing_up_for_the_next_holder)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t = scene(&f, &g);
+
+    save(&f, &g, t, "dead", "");
+    page(&f, &g, t, "dead", 100, 106);
+    fix_claim(&f, &g, t, 10);
+    EQ_INT(g.n, 0);
+    (void)fix_sql(&f, "UPDATE ml_connector.lease SET "
+                      "taken_at = clock_timestamp()");
+    fix_claim(&f, &g, t, 10);
+    IS(g.n > 0);
+    got_clear(&g);
+    fix_close(&f);
+}
+
 TEST(far_more_is_told_from_what_polls_of_the_last_days_did)
 {
     struct fix f;
@@ -262,7 +280,11 @@ TEST(walks_over_history_are_no_news)
 }
 
 SUITE(
-    ceiling, RUN_LONG(many_changes_do_not_wait_for_a_walk_over_history, 20),
+    ceiling,
+    RUN_LONG(
+        poll_that_died_with_its_worker_holds_nothing_up_for_the_next_holder,
+        20),
+    RUN_LONG(many_changes_do_not_wait_for_a_walk_over_history, 20),
     RUN_LONG(first_poll_of_a_feed_holds_nothing, 20),
     RUN_LONG(page_that_crosses_the_line_holds_the_tenant_and_nothing_is_claimed,
              20),
