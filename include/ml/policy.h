@@ -185,7 +185,8 @@ void quota_add(struct quota *q, int64_t now_us, int64_t used, int64_t sent,
                int64_t throttled);
 void quota_count(struct quota *q, int64_t now_us); /* one request leaves */
 /* X-HubSpot-RateLimit-Daily-Remaining: others use the account too. It may only
- * shrink what is believed to be left. */
+ * shrink what is believed to be left; just after midnight the newest answer
+ * counts. */
 void quota_told(struct quota *q, int64_t now_us, int64_t remaining);
 /* A 429 of the day: nothing leaves for retry_after_us, or when < 0 until
  * midnight; not so long where midnight is a guess or has only just been. */

@@ -124,6 +124,8 @@ MUST_USE enum err store_lease_take(struct store *s, const char *portal,
                                    const char *worker, int64_t ttl_ms,
                                    store_lease_fn *done, void *arg,
                                    struct store_op **op);
+/* The lease is not ours any more for all we know: the next take is no renewal. */
+void store_lease_forget(struct store *s, const char *portal);
 /* Clean release: `out` tokens return within back_ms. Also puts jobs still
  * in_flight of these tenants back to queued. */
 MUST_USE enum err store_lease_release(struct store *s, const char *portal,

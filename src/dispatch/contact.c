@@ -72,6 +72,10 @@ begin_adoption(struct need *n, const struct hubspot_result *r, struct save *s)
 static void
 adopt(struct need *n, const char *id)
 {
+    if (n->part->id != NULL && strcmp(n->part->id, id) != 0) {
+        n->part->gone = n->part->id; /* what hung on that one has to again */
+        n->part->assoc_count = 0;
+    }
     n->part->id = arena_strdup(&n->job->arena, id);
     job_need(n->job, n->part, LANE_ADOPT, n->part->id, NULL,
              n->part->properties);

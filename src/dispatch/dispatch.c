@@ -174,8 +174,7 @@ take_up(struct dtenant *t, const struct store_job *row)
         return;
     }
     if (setup_waits(t)) {
-        job_worst(j, HUBSPOT_RETRY, &t->setup_fault, false,
-                  (t->setup_again_us - clock_mono_us()) / 1000 + 1);
+        setup_put_off(j);
     } else if (job_is_forbidden(j)) {
         fault_clear(&f);
         (void)fault_set(&f, ERR_FORBIDDEN,

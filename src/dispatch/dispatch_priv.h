@@ -323,8 +323,8 @@ struct need *job_need(struct job *j, struct part *p, unsigned lane,
 /* The object has no such record any more: it is found or made again by its key;
  * what hung on it, too. */
 void part_lost(struct job *j, struct part *p, struct save *s);
-/* It now is another record than the links say. */
-void part_moved(struct job *j, struct part *p, const struct hubspot_result *r,
+/* It now is another record than the links say; `made` perhaps just now. */
+void part_moved(struct job *j, struct part *p, const char *id, bool made,
                 struct save *s);
 /* An end of an association is gone, `gone` says which when HubSpot told; false:
  * it is none of the job's. */
@@ -404,8 +404,12 @@ void setups_free(struct dtenant *t);
 void setups_refuse(struct dispatch *d); /* those that somebody waits for */
 bool setup_is_idle(const struct dtenant *t);
 /* A request sent at sent_us was refused since something that provisioning makes
- * is not there: it is made again. False: that was done just now. */
-bool setup_again(struct dtenant *t, int64_t sent_us, const char *why);
+ * is not there. NONE: it was made just now; SOON: it is made again; LATER: that
+ * failed and is tried at setup_again_us. */
+enum setup_hope { HOPE_NONE, HOPE_SOON, HOPE_LATER };
+void setup_put_off(struct job *j); /* until that */
+enum setup_hope setup_again(struct dtenant *t, int64_t sent_us,
+                            const char *why);
 
 /* The budget around one answer. */
 void budget_settle(struct dispatch *d, const struct permit *t,

@@ -81,20 +81,24 @@ part_lost(struct job *j, struct part *p, struct save *s)
 }
 
 void
-part_moved(struct job *j, struct part *p, const struct hubspot_result *r,
+part_moved(struct job *j, struct part *p, const char *id, bool made,
            struct save *s)
 {
-    note_gone(s, j, "object_moved", r->id,
+    note_gone(s, j, "object_moved", id,
               arena_printf(&j->arena, "was %s %s", map_object_name(p->object),
                            p->id));
     p->gone = p->id;
     p->status = NULL;
     p->assoc_count = 0;
-    if (p->object != MAP_INVOICES || !r->created) {
+    if (p->object != MAP_INVOICES || !made) {
         return;
     }
+    /* The update that made it did not say that it is billed elsewhere. Until
+     * that is said no link remembers it: whoever goes on begins by its key. */
     lines_forget(j);
-    p->rebill = true; /* the update that made it did not say it */
+    p->rebill = true;
+    save_gone(s, map_kind_name(j->kind), j->fusion_id,
+              map_object_name(p->object), p->gone);
     job_goes_back(j, p->gone);
 }
 

@@ -409,15 +409,32 @@ settle_failed(struct job *j, struct save *s)
     save_end(s, j);
 }
 
+/* A parent that HubSpot denies is waited for, but not again and again. */
+static void
+settle_orphan(struct job *j, struct save *s)
+{
+    j->attempts++;
+    if (j->attempts >= j->tenant->d->config.retry_attempts) {
+        (void)fault_set(&j->fault, ERR_MISSING,
+                        "HubSpot denies what %s is there, also after that was "
+                        "written again",
+                        j->lost_parent);
+        j->verdict = HUBSPOT_REJECTED;
+        park(j, s);
+    } else {
+        save_job_row(s, j, "waiting", 0, j->lost_parent);
+    }
+    j->settled = true;
+    save_end(s, j);
+}
+
 void
 job_settle(struct job *j, struct save *s)
 {
     ML_ASSERT(j->pending == 0 && !j->settled);
     if (j->lost_parent != NULL &&
         (j->verdict == HUBSPOT_WRITTEN || j->verdict == HUBSPOT_RETRY)) {
-        save_job_row(s, j, "waiting", 0, j->lost_parent);
-        j->settled = true;
-        save_end(s, j);
+        settle_orphan(j, s);
         return;
     }
     if (j->verdict != HUBSPOT_WRITTEN) {

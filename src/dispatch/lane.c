@@ -33,6 +33,7 @@ lane_push(struct dtenant *t, struct need *n)
     n->place = ++t->d->n_needs;
     list_push(&t->lanes[n->lane].needs, &n->link);
     t->lanes[n->lane].count++;
+    t->lanes[n->lane].blocked = 0;
 }
 
 /* It was taken from the front: only others that returned stand before it. */
@@ -48,6 +49,7 @@ lane_return(struct dtenant *t, struct need *n)
     }
     list_push(at, &n->link); /* before it */
     t->lanes[n->lane].count++;
+    t->lanes[n->lane].blocked = 0;
 }
 
 const struct map_association *

@@ -142,19 +142,32 @@ joins_written(struct need *n)
     }
 }
 
+/* Whether the key led to another record than the link knows; `made`: it may
+ * have been made just now. */
+static void
+is_moved(struct need *n, const struct hubspot_result *r, bool made,
+         struct save *s)
+{
+    struct part *p = n->part;
+
+    if (r->id != NULL && p->id != NULL && strcmp(p->id, r->id) != 0) {
+        part_moved(n->job, p, r->id, made, s);
+    }
+}
+
 static void
 object_written(struct need *n, const struct hubspot_result *r, struct save *s)
 {
     struct part *p = n->part;
 
     p->rebill = false;
-    if (r->id != NULL && p->id != NULL && strcmp(p->id, r->id) != 0) {
-        part_moved(n->job, p, r, s);
-    }
+    is_moved(n, r, r->created, s);
     p->id = r->id != NULL ? arena_strdup(&n->job->arena, r->id) : p->id;
     joins_written(n);
-    save_link(s, n->job, p, !p->rebill);
     p->current = !p->rebill;
+    if (p->current) {
+        save_link(s, n->job, p, true);
+    }
     audit_properties(s, n, r->created ? "created" : "updated");
 }
 
@@ -201,8 +214,14 @@ verify_found(struct need *n, const struct hubspot_result *r, struct save *s)
         job_worst(n->job, HUBSPOT_REJECTED, &n->job->refusal, true, -1);
         return;
     }
+    is_moved(n, r, true, s);
     p->id = r->id != NULL ? arena_strdup(&n->job->arena, r->id) : p->id;
     p->status = arena_strdup(&n->job->arena, status);
+    if (p->rebill) {
+        p->status = NULL; /* it is made anew, and written as such */
+        audit_plain(s, n, "differs", "found as another record");
+        return;
+    }
     if (jsonx_parse(p->properties, strlen(p->properties), &wanted, &ignored) !=
         ERR_OK) {
         return;
@@ -235,20 +254,25 @@ static void
 verify_absent(struct need *n, struct save *s)
 {
     struct job *j = n->job;
+    int64_t left_ms;
     struct fault f;
 
     if (n->part->looked) {
         part_lost(j, n->part, s);
         return;
     }
+    left_ms = cutoff_left(j);
+    n->part->by_key = true;
+    audit_plain(s, n, "absent", "not found when read back");
+    if (left_ms == 0) {
+        return; /* it can no longer arrive: sent again, by its key */
+    }
     fault_clear(&f);
     (void)fault_set(&f, ERR_UNKNOWN,
                     "%s %s is not there (yet) when read back; it is sent "
                     "again when the unanswered write can no longer arrive",
                     map_object_name(n->part->object), n->part->key);
-    n->part->by_key = true;
-    audit_plain(s, n, "absent", "not found when read back");
-    job_worst(j, HUBSPOT_RETRY, &f, false, cutoff_left(j));
+    job_worst(j, HUBSPOT_UNKNOWN, &f, false, left_ms);
 }
 
 /* ---- one result --------------------------------------------------------- */
@@ -465,10 +489,18 @@ one_result(struct need *n, const struct hubspot_result *r,
            const struct hubspot_reply *reply, struct save *s, bool tell)
 {
     if (r->outcome == HUBSPOT_REJECTED &&
-        hubspot_lacks_property(&r->fault, lane_object(n->lane)) &&
-        setup_again(n->job->tenant, reply->meta.sent_us, r->fault.message)) {
-        n->returns = true;
-        return false;
+        hubspot_lacks_property(&r->fault, lane_object(n->lane))) {
+        switch (setup_again(n->job->tenant, reply->meta.sent_us,
+                            r->fault.message)) {
+        case HOPE_SOON:
+            n->returns = true;
+            return false;
+        case HOPE_LATER:
+            setup_put_off(n->job);
+            return true;
+        case HOPE_NONE:
+            break;
+        }
     }
     switch (r->outcome) {
     case HUBSPOT_WRITTEN:
@@ -524,24 +556,28 @@ static bool
 without_key(struct batch *b, const struct hubspot_reply *r, struct save *s)
 {
     struct dtenant *t = b->tenant;
+    enum setup_hope hope;
 
     if (!r->no_key) {
         return false;
     }
-    if (!setup_again(t, r->meta.sent_us, r->meta.fault.message)) {
-        batch_account(b, "rejected", b->n);
-        for (size_t i = 0; i < b->n; i++) {
-            save_carry(s, b->needs[i]->job);
-            audit_fault(s, b->needs[i], "rejected", &r->meta.fault);
-            job_worst(b->needs[i]->job, HUBSPOT_REJECTED, &r->meta.fault, true,
-                      -1);
-            b->needs[i]->job->pending--;
-        }
-        return true;
-    }
-    batch_account(b, "retry", b->n);
+    hope = setup_again(t, r->meta.sent_us, r->meta.fault.message);
+    batch_account(b, hope == HOPE_NONE ? "rejected" : "retry", b->n);
     for (size_t i = 0; i < b->n; i++) {
-        b->needs[i]->returns = true;
+        struct need *n = b->needs[i];
+
+        if (hope == HOPE_SOON) {
+            n->returns = true;
+            continue;
+        }
+        save_carry(s, n->job);
+        n->job->pending--;
+        if (hope == HOPE_LATER) {
+            setup_put_off(n->job);
+        } else {
+            audit_fault(s, n, "rejected", &r->meta.fault);
+            job_worst(n->job, HUBSPOT_REJECTED, &r->meta.fault, true, -1);
+        }
     }
     return true;
 }

@@ -87,6 +87,7 @@ put_jobs_off(struct dtenant *t, const struct fault *f, int64_t wait_ms)
     struct save *s = dtenant_thoughts(t);
     struct list *item, *next;
 
+    lanes_drop_halves(t);
     LIST_EACH(&t->jobs, item, next)
     {
         struct job *j = CONTAINER_OF(item, struct job, link);
@@ -395,24 +396,36 @@ setup_begin(struct dtenant *t)
     t->setup = SETUP_RUNNING;
 }
 
-bool
+void
+setup_put_off(struct job *j)
+{
+    const struct dtenant *t = j->tenant;
+
+    job_worst(j, HUBSPOT_RETRY, &t->setup_fault, false,
+              (t->setup_again_us - clock_mono_us()) / 1000 + 1);
+}
+
+enum setup_hope
 setup_again(struct dtenant *t, int64_t sent_us, const char *why)
 {
     int64_t now_us = clock_mono_us();
     char safe[LOG_TEXT_MAX];
 
+    if (t->setup == SETUP_WAITING) {
+        return HOPE_LATER;
+    }
     if (t->setup != SETUP_DONE || sent_us < t->setup_done_us) {
-        return true; /* under way, or made since */
+        return HOPE_SOON; /* under way, or made since */
     }
     if (t->setup_done_us > 0 &&
         now_us - t->setup_done_us < REPROVISION_MS * INT64_C(1000)) {
-        return false;
+        return HOPE_NONE;
     }
     LOG_WARN(&t->log, "tenant.reprovision", "portal=%s message=\"%s\"",
              t->d->portal, log_safe(safe, why));
     t->setup = SETUP_NONE;
     dispatch_poke_run(t->d);
-    return true;
+    return HOPE_SOON;
 }
 
 static struct dtenant *

@@ -117,7 +117,11 @@ quota_told(struct quota *q, int64_t now_us, int64_t remaining)
 
     advance(q, now_us);
     more = q->spec.limit - remaining - q->used;
-    if (more > 0) {
+    if (now_us - q->day_began_us < JUST_BEGAN_US) {
+        /* HubSpot's midnight may be a little later than ours: an answer that
+         * speaks of yesterday still is put right by the next. */
+        q->used += more > q->sent - q->used ? more : q->sent - q->used;
+    } else if (more > 0) {
         q->used += more;
         if (q->told) { /* at first it is what others used all day */
             note_rate(q, more);

@@ -29,6 +29,12 @@ term_remember(struct store *s, const char *portal, int64_t term)
     *kept = term;
 }
 
+void
+store_lease_forget(struct store *s, const char *portal)
+{
+    term_forget(s, portal);
+}
+
 static void
 finish_take(struct store_op *op, enum err err, const struct pg_reply *r,
             const struct fault *f)

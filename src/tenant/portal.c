@@ -387,6 +387,9 @@ on_lease(void *arg, enum err err, const struct store_lease *lease,
     } else if (p->state == PORTAL_HELD) {
         LOG_WARN(NULL, "portal.lost", "portal=%s", p->key);
         portal_lose(p);
+        if (lease->held) { /* it had run out, and was free */
+            lease_is_ours(p, lease);
+        }
     } else {
         p->holder = mem_strdup(lease->holder);
     }
@@ -491,6 +494,7 @@ on_later(void *arg)
 
     p->later_work = 0;
     if ((work & LATER_LOSE) != 0 && p->state != PORTAL_WAITING) {
+        store_lease_forget(p->all->store, p->key);
         portal_lose(p);
         portal_is_free(p);
     }

@@ -1,8 +1,11 @@
 -- one: portal, worker, ttl_ms, known_term
 -- Takes a free or expired lease, or renews the one we know to be ours: the
--- same name alone is not enough, it may be a process that died.
+-- same name alone is not enough, it may be a process that died. One of ours that
+-- ran out is taken like a stranger's: what was under way under it is unknown.
 WITH old AS MATERIALIZED (
-    SELECT * FROM ml_connector.lease WHERE portal = $1::text FOR UPDATE
+    SELECT *, worker = $2::text AND term = $4::bigint
+        AND expires_at > clock_timestamp() AS ours
+    FROM ml_connector.lease WHERE portal = $1::text FOR UPDATE
 ), taken AS (
     INSERT INTO ml_connector.lease AS l (portal, worker, term, expires_at,
         taken_at, moved_xid)
@@ -12,16 +15,16 @@ WITH old AS MATERIALIZED (
         clock_timestamp(), pg_current_xact_id()
     ON CONFLICT (portal) DO UPDATE SET
         worker = excluded.worker,
-        term = CASE WHEN l.worker = $2::text AND l.term = $4::bigint
+        term = CASE WHEN (SELECT ours FROM old)
             THEN l.term ELSE l.term + 1 END,
         expires_at = clock_timestamp() +
             make_interval(secs => $3::bigint / 1000.0),
-        taken_at = CASE WHEN l.worker = $2::text AND l.term = $4::bigint
+        taken_at = CASE WHEN (SELECT ours FROM old)
             THEN l.taken_at ELSE clock_timestamp() END,
-        moved_xid = CASE WHEN l.worker = $2::text AND l.term = $4::bigint
+        moved_xid = CASE WHEN (SELECT ours FROM old)
             THEN l.moved_xid ELSE excluded.moved_xid END,
         clean = false, tokens_out = 0, back_at = NULL
-    WHERE (l.worker = $2::text AND l.term = $4::bigint)
+    WHERE (SELECT ours FROM old)
        OR l.worker IS NULL OR l.expires_at <= clock_timestamp()
     RETURNING l.term, l.expires_at
 ), answer AS (

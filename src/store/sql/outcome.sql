@@ -179,7 +179,8 @@ WITH held AS MATERIALIZED (
     WHERE l.tenant_id = $1::bigint AND l.kind = h.kind
       AND l.fusion_id = h.fusion_id AND l.assoc && h.entries
       AND (l.kind, l.fusion_id, l.object, l.key) NOT IN
-        (SELECT kind, fusion_id, object, key FROM whole)
+        (SELECT kind, fusion_id, object, key FROM whole
+         UNION ALL SELECT kind, fusion_id, object, key FROM forgotten)
 ), follows AS (
     INSERT INTO ml_connector.job AS j (tenant_id, kind, fusion_id, state,
         class, waiting_for)

@@ -279,8 +279,29 @@ TEST(walks_over_history_are_no_news)
     fix_close(&f);
 }
 
+TEST(tenant_that_gathers_is_not_asked_again_at_once_for_a_retry_that_is_due)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t = scene(&f, &g);
+
+    save(&f, &g, t, "p", "");
+    page(&f, &g, t, "p", 100, 106);
+    (void)fix_sql(&f, "UPDATE ml_connector.job SET state = 'retry', "
+                      "due_at = now()");
+    fix_claim(&f, &g, t, 100);
+    EQ_INT(g.n, 0);
+    NOT(g.lease_lost);
+    IS(g.next_due_ms > 1000);
+    got_clear(&g);
+    fix_close(&f);
+}
+
 SUITE(
     ceiling,
+    RUN_LONG(
+        tenant_that_gathers_is_not_asked_again_at_once_for_a_retry_that_is_due,
+        20),
     RUN_LONG(
         poll_that_died_with_its_worker_holds_nothing_up_for_the_next_holder,
         20),

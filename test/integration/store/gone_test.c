@@ -216,6 +216,26 @@ TEST(a_contact_with_another_id_and_another_email_opens_its_payments_once)
     fix_close(&f);
 }
 
+TEST(an_invoice_that_is_gone_with_its_contact_is_forgotten)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t = scene(&f, &g);
+
+    (void)fix_sql(&f, "UPDATE ml_connector.link SET assoc = "
+                      "'{177:H-contacts-1,179:H-companies-1}' "
+                      "WHERE fusion_id = 'i1'");
+    tell(&f, &g, t, NULL, NULL,
+         "[{\"kind\":\"customer\",\"fusion_id\":\"1\",\"object\":\"contacts\","
+         "\"id\":\"H-contacts-1\"},{\"kind\":\"invoice\",\"fusion_id\":\"i1\","
+         "\"object\":\"invoices\",\"id\":\"H-invoices-i1\"}]");
+    SQL_IS(&f, "0",
+           "SELECT count(*) FROM ml_connector.link WHERE fusion_id = 'i1' "
+           "AND hubspot_id IS NOT NULL");
+    got_clear(&g);
+    fix_close(&f);
+}
+
 SUITE(
     gone,
     RUN(a_gone_contact_is_forgotten_and_all_that_hung_on_it_waits_for_its_customer),
@@ -224,4 +244,5 @@ SUITE(
     RUN(who_found_its_parent_gone_waits_though_the_link_stood_a_moment_ago),
     RUN(an_object_that_became_another_record_takes_along_what_hung_on_it),
     RUN(what_is_in_flight_with_the_old_id_goes_again),
+    RUN(an_invoice_that_is_gone_with_its_contact_is_forgotten),
     RUN(a_contact_with_another_id_and_another_email_opens_its_payments_once))

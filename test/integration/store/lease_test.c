@@ -198,10 +198,53 @@ TEST(clean_release_queues_what_was_in_flight)
     fix_close(&f);
 }
 
+/* The process stood still for longer than its lease: it drops what it has in
+ * memory, and takes the lease again as a stranger would. */
+TEST(a_lease_lost_by_time_and_taken_again_is_taken_with_caution)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    fix_intake(&f, &g, t, "customers", "p", "fresh", 1,
+               customer("1", 1, 'a', NULL));
+    fix_claim(&f, &g, t, 100);
+    EQ_INT(g.n, 1);
+    (void)fix_sql(&f, "UPDATE ml_connector.lease SET expires_at = "
+                      "clock_timestamp() - interval '1 s'");
+    fix_claim(&f, &g, t, 100);
+    IS(g.lease_lost);
+    CALL(&f, &g, store_lease_take, "P-acme", "w1", 15000, on_lease);
+    IS(g.lease.held);
+    EQ_INT(g.lease.term, 2);
+    EQ_UINT(g.lease.hold, UINT_MAX);
+    SQL_IS(&f, "queued", "SELECT state FROM ml_connector.job");
+    got_clear(&g);
+    fix_close(&f);
+}
+
+TEST(a_lease_that_was_given_up_is_not_renewed)
+{
+    struct fix f;
+    struct got g = {0};
+
+    fix_open(&f, false);
+    (void)fix_tenant(&f, "acme");
+    store_lease_forget(f.s, "P-acme");
+    CALL(&f, &g, store_lease_take, "P-acme", "w1", 15000, on_lease);
+    NOT(g.lease.held);
+    got_clear(&g);
+    fix_close(&f);
+}
+
 SUITE(lease, RUN_LONG(free_lease_is_taken_and_renewed_by_its_holder_only, 20),
       RUN_LONG(same_name_in_another_process_does_not_renew, 20),
       RUN_LONG(unclean_end_holds_all_tokens_until_eleven_seconds_after_expiry,
                20),
       RUN_LONG(clean_release_leaves_its_tokens_to_the_next, 20),
       RUN_LONG(take_over_queues_what_was_in_flight_or_makes_it_unknown, 20),
-      RUN_LONG(clean_release_queues_what_was_in_flight, 20))
+      RUN_LONG(clean_release_queues_what_was_in_flight, 20),
+      RUN(a_lease_lost_by_time_and_taken_again_is_taken_with_caution),
+      RUN(a_lease_that_was_given_up_is_not_renewed))

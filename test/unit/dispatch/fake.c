@@ -355,6 +355,26 @@ store_link(const json_t *l)
     mem_free(name);
 }
 
+/* The links of an object that is gone, and an invoice's lines, are forgotten. */
+static void
+forget(const json_t *gone)
+{
+    char *name =
+        record_name(jsonx_text(gone, "kind"), jsonx_text(gone, "fusion_id"));
+    json_t *links = json_object_get(fake->links, name);
+    bool invoice = strcmp(jsonx_text(gone, "object"), "invoices") == 0;
+
+    for (size_t i = json_array_size(links); i-- > 0;) {
+        const json_t *l = json_array_get(links, i);
+
+        if (text_equal(jsonx_text(l, "id"), jsonx_text(gone, "id")) ||
+            (invoice && text_equal(jsonx_text(l, "object"), "line_items"))) {
+            json_array_remove(links, i);
+        }
+    }
+    mem_free(name);
+}
+
 static struct fake_job *
 job_by_id(int64_t id)
 {
@@ -405,6 +425,9 @@ store_job(const json_t *row)
     j->due_us = clock_mono_us() + j->due_ms * 1000;
     j->gone = json_is_true(json_object_get(row, "gone"));
     j->verify = false;
+    if (strcmp(state, "unknown") == 0 && j->sent_us == 0) {
+        j->sent_us = clock_wall_us();
+    }
     return strcmp(state, "done") == 0 ? release(j) : 0;
 }
 
@@ -429,6 +452,9 @@ store_all(struct op *op)
     if (op->texts[4] != NULL) {
         json_t *gone = parse(op->texts[4]);
 
+        for (size_t i = 0; i < json_array_size(gone); i++) {
+            forget(json_array_get(gone, i));
+        }
         json_array_extend(fake->gone, gone);
         json_decref(gone);
     }
@@ -530,12 +556,19 @@ good_meta(void)
                                  .retry_after_us = -1};
 }
 
-/* The id that the links say an object has; NULL: none. */
+/* The id of an object HubSpot made, or that the links say it has; NULL: none. */
 static const char *
 known_id(enum map_object o, const char *key)
 {
+    char *made = mem_printf("%s %s", map_object_name(o), key);
+    const char *id = jsonx_text(fake->made, made);
     const char *name;
     json_t *links;
+
+    mem_free(made);
+    if (id != NULL) {
+        return id;
+    }
 
     json_object_foreach(fake->links, name, links)
     {
@@ -549,6 +582,15 @@ known_id(enum map_object o, const char *key)
         }
     }
     return NULL;
+}
+
+static void
+note_made(enum map_object o, const char *key, const char *id)
+{
+    char *name = mem_printf("%s %s", map_object_name(o), key);
+
+    json_object_set_new(fake->made, name, json_string(id));
+    mem_free(name);
 }
 
 static void
@@ -584,6 +626,12 @@ on_batch(void *arg)
     }
     if (fake->decide != NULL) {
         fake->decide(fake, q, &reply.meta, r, &reply.split);
+    }
+    for (size_t i = 0; i < q->n; i++) {
+        if ((q->verb == HUBSPOT_UPSERT || q->verb == HUBSPOT_CREATE) &&
+            r[i].outcome == HUBSPOT_WRITTEN) {
+            note_made(q->object, q->inputs[i].id, r[i].id);
+        }
     }
     reply.no_key = fake->no_key;
     fake->no_key = false;

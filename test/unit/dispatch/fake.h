@@ -63,6 +63,7 @@ struct fx {
     json_t *links;   /* "kind:id" -> array of links */
     json_t *audit;   /* all of it */
     json_t *gone;    /* all that outcomes told */
+    json_t *made;    /* "object key" -> HubSpot id */
     struct list ops; /* under way, store's and HubSpot's */
     size_t n_ops;
     unsigned hold;

@@ -369,6 +369,7 @@ fx_open(struct fx *fx, const struct dispatch_config *c)
     fx->links = json_object();
     fx->audit = json_array();
     fx->gone = json_array();
+    fx->made = json_object();
     fx->written = json_object();
     fx->next_hubspot = 100;
     fx->provision_calls = 2;
@@ -471,6 +472,7 @@ fx_close(struct fx *fx)
     json_decref(fx->links);
     json_decref(fx->audit);
     json_decref(fx->gone);
+    json_decref(fx->made);
     json_decref(fx->written);
     json_decref(fx->budget);
     buf_fini(&fx->operations);

@@ -80,7 +80,7 @@ TEST(each_input_of_an_answer_is_counted_once)
 {
     struct dispatch_config c = fx_config();
 
-    c.cutoff_ms = 30;
+    c.cutoff_ms = 1;
     left = 1;
     fx_open(&fx, &c);
     fx.decide = mixed;

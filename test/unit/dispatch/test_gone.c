@@ -132,7 +132,7 @@ TEST(a_parent_that_is_gone_is_forgotten_and_waited_for)
     fx_settle(&fx);
     EQ_STR(j->state, "waiting");
     EQ_STR(j->waiting_for, "customer:1008");
-    EQ_INT(j->attempts, 0);
+    EQ_INT(j->attempts, 1); /* not again and again */
     EQ_UINT(json_array_size(fx.gone), 1);
     EQ_STR(jsonx_text(json_array_get(fx.gone, 0), "kind"), "customer");
     EQ_STR(jsonx_text(json_array_get(fx.gone, 0), "fusion_id"), "1008");

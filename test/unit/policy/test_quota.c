@@ -209,6 +209,26 @@ TEST(a_young_rate_is_not_taken_for_an_hour)
     EQ_INT(quota_forecast(&q, 10 * MINUTE).per_hour, 60);
 }
 
+TEST(what_is_told_of_yesterday_just_after_midnight_does_not_spoil_the_day)
+{
+    static const struct quota_spec small = {
+        .limit = 1000, .backfill_percent = 75, .retry_percent = 90};
+    const int64_t second = 1000000, hour = 3600 * second;
+    struct quota q;
+
+    quota_init(&q, &small, 0);
+    quota_day(&q, 0, hour, true);
+    quota_told(&q, hour - second, 20);
+    EQ_INT(quota_level(&q, hour - second), QUOTA_FRESH_ONLY);
+    /* ours has passed, HubSpot's is a second later */
+    quota_count(&q, hour + second / 2);
+    quota_told(&q, hour + second / 2, 19);
+    quota_count(&q, hour + 2 * second);
+    quota_told(&q, hour + 2 * second, 999);
+    EQ_INT(quota_level(&q, hour + 2 * second), QUOTA_OPEN);
+    EQ_INT(q.used, 2); /* ours at least */
+}
+
 SUITE(quota, RUN(classes_stop_one_after_the_other),
       RUN(what_remains_for_all_may_only_shrink_what_is_left),
       RUN(midnight_begins_anew), RUN(the_days_429_stops_until_midnight),
@@ -219,4 +239,5 @@ SUITE(quota, RUN(classes_stop_one_after_the_other),
       RUN(without_a_limit_nothing_is_governed_but_a_429_stops),
       RUN(the_forecast_is_by_the_last_hour),
       RUN(a_day_that_is_used_up_has_run_out_at_any_rate),
-      RUN(a_young_rate_is_not_taken_for_an_hour))
+      RUN(a_young_rate_is_not_taken_for_an_hour),
+      RUN(what_is_told_of_yesterday_just_after_midnight_does_not_spoil_the_day))

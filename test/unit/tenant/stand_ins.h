@@ -61,6 +61,8 @@ struct stage {
     const char *counts; /* what job_counts gives; NULL: it cannot be asked */
     struct dispatch_config config; /* of the dispatcher made last */
     char zone[64], learned_json[128];
+    size_t forgotten; /* leases given up for lost */
+    int64_t term;     /* of the lease given; 0: 1 */
     bool hold_release;
     struct op *releasing;
     struct dispatch *last; /* the dispatcher made last, while it lives */

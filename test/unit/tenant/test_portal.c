@@ -115,6 +115,27 @@ TEST(a_lost_lease_drops_all_work)
     IS(fx.last == NULL);
     EQ_UINT(fx.frees, 1);
     EQ_UINT(fx.released, 0);
+    EQ_UINT(fx.forgotten, 1); /* the next take is no renewal */
+    end();
+}
+
+/* It had run out, nobody took it, and the renewal took it anew: what was under
+ * way under the old term is the past. */
+TEST(a_lease_that_ran_out_and_was_taken_again_begins_anew_at_once)
+{
+    size_t frees;
+
+    begin("4711");
+    turn();
+    IS(works_in("4711"));
+    frees = fx.frees;
+    fx.term = 2;
+    loop_turn(fx.loop, 6000); /* renewed after a third of its life */
+    while (fx.leases < 2 || fx.frees == frees) {
+        loop_turn(fx.loop, 100);
+    }
+    IS(works_in("4711"));
+    EQ_UINT(fx.released, 0);
     end();
 }
 
@@ -226,6 +247,7 @@ SUITE(
     RUN(a_paused_tenant_gives_its_portal_back_and_a_resumed_one_takes_it_again),
     RUN(a_tenant_resumed_while_its_portal_is_given_back_takes_it_again),
     RUN(a_lost_lease_drops_all_work),
+    RUN_LONG(a_lease_that_ran_out_and_was_taken_again_begins_anew_at_once, 20),
     RUN(the_quota_of_a_day_is_the_tenants_and_ends_at_the_portals_midnight),
     RUN(what_is_learned_besides_a_time_zone_does_not_matter),
     RUN_LONG(run_once_ends_when_the_rest_has_to_wait_for_midnight, 10),
