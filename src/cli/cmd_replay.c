@@ -99,7 +99,9 @@ print_list(const struct cli *c, const json_t *rows, int64_t total)
     buf_init(&b, TABLE_MAX);
     jsonx_begin(&w, &b);
     jsonx_put_json(&w, rows);
-    cli_rows(c, buf_text(&b), columns, "Nothing is parked.");
+    cli_rows(c, buf_text(&b), columns,
+             flag_set(c, "error") ? "Nothing is parked with that error code." :
+                                    "Nothing is parked.");
     buf_fini(&b);
     if ((int64_t)n < total) {
         (void)fprintf(stderr, "%zu of %" PRId64 " are shown\n", n, total);
@@ -297,7 +299,7 @@ run_all(struct cli *c, struct store_replay *spec, struct replayed *r)
     spec->limit = RUN_PAGE;
     while (n == RUN_PAGE) {
         struct store_op *op;
-        json_t *o;
+        json_t *o = NULL;
         enum err err =
             app_wait(a, store_replay(a->store, spec, app_on_json, a, &op));
 

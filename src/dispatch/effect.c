@@ -367,7 +367,7 @@ look_join(struct look *k, const json_t *owner, unsigned type, const char *other)
         }
         if (text_equal(entry + strlen(prefix), other)) {
             has = true;
-        } else if (type != 409 && type != 541 && type != 279) {
+        } else if (type != 409 && type != 541) {
             k->c->parted[row]++;
             k->c->joined[row]++; /* once more, see job_joins_again() */
             k->did = true;

@@ -393,6 +393,9 @@ plan_clean(struct job *j)
             job_need(j, p, LANE_ARCHIVE + p->object, p->id, NULL, NULL);
         }
     }
+    if (j->n_wanted > 1 && j->kind == MAP_CUSTOMER) {
+        plan_dissociate(j, &j->parts[1], 279, j->parts[0].id);
+    }
     if (j->n_wanted > 0 && j->kind == MAP_INVOICE) {
         plan_dissociate(j, &j->parts[0], 177, j->customer.contact);
         plan_dissociate(j, &j->parts[0], 179, j->customer.company);

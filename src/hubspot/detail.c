@@ -131,6 +131,27 @@ common_code(const json_t *nested, struct fault *f)
 }
 
 static void
+add_property(void *arg, const char *name)
+{
+    struct fault *f = arg;
+    size_t n = strlen(f->message);
+    bool first = strstr(f->message, "; required: ") == NULL;
+
+    text_copy(f->message + n, sizeof(f->message) - n,
+              first ? "; required: " : ", ");
+    n = strlen(f->message);
+    text_copy(f->message + n, sizeof(f->message) - n, name);
+}
+
+/* The words say only that some are missing. */
+static void
+name_properties(const json_t *e, struct fault *f)
+{
+    hubspot_context_each(e, "properties", add_property, f);
+    hubspot_context_each(e, "propertyName", add_property, f);
+}
+
+static void
 detail_code(const json_t *e, struct fault *f)
 {
     const json_t *nested = first_nested(e);
@@ -149,6 +170,9 @@ detail_code(const json_t *e, struct fault *f)
         code_in_message(jsonx_text(e, "message"), f);
     }
     common_code(nested != NULL ? nested : e, f);
+    if (strcmp(f->code, HUBSPOT_PORTAL_RULE) == 0) {
+        name_properties(nested != NULL ? nested : e, f);
+    }
 }
 
 void

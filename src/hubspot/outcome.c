@@ -43,8 +43,8 @@ has_results(enum hubspot_verb v)
 enum hubspot_outcome
 hubspot_outcome_of(enum hubspot_verb v, enum err err)
 {
-    bool by_id =
-        v == HUBSPOT_READ || v == HUBSPOT_UPDATE || v == HUBSPOT_ARCHIVE;
+    bool by_id = v == HUBSPOT_READ || v == HUBSPOT_UPDATE ||
+                 v == HUBSPOT_ARCHIVE || v == HUBSPOT_DISSOCIATE;
 
     if (err == ERR_MISSING && by_id) {
         return HUBSPOT_ABSENT;

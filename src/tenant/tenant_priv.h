@@ -90,6 +90,7 @@ struct tenants {
     struct tenants_config config;
     struct tenants_events events;
     struct list portals;
+    size_t n_paused, n_held; /* of all tenants, at the last look */
     struct fault unable; /* the first tenant that cannot be opened here */
     struct store_op *load_op, *take_op, *answer_op;
     json_t *answers, *answering; /* to requests: to be stored, being stored */

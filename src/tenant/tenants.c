@@ -128,6 +128,12 @@ on_loaded(void *arg, enum err err, const struct store_tenant *rows, size_t n,
         return;
     }
     arena_init(&a);
+    t->n_paused = 0;
+    t->n_held = 0;
+    for (size_t i = 0; i < n; i++) {
+        t->n_paused += strcmp(rows[i].state, "paused") == 0 ? 1 : 0;
+        t->n_held += strcmp(rows[i].state, "held") == 0 ? 1 : 0;
+    }
     for (size_t i = 0; i < n; i++) {
         bool wanted = strcmp(rows[i].state, "active") == 0 ||
                       strcmp(rows[i].state, "halted") == 0;
@@ -408,5 +414,7 @@ tenants_metrics(struct tenants *t)
         stat_set(STAT_tenants, states[i], NULL,
                  (double)tenants_count(t, states[i]));
     }
+    stat_set(STAT_tenants, "paused", NULL, (double)t->n_paused);
+    stat_set(STAT_tenants, "held", NULL, (double)t->n_held);
     budget_metrics(t);
 }

@@ -83,8 +83,7 @@ WITH held AS MATERIALIZED (
         written_at = now()
 ), moved_id AS MATERIALIZED (
     -- objects that are another record of HubSpot's now
-    SELECT DISTINCT x.kind, x.fusion_id, x.object, l.hubspot_id AS id
-    FROM whole x, LATERAL (
+    SELECT DISTINCT x.kind, x.fusion_id FROM whole x, LATERAL (
         SELECT k.hubspot_id FROM ml_connector.link k
         WHERE k.tenant_id = $1::bigint AND k.kind = x.kind
           AND k.fusion_id = x.fusion_id AND k.object = x.object
@@ -148,16 +147,10 @@ WITH held AS MATERIALIZED (
     RETURNING j.id, j.kind, j.fusion_id, j.revision, j.state
 ), hanging AS MATERIALIZED (
     -- what hung on an object that is gone or moved is associated anew
-    SELECT DISTINCT d.kind, d.fusion_id, d.customer, d.state, f.name,
-        CASE f.object WHEN 'companies' THEN
-                CASE d.kind WHEN 'invoice' THEN '179:' ELSE '389:' END
-            WHEN 'contacts' THEN
-                CASE d.kind WHEN 'invoice' THEN '177:' ELSE '387:' END
-            ELSE '541:' END || f.id AS entry
-    FROM (SELECT kind, fusion_id, object, id,
-            kind || ':' || fusion_id AS name FROM gone
-          WHERE (kind, fusion_id) IN (SELECT kind, fusion_id FROM forgotten)
-          UNION SELECT kind, fusion_id, object, id, NULL FROM moved_id) f,
+    SELECT DISTINCT d.kind, d.fusion_id, d.customer, d.state, f.name
+    FROM (SELECT kind, fusion_id, kind || ':' || fusion_id AS name
+          FROM forgotten WHERE object <> 'line_items'
+          UNION SELECT kind, fusion_id, NULL FROM moved_id) f,
         LATERAL (SELECT r.kind, r.fusion_id, r.customer, r.state
         FROM ml_connector.record r
         WHERE r.tenant_id = $1::bigint AND r.kind = 'payment'
@@ -169,18 +162,6 @@ WITH held AS MATERIALIZED (
         WHERE r.tenant_id = $1::bigint AND r.kind <> 'customer'
           AND r.customer = f.fusion_id AND f.kind = 'customer'
           AND r.desired IS NOT NULL) d
-), parted AS (
-    -- the old id may lead to the new record by now: parting from it would part
-    -- from that
-    UPDATE ml_connector.link l SET
-        assoc = ARRAY(SELECT a FROM unnest(l.assoc) a WHERE a <> ALL(h.entries))
-    FROM (SELECT kind, fusion_id, array_agg(entry) AS entries FROM hanging
-          GROUP BY kind, fusion_id) h
-    WHERE l.tenant_id = $1::bigint AND l.kind = h.kind
-      AND l.fusion_id = h.fusion_id AND l.assoc && h.entries
-      AND (l.kind, l.fusion_id, l.object, l.key) NOT IN
-        (SELECT kind, fusion_id, object, key FROM whole
-         UNION ALL SELECT kind, fusion_id, object, key FROM forgotten)
 ), follows AS (
     INSERT INTO ml_connector.job AS j (tenant_id, kind, fusion_id, state,
         class, waiting_for)

@@ -214,6 +214,10 @@ TEST(currencies_and_rules_of_the_portal_have_a_code_of_their_own)
         fix_init(&x, HUBSPOT_UPSERT, MAP_INVOICES, 1);
         EQ_STR(fix_answer(&x, 207, body), "X");
         EQ_STR(x.decoded.results[0].fault.code, rows[i].want);
+        EQ_STR(x.decoded.results[0].fault.message,
+               strcmp(rows[i].want, "PORTAL_RULE") == 0 ?
+                   "no; required: city" :
+                   "no");
         fix_fini(&x);
         mem_free(body);
     }
