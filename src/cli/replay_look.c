@@ -220,7 +220,7 @@ look_page(struct looking *l, struct store_replay *spec, size_t *n)
     struct app *a = &l->c->app;
     const json_t *jobs, *job;
     struct store_op *op;
-    json_t *o;
+    json_t *o = NULL;
     enum err err;
     size_t i;
 
