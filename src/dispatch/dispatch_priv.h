@@ -123,6 +123,7 @@ struct part {
     bool apart;           /* properties and status: refused together */
     bool looked;          /* whether it is still there, after a refusal */
     const char *gone;     /* id that it had and that is gone */
+    const char *old;      /* contacts: the same, yet to part from the company */
     unsigned clashes;     /* contacts: how often the e-mail was taken */
     const char *existing; /* contacts: id the conflict named */
     const char **assoc;   /* confirmed: "177:<id>" */

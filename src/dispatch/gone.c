@@ -88,6 +88,7 @@ part_moved(struct job *j, struct part *p, const char *id, bool made,
               arena_printf(&j->arena, "was %s %s", map_object_name(p->object),
                            p->id));
     p->gone = p->id;
+    p->old = p->object == MAP_CONTACTS ? p->id : NULL;
     p->status = NULL;
     p->assoc_count = 0;
     if (p->object != MAP_INVOICES || !made) {

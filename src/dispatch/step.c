@@ -383,6 +383,17 @@ plan_dissociate(struct job *j, struct part *p, unsigned type,
     }
 }
 
+/* A contact merged into another of ours left that one with our company. */
+static void
+part_from_old(struct job *j, struct part *contact)
+{
+    if (contact->old != NULL && j->parts[0].id != NULL) {
+        job_need(j, contact, LANE_DISSOCIATE + association_row(279),
+                 contact->old, j->parts[0].id, NULL);
+        contact->old = NULL;
+    }
+}
+
 static void
 plan_clean(struct job *j)
 {
@@ -395,6 +406,7 @@ plan_clean(struct job *j)
     }
     if (j->n_wanted > 1 && j->kind == MAP_CUSTOMER) {
         plan_dissociate(j, &j->parts[1], 279, j->parts[0].id);
+        part_from_old(j, &j->parts[1]);
     }
     if (j->n_wanted > 0 && j->kind == MAP_INVOICE) {
         plan_dissociate(j, &j->parts[0], 177, j->customer.contact);

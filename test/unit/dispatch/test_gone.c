@@ -321,6 +321,35 @@ TEST(a_property_that_making_does_not_bring_back_parks_its_records)
     }
 }
 
+/* Merged into another of ours: that one got its company, too. */
+TEST(a_contact_made_anew_parts_the_old_id_from_its_company)
+{
+    const struct sent *q;
+
+    open_without("none", true);
+    fx.remakes_left = 1;
+    fx_customer(&fx, "1008");
+    fx_link(&fx, "customer", "1008",
+            "{\"object\":\"companies\",\"key\":\"1008\",\"id\":\"55\","
+            "\"properties\":{\"fusion_account_number\":\"1008\","
+            "\"name\":\"Acme\"}}");
+    fx_link(&fx, "customer", "1008",
+            "{\"object\":\"contacts\",\"key\":\"1008\",\"id\":\"66\","
+            "\"properties\":{\"fusion_account_number\":\"1008\","
+            "\"email\":\"old@example.com\"},\"assoc\":[\"279:55\"]}");
+    fx_start(&fx);
+    fx_settle(&fx);
+    IS(fx_is(&fx, "customer", "1008", "done"));
+    q = fx_sent(&fx, HUBSPOT_DISSOCIATE, MAP_CONTACTS, 0);
+    EQ_STR(q->inputs[0].id, "66");
+    EQ_STR(q->inputs[0].to, "55");
+    /* and joined once more: 66 may lead to the new one */
+    EQ_UINT(fx_sent_count(&fx, HUBSPOT_ASSOCIATE, MAP_CONTACTS), 2);
+    IS(fx_has_assoc(fx_stored(&fx, "customer", "1008", "contacts", "1008"),
+                    "279:55"));
+    fx_close(&fx);
+}
+
 SUITE(
     gone,
     RUN(an_invoice_gone_at_its_status_is_written_again_with_all_that_hung_on_it),
@@ -332,4 +361,5 @@ SUITE(
     RUN(a_refused_date_of_an_invoice_that_is_there_parks_it),
     RUN(an_association_nobody_answers_for_has_its_ends_looked_up),
     RUN(a_property_of_ours_that_is_gone_is_made_again_and_nothing_parks),
-    RUN(a_property_that_making_does_not_bring_back_parks_its_records))
+    RUN(a_property_that_making_does_not_bring_back_parks_its_records),
+    RUN(a_contact_made_anew_parts_the_old_id_from_its_company))
