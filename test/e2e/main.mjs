@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: UNLICENSED
-// Runs the scenarios one after another: main.mjs BUILD_DIR [SCENARIO...]
+// Runs the scenarios: main.mjs BUILD_DIR [SCENARIO...]
+// One runs here; of several as many side by side as there are cores (E2E_JOBS),
+// each in a process and with a Postgres of its own.
+import { spawn } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { House, Scene } from './bench.mjs';
 
 const order = ['main', 'tls', 'existing', 'replay', 'commands', 'bad-input', 'faults', 'worker', 'sync', 'keys', 'days', 'mapping', 'reading', 'traps', 'token', 'storm', 'clashes', 'poison', 'requests', 'plan', 'ceiling', 'quota'];
@@ -20,25 +25,23 @@ for (const program of ['ml-connector', 'ml-sandbox']) {
   }
 }
 
-const house = new House(path.resolve(build));
-let passed = 0;
-let failed = 0;
+async function runHere(name) {
+  const house = new House(path.resolve(build));
+  const started = Date.now();
+  let ok = true;
 
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.on(signal, () => house.stop().then(() => process.exit(1)));
-}
-try {
-  house.start();
-  for (const name of names) {
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.on(signal, () => house.stop().then(() => process.exit(1)));
+  }
+  try {
+    house.start();
     const scene = new Scene(house, name);
-    const started = Date.now();
     const { run } = await import(`./scenario_${name.replace('-', '_')}.mjs`);
     try {
       await run(scene);
-      passed++;
       console.log(`ok ${name} (${((Date.now() - started) / 1000).toFixed(1)} s)`);
     } catch (e) {
-      failed++;
+      ok = false;
       console.log(`FAILED ${name}: ${e.message}`);
       if (e.constructor.name !== 'Failure') {
         console.log(e.stack);
@@ -50,12 +53,58 @@ try {
     for (const line of scene.figures) {
       console.log(`    ${line}`);
     }
-    for (const child of house.children) {
-      child.kill('SIGTERM');
-    }
+  } finally {
+    await house.stop();
   }
-} finally {
-  await house.stop();
+  return ok;
 }
+
+// What each says comes out in one piece, when it has ended.
+async function runAside(name, running) {
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), build, name], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+
+  running.add(child);
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8');
+    stream.on('data', (text) => (said += text));
+  }
+  const status = await new Promise((resolve) => child.on('close', resolve));
+  running.delete(child);
+  const lines = said.trimEnd().split('\n').filter((line) => !/^\d+ passed, \d+ failed$/.test(line));
+  if (status !== 0 && !lines.some((line) => line.startsWith('FAILED'))) {
+    lines.unshift(`FAILED ${name}: ended with ${status}`);
+  }
+  console.log(lines.join('\n'));
+  return status === 0;
+}
+
+async function runAll(jobs) {
+  const running = new Set();
+  const waiting = [...names];
+  const counts = { passed: 0, failed: 0 };
+  const lane = async () => {
+    while (waiting.length > 0) {
+      counts[(await runAside(waiting.shift(), running)) ? 'passed' : 'failed']++;
+    }
+  };
+
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.on(signal, () => {
+      waiting.length = 0;
+      running.forEach((child) => child.kill('SIGTERM'));
+    });
+  }
+  await Promise.all(Array.from({ length: jobs }, lane));
+  return counts;
+}
+
+async function runOne(name) {
+  const ok = await runHere(name);
+  return { passed: ok ? 1 : 0, failed: ok ? 0 : 1 };
+}
+
+const jobs = Number(process.env.E2E_JOBS ?? os.availableParallelism());
+const { passed, failed } = names.length > 1 ? await runAll(jobs) : await runOne(names[0]);
 console.log(`${passed} passed, ${failed} failed`);
 process.exit(failed > 0 ? 1 : 0);
