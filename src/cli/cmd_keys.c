@@ -3,6 +3,7 @@
  * keys rotate: every secret that is sealed with another key than the first is
  * sealed anew with it. Online: each is replaced only if nobody changed it
  * meanwhile, and running workers open both as long as they hold both keys.
+ * The others are opened all the same: a key may have the id of another.
  */
 #include "cli_priv.h"
 
@@ -24,19 +25,21 @@ rotate_one(struct cli *c, const json_t *row, struct rotation *r)
     struct secret *plain = NULL;
     char *again = NULL;
     struct fault f;
+    bool stale = vault_is_stale(v, sealed);
     json_t *change;
 
     r->seen++;
-    if (!vault_is_stale(v, sealed)) {
-        return;
-    }
     fault_clear(&f);
     if (vault_unseal(v, name, field, sealed, &plain, &f) != ERR_OK ||
-        vault_seal(v, name, field, plain, &again) != ERR_OK) {
+        (stale && vault_seal(v, name, field, plain, &again) != ERR_OK)) {
         (void)fprintf(stderr, "ml-connector: tenant %s, %s: %s\n", name, field,
                       f.message);
         secret_free(plain);
         r->failed++;
+        return;
+    }
+    if (!stale) {
+        secret_free(plain);
         return;
     }
     change = json_object();

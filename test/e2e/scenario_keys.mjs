@@ -25,6 +25,12 @@ export async function run(scene) {
   const again = JSON.parse((await scene.ok(['keys', 'rotate', '--json'])).stdout);
   must(again.rotated === 0, 'a second rotation rotated again');
 
+  // A key that only has the right id is no key.
+  fs.writeFileSync(scene.key, `k2:${randomBytes(32).toString('base64')}\n`);
+  const wrong = await scene.ml(['keys', 'rotate']);
+  must(wrong.code !== 0 && /2 failed/.test(wrong.stdout), `a wrong key with the right id: exit ${wrong.code}, ${wrong.stdout}`);
+  must(sealed() === after, 'a wrong key sealed something');
+
   fs.writeFileSync(scene.key, `${second}\n`);
   await sb.fusion('mutate?n=20&seed=5');
   await scene.ok(['run', '--once']);
