@@ -618,9 +618,13 @@ on_batch(void *arg)
                 fake->remakes_left -= fake->remakes_left > 0 ? 1 : 0;
                 known = NULL;
             }
-            (void)snprintf(ids[i], sizeof(ids[i]), "%lld",
-                           (long long)++fake->next_hubspot);
-            r[i].id = known != NULL ? known : ids[i];
+            if (known != NULL) {
+                (void)snprintf(ids[i], sizeof(ids[i]), "%s", known);
+            } else {
+                (void)snprintf(ids[i], sizeof(ids[i]), "%lld",
+                               (long long)++fake->next_hubspot);
+            }
+            r[i].id = ids[i];
             r[i].created = known == NULL;
         }
     }
