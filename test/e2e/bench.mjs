@@ -35,6 +35,16 @@ export async function until(what, seconds, test) {
   }
 }
 
+// Of a shell of ours that runs something, that too.
+function killBelow(pid) {
+  try {
+    const below = fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+    below.forEach((child) => process.kill(Number(child), 'SIGKILL'));
+  } catch {
+    // it has ended
+  }
+}
+
 export class House {
   constructor(build) {
     this.build = build;
@@ -57,6 +67,7 @@ export class House {
 
   async stop() {
     for (const child of this.children) {
+      killBelow(child.pid);
       child.kill('SIGKILL');
     }
     spawnSync(postgres, ['stop', this.pg]);
