@@ -233,7 +233,7 @@ export class Scene {
     const hub = await sb.hub();
     const expected = expect(world, hub);
     const { bad, associations } = check(expected, hub, from.hub, options);
-    const counts = await sb.get('/control/hubspot/associations');
+    const counts = await sb.get(`/control/hubspot/associations?${sb.portal()}`);
     const both = Object.values(counts.types).reduce((a, b) => a + Number(b), 0);
     if (both !== associations && bad.length === 0) {
       bad.push(`${both} associations stored, ${associations} accounted for`);
@@ -298,6 +298,7 @@ export class Sandbox {
     this.p = process_;
     this.ready = ready;
     this.url = ready.control_url;
+    this.index = 0;
   }
 
   secrets() {
@@ -328,12 +329,21 @@ export class Sandbox {
 
   // The pod's clock is known by the second: a change of this very second is read
   // by the next poll. So changes are stamped a little back.
-  fusion(change, method = 'POST', i = 0) {
+  fusion(change, method = 'POST', i = this.index) {
     return this.call(method, `/control/fusion/${i}/${change}${change.includes('?') ? '&' : '?'}age_s=2`)
       .then((t) => (t === '' ? null : JSON.parse(t)));
   }
 
-  async world(i = 0) {
+  // The same, looked at from one tenant: its pod and its portal.
+  of(index) {
+    return Object.assign(Object.create(this), { index });
+  }
+
+  portal() {
+    return `portal=${this.ready.tenants[this.index].portal_id}`;
+  }
+
+  async world(i = this.index) {
     const out = {};
     for (const kind of ['customers', 'invoices', 'receipts', 'credit_memos']) {
       out[kind] = [];
@@ -354,7 +364,7 @@ export class Sandbox {
       out[type] = [];
       let after = null;
       do {
-        const page = await this.get(`/control/hubspot/objects/${type}?limit=20000${after ? `&after=${after}` : ''}`);
+        const page = await this.get(`/control/hubspot/objects/${type}?limit=20000&${this.portal()}${after ? `&after=${after}` : ''}`);
         out[type].push(...page.results);
         after = page.after;
       } while (after);
