@@ -559,7 +559,8 @@ enum store_report {
     STORE_REPORT_REPLAY_QUEUE,
     STORE_REPORT_PARKED,     /* [{"tenant","error_code","jobs","since"}] */
     STORE_REPORT_UNFINISHED, /* jobs not done: state, waiting_for, error */
-    STORE_REPORT_LEASES,
+    STORE_REPORT_LEASES,     /* ml_dashboard.leases */
+    STORE_REPORT_WORKERS,    /* ml_dashboard.workers, those alive */
     STORE_REPORT_JOBS,    /* [{"state","jobs"}] of all tenants: for metrics */
     STORE_REPORT_BUDGETS, /* ml_dashboard.budgets */
     STORE_REPORT_CONSERVATION /* polls that do not tie out, with their terms */

@@ -19,7 +19,7 @@ enum {
     TAKE_MOST = 200, /* in one beat: the statement stays short */
     SOON_MS = 1000,  /* the database is away, or there is still less than the
                         share: others may be about to give back */
-    LATE_MS = 20,    /* after a lease ran out, by the database's clock */
+    LATE_MS = 5,     /* after a lease ran out, by the database's clock */
     KEYS_MAX = 64 << 20
 };
 
@@ -251,6 +251,10 @@ on_beaten(void *arg, enum err err, const struct store_beat *b,
     }
     for (size_t i = 0; i < b->n; i++) {
         take_answer(t, &b->leases[i]);
+        if (b->leases[i].event == STORE_LEASE_TAKEN &&
+            b->leases[i].lease.term > 1 && !t->config.once) {
+            tenants_reload_soon(t); /* for what commands asked the other */
+        }
     }
     look_at_share(t, b->share);
     note_asked(t);

@@ -630,17 +630,7 @@ portal_check(struct portal *p)
 struct portal *
 portal_find(struct tenants *t, const char *key)
 {
-    struct list *item, *next;
-
-    LIST_EACH(&t->portals, item, next)
-    {
-        struct portal *p = CONTAINER_OF(item, struct portal, link);
-
-        if (strcmp(p->key, key) == 0) {
-            return p;
-        }
-    }
-    return NULL;
+    return map_get(&t->by_key, key);
 }
 
 struct portal *
@@ -657,6 +647,7 @@ portal_get(struct tenants *t, const char *key)
     p->key = mem_strdup(key);
     list_init(&p->members);
     list_push(&t->portals, &p->link);
+    (void)map_put(&t->by_key, p->key, p);
     return p;
 }
 
@@ -674,6 +665,7 @@ portal_free(struct portal *p)
     store_cancel(p->release_op);
     loop_call_cancel(&p->later);
     list_remove(&p->link);
+    (void)map_del(&p->all->by_key, p->key);
     mem_free(p->key);
     mem_free(p->holder);
     mem_free(p);

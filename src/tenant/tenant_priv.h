@@ -97,6 +97,8 @@ struct tenants {
     struct tenants_config config;
     struct tenants_events events;
     struct list portals;
+    struct map by_key;       /* key -> struct portal */
+    struct map by_id;        /* member_key() -> struct member */
     size_t n_paused, n_held; /* of all tenants, at the last look */
     struct fault unable;     /* the first tenant that cannot be opened here */
     struct store_op *load_op, *take_op, *answer_op;
@@ -119,6 +121,8 @@ struct tenants {
 };
 
 /* member.c */
+enum { MEMBER_KEY_MAX = 24 };
+const char *member_key(int64_t tenant, char out[MEMBER_KEY_MAX]);
 struct member *member_new(struct portal *p, const struct store_tenant *row);
 void member_start(struct member *m); /* opens clients, begins to poll */
 void member_stop(struct member *m);  /* stops work; stays known */

@@ -21,18 +21,9 @@ tenants_from(void *arg)
 struct member *
 tenants_member(struct tenants *t, int64_t id)
 {
-    struct list *item, *next;
+    char key[MEMBER_KEY_MAX];
 
-    LIST_EACH(&t->portals, item, next)
-    {
-        struct member *m =
-            portal_member(CONTAINER_OF(item, struct portal, link), id);
-
-        if (m != NULL) {
-            return m;
-        }
-    }
-    return NULL;
+    return map_get(&t->by_id, member_key(id, key));
 }
 
 static const char *
@@ -249,6 +240,8 @@ tenants_new(struct loop *l, struct http *h, struct store *s,
     t->events = *e;
     list_init(&t->portals);
     list_init(&t->runs);
+    map_init(&t->by_key);
+    map_init(&t->by_id);
     (void)random_id(t->process);
     return t;
 }
@@ -292,6 +285,8 @@ tenants_free(struct tenants *t)
     requests_close(t);
     loop_timer_stop(&t->reload);
     loop_call_cancel(&t->ending);
+    map_fini(&t->by_key);
+    map_fini(&t->by_id);
     t->magic = 0;
     mem_free(t);
 }
