@@ -80,7 +80,7 @@ TEST(a_lost_lease_is_told_once_and_nothing_more_is_sent)
     fx_quiet(&fx);
     EQ_UINT(fx.losts, 1);
     EQ_UINT(fx.n_sent, 3);
-    EQ_UINT(fx.refused_outcomes, 3); /* and not asked again */
+    EQ_UINT(fx.refused_outcomes, 3);
     IS(fx_is(&fx, "payment", "more", "queued"));
     fx_close(&fx);
 }
@@ -107,6 +107,42 @@ TEST(a_lease_lost_at_the_claim_is_told)
     fx_close(&fx);
 }
 
+/* It had only run out: whatever was refused for it is asked for again. */
+TEST(a_lease_that_is_ours_after_all_lets_everything_go_on)
+{
+    open_with_job();
+    fx.claim_lost = true;
+    UNTIL(&fx, fx.losts == 1);
+    fx.claim_lost = false;
+    fx.write_err = ERR_LEASE_LOST;
+    fx_lease(&fx, 60000);
+    UNTIL(&fx, fx.losts == 2);
+    fx.write_err = ERR_OK;
+    fx.outcome_err = ERR_LEASE_LOST;
+    fx_lease(&fx, 60000);
+    UNTIL(&fx, fx.losts == 3);
+    fx.outcome_err = ERR_OK;
+    fx_lease(&fx, 60000);
+    fx_settle(&fx);
+    EQ_UINT(fx.n_sent, 1);
+    IS(fx_is(&fx, "payment", "p1", "done"));
+    fx_close(&fx);
+}
+
+static size_t
+open_writes(void)
+{
+    const char *id;
+    json_t *is_open;
+    size_t n = 0;
+
+    json_object_foreach(fx.written, id, is_open)
+    {
+        n += json_is_true(is_open) ? 1 : 0;
+    }
+    return n;
+}
+
 TEST(an_expired_lease_stops_sending_and_a_renewed_one_goes_on)
 {
     int64_t until_us;
@@ -123,6 +159,7 @@ TEST(an_expired_lease_stops_sending_and_a_renewed_one_goes_on)
     fx_quiet(&fx);
     EQ_UINT(fx.n_sent, 0);
     EQ_UINT(fx.losts, 0);
+    EQ_UINT(open_writes(), 0); /* what was not sent is not of unknown outcome */
     fx_lease(&fx, 60000);
     fx_settle(&fx);
     EQ_UINT(fx.n_sent, 1);
@@ -155,5 +192,6 @@ SUITE(away,
       RUN(a_lost_lease_is_told_once_and_nothing_more_is_sent),
       RUN(a_lease_lost_when_a_write_opens_sends_nothing),
       RUN(a_lease_lost_at_the_claim_is_told),
+      RUN_LONG(a_lease_that_is_ours_after_all_lets_everything_go_on, 20),
       RUN(an_expired_lease_stops_sending_and_a_renewed_one_goes_on),
       RUN(nothing_is_claimed_without_a_lease))
