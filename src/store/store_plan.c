@@ -21,9 +21,9 @@
 #include <string.h>
 
 enum {
-    SEEN_MS = 60000,      /* a plan is alive for 5 minutes (plan_open) */
-    CLEAR_ROWS = 50000,   /* of each table, in one transaction */
-    CLEAR_MAX_MS = 120000 /* the rest is left to upkeep */
+    SEEN_MS = 60000,     /* a plan is alive for 5 minutes (plan_open) */
+    CLEAR_ROWS = 50000,  /* of each table, in one transaction */
+    CLEAR_MAX_MS = 60000 /* the rest is left to upkeep */
 };
 
 struct store_plan {

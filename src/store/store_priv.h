@@ -19,12 +19,12 @@ struct store_plan; /* store_plan.c */
 
 struct store {
     unsigned magic;
-    struct loop *loop; /* borrowed */
-    struct pg *pg;     /* borrowed; of a plan: its own */
+    struct loop *loop;       /* borrowed */
+    struct pg *pg;           /* borrowed; of a plan: its own */
     struct store_plan *plan; /* NULL: what is stored counts */
     struct list ops;
-    struct map terms; /* portal -> int64_t: leases we know to be ours */
-    struct list plans; /* of this store, until they are closed */
+    struct map terms;    /* portal -> int64_t: leases we know to be ours */
+    struct list plans;   /* of this store, until they are closed */
     loop_fn *plans_done; /* waits for their end */
     void *plans_arg;
     struct loop_timer plans_wait;

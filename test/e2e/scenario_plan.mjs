@@ -152,8 +152,18 @@ async function besideWorker(scene, sb) {
   // The portal is asked by who holds it.
   const p = JSON.parse((await scene.ok(['plan', 'demo', '--json', '--ask-portal'])).stdout);
   must(p.incomplete === null && p.records.customer.rejected > 0, `by the worker: ${JSON.stringify(p).slice(0, 500)}`);
+
+  // The worker ends in the middle of one, in order: who asked for it takes the lease and does it.
+  await slow(sb, 700);
+  const asked = scene.ok(['plan', 'demo', '--json', '--ask-portal']);
+  await until('the worker makes copies', 20, () => scene.rows('SELECT worker, copied_at FROM ml_connector.plan')
+    .some((r) => r.worker === 'other' && r.copied_at));
   w.child.kill('SIGTERM');
-  must((await w.ended).code === 0, w.stderr.slice(-2000));
+  must((await w.ended).code === 0 && !/loop\.leftover/.test(w.stderr), w.stderr.slice(-2000));
+  await slow(sb, 0);
+  const own = JSON.parse((await asked).stdout);
+  must(own.incomplete === null && own.records.customer.rejected === p.records.customer.rejected, `by the command: ${JSON.stringify(own).slice(0, 500)}`);
+  must(left(scene).length === 0, JSON.stringify(left(scene)));
   scene.conserved();
 }
 
