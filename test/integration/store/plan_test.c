@@ -5,6 +5,7 @@
  * becomes of it when its process, its connection or its turn is lost.
  */
 #include "fix.h"
+#include "pooler.h"
 #include "store_priv.h"
 
 struct jobs {
@@ -401,6 +402,52 @@ TEST(plan_outlives_its_connection)
     fix_close(&f);
 }
 
+/* One that takes no options in the start-up packet. */
+TEST(plan_works_behind_a_pooler)
+{
+    struct fix f;
+    struct fix p;
+    struct got g = {0};
+    int64_t t = scene(&f, &g);
+    char direct[sizeof(f.conninfo)];
+    char dir[sizeof(f.conninfo)];
+    struct pooler *pooler;
+
+    (void)snprintf(direct, sizeof(direct), "%s", f.conninfo);
+    EQ_INT(sscanf(direct, "host=%319s", dir), 1);
+    pooler = pooler_start(POOLER_RELAY, dir);
+    (void)snprintf(f.conninfo, sizeof(f.conninfo), "host=127.0.0.1 port=%u%s",
+                   pooler_port(pooler), direct + strlen("host=") + strlen(dir));
+    plan_open(&f, &p, &g, t);
+    OK(g.err);
+    EQ_INT(pooler_refused(pooler), 1);
+    fix_intake(&p, &g, t, "customers", "p2", "fresh", 2,
+               customer("1009", 1, 'b', NULL));
+    EQ_INT(g.intake.opened, 1);
+    plan_close(&p);
+    EQ_STR(left(&f), "0");
+    pooler_stop(pooler);
+    got_clear(&g);
+    fix_close(&f);
+}
+
+TEST(plan_of_a_program_of_before_begins_too)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t = scene(&f, &g);
+
+    (void)fix_sql(&f,
+                  "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT "
+                  "ml_connector.plan_begin(%" PRId64 ") IS NOT NULL",
+                  t);
+    SQL_IS(&f, "1", "SELECT count(*) FROM pg_temp.record");
+    EQ_STR(left(&f), "0");
+    (void)fix_sql(&f, "ROLLBACK");
+    got_clear(&g);
+    fix_close(&f);
+}
+
 TEST(what_a_killed_plan_left_is_removed_a_little_at_a_time)
 {
     struct fix f;
@@ -710,6 +757,8 @@ SUITE(plan, RUN_LONG(plan_keeps_what_is_stored_and_leaves_nothing, 20),
       RUN_LONG(plan_whose_row_is_held_is_not_taken_over, 30),
       RUN_LONG(plan_whose_copies_are_gone_fails, 20),
       RUN_LONG(plan_outlives_its_connection, 20),
+      RUN_LONG(plan_works_behind_a_pooler, 20),
+      RUN_LONG(plan_of_a_program_of_before_begins_too, 20),
       RUN_LONG(what_a_killed_plan_left_is_removed_a_little_at_a_time, 30),
       RUN_LONG(plan_begins_on_what_another_left, 20),
       RUN_LONG(schema_of_before_is_too_old_for_a_plan, 20),
