@@ -25,10 +25,6 @@ struct pg_config {
     const char *application_name;
     size_t queue_max; /* waiting pg_send()s; 0: 10000 */
     int64_t wait_ms;  /* how long a unit waits for a connection; 0: 30 s */
-    bool block; /* one connection: the first unit says BEGIN, all others run in
-                   that transaction, and closing rolls it back. Nothing is
-                   tried again inside; once a unit fails or the connection
-                   breaks, nothing more is sent (ERR_CLOSED) */
 };
 /* Starts connecting; ERR_CONFIG when conninfo cannot be parsed. Borrows loop.
  * conninfo is copied. */

@@ -39,7 +39,8 @@ MUST_USE enum err store_migrate(struct store *s, store_json_fn *done, void *arg,
 MUST_USE enum err store_check(struct store *s, store_done_fn *done, void *arg,
                               struct store_op **op);
 /* Creates audit partitions ahead (3 months), drops those past retention,
- * releases waiting jobs whose parents are there. Cheap; every minute. */
+ * releases waiting jobs whose parents are there, removes what killed plans
+ * left. Cheap; every minute. */
 MUST_USE enum err store_upkeep(struct store *s, int64_t retention_ms,
                                store_done_fn *done, void *arg,
                                struct store_op **op);
@@ -589,24 +590,34 @@ MUST_USE enum err store_conservation(struct store *s, const char *worker,
 /* ---- plans: what would be stored ---------------------------------------- */
 
 /*
- * A store of which nothing remains: on a connection of its own, in one
- * transaction that is never committed, feeds find copies of what is known of
- * one tenant and write into those. Nobody else sees or waits for them. It
- * serves that tenant only, and only what feeds call, store_plan_follow,
- * store_plan_jobs and store_plan_totals. idle_ms: the longest it is left alone,
- * while the pod is read; timeout_ms: of one statement.
+ * A store of which nothing remains: on a connection of its own feeds find
+ * copies of what is known of one tenant and write into those. Nobody else sees
+ * or waits for them. It serves that tenant only, and only what feeds call,
+ * store_plan_follow, store_plan_jobs and store_plan_totals; a call that would
+ * write to anything but the copies is refused (ERR_DB_STATEMENT). timeout_ms:
+ * of one statement.
+ *
+ * A tenant has one plan at a time: begun() gets ERR_CONFLICT while another is
+ * alive, and so does every call of a plan that was not seen for 5 minutes and
+ * taken over, or whose copies a crash of the database took.
  */
 struct store_plan_spec {
-    const char *conninfo, *application_name;
-    int64_t timeout_ms, idle_ms;
+    const char *conninfo, *worker;
+    int64_t timeout_ms;
     int64_t tenant;
 };
-MUST_USE enum err store_plan_open(struct loop *l,
+/* Borrows `of`, which must outlive it. */
+MUST_USE enum err store_plan_open(struct store *of,
                                   const struct store_plan_spec *c,
                                   store_done_fn *begun, void *arg,
                                   struct store **out, struct fault *f);
-/* Cancels silently, rolls back, frees; then `closed`. */
+/* Cancels silently, removes the copies, frees; then `closed`. When the database
+ * is away or slow they are left to store_upkeep(). */
 void store_plan_close(struct store *s, loop_fn *closed, void *arg);
+/* `done` once no plan of `of` is left, on a later turn. All must be closing;
+ * those that are not done within wait_ms leave their copies to store_upkeep(). */
+void store_plans_end(struct store *of, int64_t wait_ms, loop_fn *done,
+                     void *arg);
 /* Jobs that are opened while the others are written. Call it when all is read. */
 MUST_USE enum err store_plan_follow(struct store *s, int64_t tenant,
                                     store_done_fn *done, void *arg,

@@ -127,10 +127,13 @@ struct feeds_config tenant_feeds_config(const struct conf *c,
 /*
  * Reads what the feeds of a tenant would read now and compares it with what
  * HubSpot has; nothing is sent to HubSpot, and nothing stays in the database
- * (store_plan_open). May run beside a worker that holds the portal.
+ * (store_plan_open). May run beside a worker that holds the portal. TIMEOUT
+ * after the setting plan_timeout, CONFLICT while another plan of the tenant is
+ * under way.
  */
 struct tenant_plan;
 struct tenant_plan_spec {
+    struct store *store; /* outlives the plan: store_plans_end() */
     const struct conf *conf;
     const char *worker;
     const struct store_tenant *row; /* id, name, learned */
@@ -159,7 +162,7 @@ MUST_USE enum err tenant_plan_start(struct loop *l,
                                     const struct tenant_plan_spec *c,
                                     tenant_plan_fn *done, void *arg,
                                     struct tenant_plan **out, struct fault *f);
-/* Silences done; what was begun is rolled back. */
+/* Silences done; what was begun is removed, while the loop runs on. */
 void tenant_plan_cancel(struct tenant_plan *p);
 
 /* ---- all tenants of this worker ----------------------------------------- */

@@ -196,6 +196,10 @@ app_close(struct app *a)
     if (a->loop == NULL) {
         return;
     }
+    if (a->store != NULL) {
+        store_plans_end(a->store, 0, on_closed, a->loop);
+        loop_run(a->loop);
+    }
     if (a->http != NULL) {
         http_close(a->http, on_closed, a->loop);
         loop_run(a->loop);

@@ -90,6 +90,33 @@ on_line(void *arg, const json_t *line)
     d->s->line(d->s->cli, line);
 }
 
+static void
+on_signal(void *arg, int signum)
+{
+    struct session *s = arg;
+    struct fault f;
+
+    fault_clear(&f);
+    (void)fault_set(&f, ERR_CLOSED, "stopped by signal %d", signum);
+    app_on_done(&s->cli->app, ERR_CLOSED, &f);
+}
+
+/* Until the errand is done, or this session can do it no longer. */
+static enum err
+await(struct session *s)
+{
+    struct app *a = &s->cli->app;
+    enum err err;
+
+    if (!s->stoppable) {
+        return app_wait(a, ERR_OK);
+    }
+    loop_on_signal(a->loop, on_signal, s);
+    err = app_wait(a, ERR_OK);
+    loop_on_signal(a->loop, NULL, NULL);
+    return err;
+}
+
 enum err
 session_errand(struct session *s, const char *command, const json_t *arguments,
                const struct fault *unasked, json_t **answer, struct fault *f)
@@ -114,8 +141,8 @@ session_errand(struct session *s, const char *command, const json_t *arguments,
     if (err != ERR_OK) {
         return err;
     }
-    err = app_wait(a, ERR_OK);
-    if (err != ERR_OK) { /* the lease was lost */
+    err = await(s);
+    if (err != ERR_OK) { /* the lease was lost, or a signal came */
         errand_cancel(s->errand);
         s->errand = NULL;
         *f = a->fault;

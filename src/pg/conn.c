@@ -215,11 +215,6 @@ pg_conn_lost(struct pg_conn *c, enum err err, const char *code,
                  err_name(err), p->fault.code, (long long)wait_ms,
                  log_safe(text, p->fault.message));
     }
-    if (p->begun) {
-        p->over = true; /* what was done in the transaction is gone */
-        pg_fail_waiting(p, &p->fault);
-        return;
-    }
     loop_timer_start(p->loop, &c->timer, wait_ms, on_backoff, c);
     if (err == ERR_DB_REFUSED && !pg_is_up(p)) {
         pg_fail_waiting(p, &p->fault);

@@ -206,8 +206,7 @@ pg_open(struct loop *l, const struct pg_config *c, struct pg **out,
     p->wait_ms = c->wait_ms > 0 ? c->wait_ms : PG_WAIT_DEFAULT_MS;
     list_init(&p->queue);
     (void)fault_set(&p->fault, ERR_DB_AWAY, "not connected yet");
-    p->block = c->block;
-    p->conn_count = c->block ? 1 : c->connections;
+    p->conn_count = c->connections;
     p->conns = mem_array(p->conn_count, sizeof(*p->conns));
     for (i = 0; i < p->conn_count; i++) {
         pg_conn_init(&p->conns[i], p);
@@ -310,7 +309,7 @@ pg_send(struct pg *p, const struct pg_statement *s, size_t n, int64_t wait_ms,
     if (out != NULL) {
         *out = NULL;
     }
-    if (p->closing || p->over) {
+    if (p->closing) {
         return ERR_CLOSED;
     }
     if (p->queued >= p->queue_max || unit_bytes(s, n) > PG_UNIT_BYTES_MAX) {

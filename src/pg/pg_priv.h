@@ -142,9 +142,6 @@ struct pg {
     struct list queue;
     size_t queued;
     bool plain; /* the peer takes no options in the start-up packet */
-    bool block; /* all units are one transaction, */
-    bool begun; /* which was begun, */
-    bool over;  /* and is lost */
     struct fault fault;
     struct loop_call pump;
     size_t handles; /* watches and resolves, open or closing */

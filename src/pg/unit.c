@@ -160,7 +160,7 @@ send_statements(struct pg_conn *c, struct pg_op *op)
         PQenterPipelineMode(c->db) != 1) {
         return false;
     }
-    op->lead = c->plain && !c->pg->block ? 1 : 0;
+    op->lead = c->plain ? 1 : 0;
     if (op->lead > 0 && !send_timeouts(c, op)) {
         return false;
     }
@@ -232,7 +232,6 @@ void
 pg_unit_start(struct pg_conn *c, struct pg_op *op)
 {
     pg_conn_busy(c, op);
-    c->pg->begun = c->pg->block;
     unit_send(c);
 }
 
@@ -313,8 +312,7 @@ unit_done(struct pg_conn *c)
     struct pg_op *op = c->op;
     enum err err = op->fault.err;
 
-    if (op->refused && is_serialization(&op->fault) && op->tries < PG_TRIES &&
-        !p->block) {
+    if (op->refused && is_serialization(&op->fault) && op->tries < PG_TRIES) {
         op->tries++;
         unit_send(c);
         return;
@@ -323,12 +321,9 @@ unit_done(struct pg_conn *c)
         err = check_shapes(op);
     }
     pg_conn_ready(c);
-    if (PQtransactionStatus(c->db) !=
-        (p->block ? PQTRANS_INTRANS : PQTRANS_IDLE)) {
-        /* A script that left a transaction open, or a block that failed. */
-        pg_conn_lost(c, ERR_DB_AWAY, "",
-                     p->block ? op->fault.message :
-                                "a transaction was left open");
+    if (PQtransactionStatus(c->db) != PQTRANS_IDLE) {
+        /* A script that left a transaction open. */
+        pg_conn_lost(c, ERR_DB_AWAY, "", "a transaction was left open");
     }
     pg_poke(p);
     pg_tell(op, err);

@@ -110,7 +110,12 @@ store_reply_err(enum err err, const struct pg_reply *r, struct fault *f)
     if (f->err == ERR_OK) {
         (void)fault_set(f, err, "%s", err_text(err));
     }
-    if (err == ERR_DB_STATEMENT) {
+    if (strcmp(f->code, "MLP01") == 0) {
+        err = fault_set(f, ERR_CONFLICT,
+                        "this plan is over: another of the same tenant was "
+                        "begun meanwhile, or the database was started anew; "
+                        "plan again");
+    } else if (err == ERR_DB_STATEMENT) {
         if (strcmp(f->code, "42P01") == 0 || strcmp(f->code, "3F000") == 0 ||
             strcmp(f->code, "42703") == 0) {
             err = ERR_SCHEMA_OLD;
@@ -144,14 +149,11 @@ on_reply(void *arg, enum err err, const struct pg_reply *r)
 enum err
 store_op_send(struct store_op *op, struct store_call *c, struct store_op **out)
 {
-    enum err err;
-
-    for (size_t i = 0; op->s->plan != NULL && i < c->count; i++) {
-        c->steps[i].sql = store_plan_sql(op->s, c->steps[i].sql);
+    enum err err = op->s->plan != NULL ? store_plan_call(op, c) : ERR_OK;
+    if (err == ERR_OK) {
+        err = pg_send(op->s->pg, c->steps, c->count, 0, c->lane, on_reply, op,
+                      &op->pg);
     }
-    err = pg_send(op->s->pg, c->steps, c->count, 0, c->lane, on_reply, op,
-                  &op->pg);
-
     arena_fini(&c->a);
     if (err != ERR_OK) {
         op->pg = NULL;
@@ -242,6 +244,7 @@ store_new(struct loop *l, struct pg *p)
     s->loop = l;
     s->pg = p;
     list_init(&s->ops);
+    list_init(&s->plans);
     map_init(&s->terms);
     map_init(&s->fences);
     return s;
@@ -285,6 +288,9 @@ store_free(struct store *s)
         fence_free(value);
     }
     map_fini(&s->fences);
+    ML_ASSERT(list_empty(&s->plans));
+    loop_timer_stop(&s->plans_wait);
+    loop_call_cancel(&s->plans_gone);
     store_plan_free(s->plan);
     s->magic = 0;
     mem_free(s);

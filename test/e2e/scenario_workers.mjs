@@ -110,9 +110,9 @@ async function part(scene, c) {
     await new Promise((done) => { setTimeout(done, dice.from(0, 2000)); });
     const victim = [...workers.live.keys()][dice.from(0, workers.live.size - 1)];
     const held = own.rows(`SELECT portal FROM ml_dashboard.leases WHERE held AND worker = '${victim}'`).map((r) => `'${r.portal}'`);
-    const killed = now(own);
-    workers.kill(victim);
     const at = Date.now();
+    const killed = new Date(at).toISOString();
+    workers.kill(victim);
     syncAll(own);
     workers.start();
     await until(`an even spread after ${victim} died`, 120, () => (spread = workers.even(c.portals)));

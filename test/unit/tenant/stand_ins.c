@@ -286,11 +286,11 @@ store_job_counts(struct store *s, int64_t tenant, store_json_fn *done,
 
 /* Plans are made against a real store only. */
 enum err
-store_plan_open(struct loop *l, const struct store_plan_spec *c,
+store_plan_open(struct store *of, const struct store_plan_spec *c,
                 store_done_fn *begun, void *arg, struct store **out,
                 struct fault *f)
 {
-    (void)l;
+    (void)of;
     (void)c;
     (void)begun;
     (void)arg;
