@@ -129,6 +129,7 @@ open_database(struct app *a, bool worker, struct fault *f)
         .application_name = a->worker,
         .connect_timeout_ms = worker ? 0 : COMMAND_WAIT_MS,
         .wait_ms = worker ? 0 : COMMAND_WAIT_MS,
+        .writable = worker,
     };
     enum err err;
 
