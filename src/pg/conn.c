@@ -224,6 +224,12 @@ tell_back(struct pg *p)
         LOG_INFO(NULL, "db.back", "away_ms=%lld",
                  (long long)((clock_mono_us() - p->away_since_us) / 1000));
         p->away_since_us = 0;
+        for (size_t i = 0; i < p->conn_count; i++) { /* the others as well */
+            if (p->conns[i].state == PG_DOWN) {
+                loop_timer_start(p->loop, &p->conns[i].timer, PG_BACKOFF_MIN_MS,
+                                 on_backoff, &p->conns[i]);
+            }
+        }
     }
 }
 

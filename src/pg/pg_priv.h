@@ -29,7 +29,7 @@ enum {
     PG_GRACE_MS = 5000, /* what a unit may take beyond the server's limit */
     PG_SCRIPT_STATEMENTS = 20, /* a script's time, in statement timeouts */
     PG_BACKOFF_MIN_MS = 100,
-    PG_BACKOFF_MAX_MS = 30000,
+    PG_BACKOFF_MAX_MS = 5000,
     PG_TRIES = 3, /* further ones after a serialization failure */
     PG_UNIT_BYTES_MAX = 64 * 1024 * 1024,
     PG_QUEUE_BYTES_MAX = 256 * 1024 * 1024 /* of all units that wait */
