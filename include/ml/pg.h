@@ -26,8 +26,8 @@ struct pg_config {
     size_t queue_max; /* waiting pg_send()s; 0: 10000 */
     int64_t wait_ms;  /* how long a unit waits for a connection; 0: 30 s */
     bool writable; /* a server that takes no writes counts as away: of several
-                      hosts the one that does is looked for. The metric
-                      ml_database_up is of such a pool */
+                      hosts the one that does is looked for. The events db.away,
+                      db.back and the metric ml_database_up are of such a pool */
     bool block; /* one connection: the first unit says BEGIN, all others run in
                    that transaction, and closing rolls it back. Nothing is
                    tried again inside; once a unit fails or the connection
