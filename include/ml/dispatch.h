@@ -91,6 +91,9 @@ void dispatch_hold(struct dispatch *d, bool hold);
 struct dispatch_status {
     uint64_t requests, inputs, written, rejected, throttled;
     size_t jobs, in_flight;
+    size_t unstored;     /* outcomes that are not in the store yet */
+    int64_t unstored_us; /* age of the oldest; 0: none */
+    const char *stuck;   /* why nothing can be recorded, NULL: it can; static */
     unsigned tokens_out, limit;
     int64_t next_due_ms; /* earliest retry known; -1 none */
     int64_t daily_used, daily_limit;

@@ -20,6 +20,10 @@ struct store *store_new(struct loop *l, struct pg *p);
 void store_free(struct store *s);       /* cancels silently what is under way */
 void store_cancel(struct store_op *op); /* NULL does nothing; silences done */
 bool store_is_up(const struct store *s);
+/* Why not, or why a call failed, in a few words that name neither host nor user;
+ * static. */
+const char *store_cause(const struct store *s);
+const char *store_fault_cause(const struct fault *f);
 
 /* For calls that give no rows. */
 typedef void store_done_fn(void *arg, enum err err, const struct fault *f);
@@ -414,6 +418,9 @@ enum { STORE_CLASSES = 5 };
 struct store_room {
     unsigned jobs;
     int parts[STORE_CLASSES];
+    const char *known; /* JSON array: the jobs the caller has; others that are
+                          in flight are put back first, the answer of an earlier
+                          claim was lost. NULL: none was */
 };
 /* Takes due jobs (queued, retry, unknown when due) of one tenant, each class
  * its part, what is left over most urgent class first; within a class customers

@@ -197,6 +197,9 @@ char *tenants_skipped(const struct tenants *t);
 /* Why a tenant's settings or secrets cannot be used by this process, the first
  * one; err OK when there is none. Borrowed. */
 const struct fault *tenants_unable(const struct tenants *t);
+/* Why a portal held here cannot be written to: what would come of it cannot be
+ * recorded; NULL: there is none. Static. */
+const char *tenants_stuck(const struct tenants *t);
 void tenants_metrics(struct tenants *t); /* sets the gauges of stat */
 
 #endif

@@ -250,24 +250,24 @@ on_opened(void *arg, enum err err, const struct fault *f)
 {
     struct batch *b = batch_from(arg);
     struct dispatch *d = b->tenant->d;
-    char safe[LOG_TEXT_MAX];
 
     b->opening = NULL;
+    if (err == ERR_OK) {
+        save_goes_on(d);
+    }
     if (err == ERR_OK && dispatch_may_send(d) && !b->tenant->halted) {
         batch_start(b);
         return;
     }
-    if (err != ERR_OK) {
-        LOG_WARN(&b->tenant->log, "dispatch.unsaved", "error=%s message=\"%s\"",
-                 err_name(err), log_safe(safe, f->message));
+    if (err == ERR_LEASE_LOST) {
+        dispatch_lost(d);
+    } else if (err != ERR_OK) {
+        save_is_stuck(d, err, f);
         d->away_until_us = clock_mono_us() + STORE_RETRY_MS * 1000;
     } else {
         close_unsent(b);
     }
     batch_put_back(b);
-    if (err == ERR_LEASE_LOST) {
-        dispatch_lost(d);
-    }
 }
 
 static void

@@ -35,7 +35,7 @@ pg_sqlstate_err(const char *s)
         return ERR_DB_TIMEOUT;
     }
     if (strncmp(s, "57P0", 4) == 0 || strncmp(s, "08", 2) == 0 ||
-        strncmp(s, "53", 2) == 0 || strcmp(s, "25006") == 0 ||
+        strncmp(s, "53", 2) == 0 || strcmp(s, PG_READ_ONLY) == 0 ||
         strcmp(s, "25P03") == 0) {
         return ERR_DB_AWAY;
     }
@@ -88,6 +88,7 @@ unit_failed(struct pg_op *op, const PGresult *result)
         return; /* without a code it is libpq: the connection broke */
     }
     op->refused = true;
+    stat_add(STAT_database_errors, "statement", code, 1);
     set_code(&op->fault, code);
     (void)fault_set(&op->fault, pg_sqlstate_err(code), "statement %s: %s",
                     statement_name(op), text != NULL ? text : "");
@@ -145,7 +146,7 @@ send_timeouts(struct pg_conn *c, struct pg_op *op)
     const char *values[TIMEOUT_PARAMS];
 
     values[0] = number_text(&op->arena, c->pg->statement_timeout_ms);
-    values[1] = number_text(&op->arena, PG_LOCK_TIMEOUT_MS);
+    values[1] = number_text(&op->arena, c->pg->lock_timeout_ms);
     values[2] = number_text(&op->arena, PG_IDLE_IN_TRANSACTION_MS);
     return PQsendQueryParams(c->db, TIMEOUTS, TIMEOUT_PARAMS, NULL, values,
                              NULL, NULL, 0) == 1;
@@ -305,6 +306,15 @@ unit_read(struct pg_conn *c)
 
 /* ---- the outcome -------------------------------------------------------- */
 
+/* The server became read-only: another may have taken its place. */
+static bool
+is_read_only(const struct pg_conn *c, const struct pg_op *op)
+{
+    return pg_conn_is_read_only(c) ||
+           (c->pg->writable && op->refused &&
+            strcmp(op->fault.code, PG_READ_ONLY) == 0);
+}
+
 static void
 unit_done(struct pg_conn *c)
 {
@@ -324,6 +334,8 @@ unit_done(struct pg_conn *c)
     if (PQtransactionStatus(c->db) != PQTRANS_IDLE) {
         /* A script that left a transaction open. */
         pg_conn_lost(c, ERR_DB_AWAY, "", "a transaction was left open");
+    } else if (is_read_only(c, op)) {
+        pg_conn_lost(c, ERR_DB_AWAY, PG_READ_ONLY, "the server is read-only");
     }
     pg_poke(p);
     pg_tell(op, err);
@@ -373,8 +385,13 @@ pg_unit_io(struct pg_conn *c, bool readable)
 
             pg_conn_lost(c, ERR_DB_AWAY, "", words);
             mem_free(words);
+            return;
+        }
+        (void)PQisBusy(c->db); /* takes notices off the buffer */
+        if (pg_conn_is_read_only(c)) {
+            pg_conn_lost(c, ERR_DB_AWAY, PG_READ_ONLY,
+                         "the server is read-only");
         } else {
-            (void)PQisBusy(c->db); /* takes notices off the buffer */
             pg_conn_want(c, false);
         }
         return;

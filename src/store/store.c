@@ -264,6 +264,18 @@ store_is_up(const struct store *s)
     return pg_is_up(s->pg);
 }
 
+const char *
+store_cause(const struct store *s)
+{
+    return pg_cause(pg_fault(s->pg));
+}
+
+const char *
+store_fault_cause(const struct fault *f)
+{
+    return pg_cause(f);
+}
+
 void
 store_free(struct store *s)
 {

@@ -370,12 +370,32 @@ tenants_unable(const struct tenants *t)
     return &t->unable;
 }
 
-/* How the budgets of the portals held here stand, all together. */
+const char *
+tenants_stuck(const struct tenants *t)
+{
+    struct list *item, *next;
+
+    LIST_EACH((struct list *)(uintptr_t)&t->portals, item, next)
+    {
+        const struct portal *p = CONTAINER_OF(item, struct portal, link);
+        const char *stuck =
+            p->dispatch != NULL ? dispatch_status(p->dispatch).stuck : NULL;
+
+        if (stuck != NULL) {
+            return stuck;
+        }
+    }
+    return NULL;
+}
+
+/* How the budgets of the portals held here stand, all together, and what of
+ * them is not stored yet. */
 static void
 budget_metrics(const struct tenants *t)
 {
     size_t portals[QUOTA_LEVELS] = {0};
-    uint64_t tokens = 0;
+    uint64_t tokens = 0, unstored = 0;
+    int64_t oldest_us = 0;
     double most = 0;
     struct list *item, *next;
 
@@ -394,6 +414,8 @@ budget_metrics(const struct tenants *t)
                    0;
         portals[s.level]++;
         tokens += s.tokens_out;
+        unstored += s.unstored;
+        oldest_us = s.unstored_us > oldest_us ? s.unstored_us : oldest_us;
         most = used > most ? used : most;
     }
     for (size_t i = 0; i < QUOTA_LEVELS; i++) {
@@ -402,6 +424,8 @@ budget_metrics(const struct tenants *t)
     }
     stat_set(STAT_tokens_out, NULL, NULL, (double)tokens);
     stat_set(STAT_daily_used, NULL, NULL, most);
+    stat_set(STAT_outcomes_unstored, NULL, NULL, (double)unstored);
+    stat_set(STAT_outcomes_age, NULL, NULL, (double)oldest_us / 1e6);
 }
 
 void
