@@ -71,9 +71,10 @@ finish(struct http_op *op, CURLcode code)
     void *arg = op->arg;
     enum err err = answer_take(&a, op, code);
 
-    LOG_DEBUG(NULL, "http.done", "method=%s status=%d err=%s ms=%lld",
-              op->method, a.reply.status, err_name(err),
+    LOG_DEBUG(NULL, "http.done", "name=%s method=%s status=%d err=%s ms=%lld",
+              op->name, op->method, a.reply.status, err_name(err),
               (long long)((a.reply.answered_us - a.reply.sent_us) / 1000));
+    CRASH_POINT("send.after", op->name);
     http_op_unlink(op);
     http_op_free(op);
     done(arg, err, &a.reply);
@@ -126,6 +127,31 @@ drain(struct http_shard *s)
     }
 }
 
+#ifdef ML_CRASH_POINTS
+/* Tells of requests of which the last byte has gone out. */
+static void
+tell_left(struct http_shard *s)
+{
+    struct list *item, *next;
+
+    LIST_EACH(&s->active, item, next)
+    {
+        struct http_op *op = CONTAINER_OF(item, struct http_op, link);
+        curl_off_t up = 0;
+        long head = 0;
+
+        (void)curl_easy_getinfo(op->easy, CURLINFO_SIZE_UPLOAD_T, &up);
+        (void)curl_easy_getinfo(op->easy, CURLINFO_REQUEST_SIZE, &head);
+        if (!op->left && head > 0 && up >= (curl_off_t)op->body_len) {
+            op->left = true;
+            CRASH_POINT("send.sent", op->name);
+        }
+    }
+}
+#else
+#define tell_left(s) ((void)0)
+#endif
+
 static void
 act(struct http_shard *s, curl_socket_t fd, int events)
 {
@@ -135,6 +161,7 @@ act(struct http_shard *s, curl_socket_t fd, int events)
         return;
     }
     (void)curl_multi_socket_action(s->multi, fd, events, &running);
+    tell_left(s);
     drain(s);
 }
 

@@ -180,7 +180,8 @@ on_header(char *from, size_t size, size_t count, void *arg)
     return n;
 }
 
-/* The connection stands; the next thing is the request's first byte. */
+/* The connection stands; the next thing is the request's first byte. However
+ * long it waited for that: after its time it does not leave any more. */
 static int
 on_request(void *arg, char *peer_ip, char *own_ip, int peer_port, int own_port)
 {
@@ -190,7 +191,12 @@ on_request(void *arg, char *peer_ip, char *own_ip, int peer_port, int own_port)
     (void)own_ip;
     (void)peer_port;
     (void)own_port;
+    op->too_late = op->until_us > 0 && clock_mono_us() >= op->until_us;
+    if (op->too_late) {
+        return CURL_PREREQFUNC_ABORT;
+    }
     op->maybe_sent = true;
+    CRASH_POINT("send.starts", op->name);
     return CURL_PREREQFUNC_OK;
 }
 
@@ -302,6 +308,7 @@ http_op_free(struct http_op *op)
     buf_fini(&op->answer);
     buf_fini(&op->answer_headers);
     mem_free(op->url);
+    mem_free(op->name);
     mem_free(op->method);
     op->magic = 0;
     mem_free(op);
@@ -316,6 +323,9 @@ error_of(const struct http_op *op, CURLcode code)
 
     if (op->too_large) {
         return ERR_TOO_LARGE;
+    }
+    if (op->too_late) {
+        return ERR_TIMEOUT;
     }
     /* Only what needs more than "it broke" is named. */
     switch ((int)code) {
@@ -369,6 +379,9 @@ http_op_error(const struct http_op *op, CURLcode code, char message[256])
     if (op->too_large) {
         words = op->answer.failed ? "the body is larger than allowed" :
                                     "the headers are larger than allowed";
+    }
+    if (op->too_late) {
+        words = "not sent: its time was over before it could leave";
     }
     if (err == ERR_TLS && (strstr(words, "issuer") != NULL ||
                            strstr(words, "self-signed") != NULL ||

@@ -23,6 +23,11 @@
 
 enum { NUMBER_MAX = 24, TIMEOUT_PARAMS = 3 };
 
+/* A unit goes by the name of its first statement. */
+#define UNIT_POINT(where, op)                                                  \
+    CRASH_POINT(where,                                                         \
+                (op)->script != NULL ? "script" : (op)->statements[0].name)
+
 /* ---- errors ------------------------------------------------------------- */
 
 enum err
@@ -195,6 +200,9 @@ unit_flush(struct pg_conn *c)
         return false;
     }
     c->op->flushed = rc == 0;
+    if (rc == 0) {
+        UNIT_POINT("commit.sent", c->op);
+    }
     pg_conn_want(c, rc > 0);
     return true;
 }
@@ -222,6 +230,7 @@ unit_send(struct pg_conn *c)
     struct pg_op *op = c->op;
 
     unit_reset(op);
+    UNIT_POINT("commit.before", op);
     if (!(op->script != NULL ? send_script(c, op) : send_statements(c, op)) ||
         !unit_flush(c)) {
         pg_unit_broken(c, PQerrorMessage(c->db));
@@ -330,6 +339,7 @@ unit_done(struct pg_conn *c)
                      p->block ? op->fault.message :
                                 "a transaction was left open");
     }
+    UNIT_POINT("commit.after", op);
     pg_poke(p);
     pg_tell(op, err);
 }
