@@ -42,8 +42,10 @@ struct http_spec {
     size_t body_len;
     const char *content_type; /* NULL: application/json when there is a body */
     int64_t timeout_ms;       /* whole transfer */
-    int64_t until_us;         /* monotonic: its first byte leaves before that or
-                                 never (ERR_TIMEOUT); 0: whenever it can */
+    const int64_t *until_us;  /* monotonic, looked at before anything of it
+                                 leaves: later than that nothing does
+                                 (ERR_TIMEOUT). Borrowed to the end; NULL:
+                                 whenever it can */
     size_t max_body;          /* of the decoded answer; 0: 64 MiB */
 };
 

@@ -206,7 +206,7 @@ batch_start(struct batch *b)
                                     .to = a != NULL ? a->to : MAP_COMPANIES,
                                     .inputs = inputs,
                                     .n = b->n,
-                                    .until_us = b->tenant->d->lease_until_us};
+                                    .until_us = &b->tenant->d->lease_until_us};
     enum err err;
 
     for (size_t i = 0; i < b->n; i++) {

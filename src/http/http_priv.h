@@ -106,10 +106,10 @@ struct http_op {
     bool plain;
     bool maybe_sent;
     bool too_large;
-    bool too_late; /* until_us had passed */
+    bool too_late; /* until_us was over */
     bool left;     /* all of it went out; kept by crash points only */
     int64_t timeout_ms;
-    int64_t until_us;
+    const int64_t *until_us;
     int64_t sent_us;
     struct buf answer;
     struct buf answer_headers; /* "Name: value\0" each */

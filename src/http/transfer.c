@@ -122,6 +122,16 @@ http_op_headers(struct http_op *op, const struct http_spec *spec)
 
 /* ---- libcurl's callbacks ------------------------------------------------ */
 
+/* However long a request waited for its connection or for the peer to read on:
+ * after its time nothing of it leaves any more. One that breaks off before its
+ * end does nothing at the peer. */
+static bool
+is_too_late(struct http_op *op)
+{
+    op->too_late = op->until_us != NULL && clock_mono_us() >= *op->until_us;
+    return op->too_late;
+}
+
 static size_t
 on_read(char *to, size_t size, size_t count, void *arg)
 {
@@ -129,6 +139,9 @@ on_read(char *to, size_t size, size_t count, void *arg)
     size_t room = size * count;
     size_t n = op->body_len - op->body_at;
 
+    if (is_too_late(op)) {
+        return CURL_READFUNC_ABORT;
+    }
     if (n > room) {
         n = room;
     }
@@ -180,8 +193,7 @@ on_header(char *from, size_t size, size_t count, void *arg)
     return n;
 }
 
-/* The connection stands; the next thing is the request's first byte. However
- * long it waited for that: after its time it does not leave any more. */
+/* The connection stands; the next thing is the request's first byte. */
 static int
 on_request(void *arg, char *peer_ip, char *own_ip, int peer_port, int own_port)
 {
@@ -191,8 +203,7 @@ on_request(void *arg, char *peer_ip, char *own_ip, int peer_port, int own_port)
     (void)own_ip;
     (void)peer_port;
     (void)own_port;
-    op->too_late = op->until_us > 0 && clock_mono_us() >= op->until_us;
-    if (op->too_late) {
+    if (is_too_late(op)) {
         return CURL_PREREQFUNC_ABORT;
     }
     op->maybe_sent = true;
@@ -381,7 +392,7 @@ http_op_error(const struct http_op *op, CURLcode code, char message[256])
                                     "the headers are larger than allowed";
     }
     if (op->too_late) {
-        words = "not sent: its time was over before it could leave";
+        words = "its time was over before all of it had left";
     }
     if (err == ERR_TLS && (strstr(words, "issuer") != NULL ||
                            strstr(words, "self-signed") != NULL ||

@@ -46,7 +46,7 @@ struct hubspot_op {
     /* or a single call */
     hubspot_call_fn *call_done;
     bool write, with_token;
-    int64_t until_us;
+    const int64_t *until_us;
 };
 
 static struct hubspot_op *
