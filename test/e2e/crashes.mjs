@@ -13,9 +13,9 @@ export const short = {
 };
 export const quick = { rate_window_ms: 1000, search_lag_ms: 200, property_lag_min_ms: 5, property_lag_max_ms: 10 };
 
-// A worker with crash points; `at` are those it dies at. Gives what it said, its
-// exit status, and the point it died at.
-export async function crashing(scene, at, { args = ['run', '--once'], env = {}, seconds = 120 } = {}) {
+// A worker with crash points; `at` are those it dies at, kill_ms when it is killed
+// from outside. Gives its exit status, whether it was killed, and at which point.
+export async function crashing(scene, at, { args = ['run', '--once'], env = {}, seconds = 120, kill_ms = 0 } = {}) {
   const p = scene.spawn(path.join(scene.house.build, 'ml-connector-crash'), args,
     { ...scene.env, ...env, CRASH_AT: [...at].join(' ') });
   let late = false;
@@ -23,13 +23,15 @@ export async function crashing(scene, at, { args = ['run', '--once'], env = {}, 
     late = true;
     p.child.kill('SIGKILL');
   }, seconds * 1000);
+  const end = kill_ms > 0 ? setTimeout(() => p.child.kill('SIGKILL'), kill_ms) : undefined;
   const { code, signal } = await p.ended;
   clearTimeout(timer);
+  clearTimeout(end);
   scene.note(`$ ml-connector-crash ${args.join(' ')}\n${p.stdout}${p.stderr}= ${code} ${signal ?? ''}\n`);
   must(!late, `no end within ${seconds} s\n${tail(p)}`);
   const point = /crash point (\S+)\n$/.exec(p.stderr)?.[1];
-  must(signal === null || (signal === 'SIGKILL' && point), `the worker ended with ${signal}\n${tail(p)}`);
-  return { code, point, stdout: p.stdout, stderr: p.stderr };
+  must(signal === null || (signal === 'SIGKILL' && (point || kill_ms > 0)), `the worker ended with ${signal}\n${tail(p)}`);
+  return { code, point, killed: signal !== null };
 }
 
 // The dead worker's leases run out, and the window of what it sent is over.

@@ -3,11 +3,13 @@
 // again, while Fusion changes: the moment it is dead no cursor is ahead, all
 // polls tie out and nothing is in HubSpot twice; in the end HubSpot is exact.
 // A worker that dies at a point is followed by one that dies at the next, until
-// each was passed once. Every few kills one is let run to its end.
+// each was passed once. Every few kills one is let run to its end. Others die at a
+// moment drawn from SEED: KILLS of them, 15 unless given, 200 when it is long.
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { must } from './bench.mjs';
+import { Dice } from './moments.mjs';
 import { expect, merged } from './oracle.mjs';
 import { crashing, cursorIsBehind, cursorOf, nothingTwice, quick, settle, short, timePasses } from './crashes.mjs';
 
@@ -126,13 +128,17 @@ class Part {
     }
     left.delete(point);
     this.rare.delete(point);
+    await this.killed();
+    return true;
+  }
+
+  async killed() {
     this.kills++;
     await this.dead();
     if (this.kills % 3 === 0) {
       await nudge(this.sb, this.world, this.kills);
       await this.look();
     }
-    return true;
   }
 
   async run() {
@@ -146,6 +152,26 @@ class Part {
       idle = dead ? 0 : idle + 1;
       must(idle < IDLE, `never passed: ${[...this.daily].join(' ')}`);
       if (!dead || this.kills % ROUND === 0) {
+        await this.round();
+      }
+    }
+    await this.round();
+    await this.round();
+  }
+
+  // Killed from outside, or at any point when it has passed so many.
+  async random(kills, dice) {
+    const every = [...commits, ...rareCommits].map((c) => `commit.${dice.of('before', 'sent', 'after')}:${c}`)
+      .concat([...daily, ...rare].map((s) => `send.${dice.of('before', 'handed', 'starts', 'sent', 'after')}:${s}`));
+    await this.round();
+    while (this.kills < kills) {
+      const r = dice.percent(50) ?
+        await crashing(this.scene, [], { kill_ms: dice.from(20, 1500) }) :
+        await crashing(this.scene, every, { env: { CRASH_SKIP: String(dice.from(0, 60)) } });
+      if (r.killed) {
+        await this.killed();
+      }
+      if (!r.killed || this.kills % ROUND === 0) {
         await this.round();
       }
     }
@@ -170,17 +196,30 @@ class Part {
   }
 }
 
+async function done(part, scene, what) {
+  const { requests, refused } = await part.sb.log();
+  const parked = part.scene.rows('SELECT * FROM ml_dashboard.replay_queue');
+  part.complete();
+  must(parked.length === 0, `parked: ${JSON.stringify(parked).slice(0, 500)}`);
+  scene.figure(`${part.place}: ${part.kills} kills at ${what}, ${part.runs} times exact between them, ` +
+    `${requests} requests to HubSpot, ${refused[429] ?? 0} refused for speed, 0 twice, difference 0`);
+  await scene.over(part.scene);
+}
+
 export async function run(scene) {
+  const seed = Number(process.env.SEED ?? Date.now() % 1e6);
+  const kills = Number(process.env.KILLS ?? (process.env.E2E_LONG ? 200 : 15));
   const parts = ['before', 'sent', 'after'].map((place) => new Part(scene.part(place), place));
-  await Promise.all(parts.map(async (part, i) => {
+  const random = new Part(scene.part('random'), 'random');
+
+  scene.figure(`SEED=${seed}`);
+  await Promise.all([...parts.map(async (part, i) => {
     await part.begin(i + 1);
     await part.run();
-    part.complete();
-    const { requests } = await part.sb.log();
-    const parked = part.scene.rows('SELECT * FROM ml_dashboard.replay_queue');
-    must(parked.length === 0, `parked: ${JSON.stringify(parked).slice(0, 500)}`);
-    scene.figure(`${part.place}: ${part.kills} kills at ${part.points} points, ${part.runs} times exact between them, ` +
-      `${requests} requests to HubSpot, 0 twice, difference 0`);
-    await scene.over(part.scene);
-  }));
+    await done(part, scene, `${part.points} points`);
+  }), (async () => {
+    await random.begin(seed);
+    await random.random(kills, new Dice(seed));
+    await done(random, scene, 'any moment');
+  })()]);
 }
