@@ -107,7 +107,7 @@ struct http_op {
     bool maybe_sent;
     bool too_large;
     bool too_late; /* until_us was over */
-    bool left;     /* all of it went out; kept by crash points only */
+    bool told_out; /* crash points: it has gone out */
     int64_t timeout_ms;
     const int64_t *until_us;
     int64_t sent_us;
