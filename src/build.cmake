@@ -65,3 +65,16 @@ function(ml_module name)
     include(${CMAKE_SOURCE_DIR}/src/${name}/module.cmake)
   endif()
 endfunction()
+
+# ml_crash_program(NAME MODULES...) links src/main.c once more, with crash points
+# (ml/base.h) in these modules. Their objects are named on the link line, so the
+# libraries' own are never asked for.
+function(ml_crash_program name)
+  add_executable(${name} src/main.c)
+  foreach(module ${ARGN})
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${module}/*.c)
+    target_sources(${name} PRIVATE ${sources})
+  endforeach()
+  target_compile_definitions(${name} PRIVATE ML_CRASH_POINTS)
+  target_link_libraries(${name} PRIVATE ml-cli ml-flags)
+endfunction()

@@ -276,4 +276,18 @@ const char *text_nearest(const char *s, const char *const *names);
 MUST_USE enum err file_read(const char *path, size_t max, char **data,
                             size_t *n, struct fault *f);
 
+/* ---- crash points ------------------------------------------------------- */
+
+/*
+ * CRASH_POINT("commit.before", "outcome"): a moment at which fault tests end the
+ * process, before and after each commit and each send. Nothing in the product;
+ * src/base/crash.c says what happens in the program of the tests.
+ */
+#ifdef ML_CRASH_POINTS
+void crash_point(const char *where, const char *what);
+#define CRASH_POINT(where, what) crash_point(where, what)
+#else
+#define CRASH_POINT(where, what) ((void)0)
+#endif
+
 #endif

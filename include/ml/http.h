@@ -30,6 +30,7 @@ enum http_peer { HTTP_FUSION, HTTP_HUBSPOT };
 
 struct http_spec {
     enum http_peer peer;
+    const char *name;   /* what it is, for the log: "invoices.create" */
     const char *method; /* "GET" "POST" "PATCH" "PUT" "DELETE" */
     const char *url;
     const char *const *headers; /* NULL-terminated "Name: value"; may be NULL */
@@ -41,6 +42,10 @@ struct http_spec {
     size_t body_len;
     const char *content_type; /* NULL: application/json when there is a body */
     int64_t timeout_ms;       /* whole transfer */
+    const int64_t *until_us;  /* monotonic, looked at before anything of it
+                                 leaves: later than that nothing does
+                                 (ERR_TIMEOUT). Borrowed to the end; NULL:
+                                 whenever it can */
     size_t max_body;          /* of the decoded answer; 0: 64 MiB */
 };
 

@@ -87,6 +87,8 @@ struct hubspot_batch {
     const char *const *read; /* READ: property names, NULL-terminated */
     const struct hubspot_input *inputs;
     size_t n;
+    const int64_t *until_us; /* monotonic: nothing of it leaves later than
+                                that; borrowed; NULL: whenever it can */
     const char
         *trace; /* UPSERT, UPDATE, CREATE: input i is sent with the trace id
                           <trace>-<i>; at most 32 characters, not used before;
@@ -150,6 +152,7 @@ struct hubspot_call {
     bool with_token;  /* the body is {"tokenKey":"<token>"}, made and wiped by
                          the module (body is NULL then); counts as a read; the
                          token is kept out of meta.fault */
+    const int64_t *until_us; /* as of a batch */
 };
 typedef void hubspot_call_fn(void *arg, const struct hubspot_meta *m,
                              const json_t *body); /* NULL unless JSON */

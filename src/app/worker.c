@@ -36,6 +36,7 @@ struct worker {
     struct loop_timer upkeep, deadline, metrics;
     int64_t began_us; /* wall clock */
     bool once, stopping, finished, closing, ended;
+    bool cut_short; /* the end did not wait for everything */
     int signum;
 };
 
@@ -93,6 +94,7 @@ on_deadline(void *arg)
     struct worker *w = worker_from(arg);
 
     LOG_WARN(NULL, "worker.deadline", "left=unfinished");
+    w->cut_short = true;
     on_stopped(w);
 }
 
@@ -482,6 +484,9 @@ app_run(struct app *a, bool once, app_report_fn *report, void *arg)
             status = app_status(unable.err);
         }
     } else if (once) {
+        report(arg, "ended by a signal before all was done");
+        status = APP_FAILED;
+    } else if (w.cut_short) {
         status = APP_FAILED;
     }
     mem_free(skipped);

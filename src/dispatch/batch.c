@@ -216,7 +216,8 @@ batch_start(struct batch *b)
                                     .object = lane_object(b->lane),
                                     .to = a != NULL ? a->to : MAP_COMPANIES,
                                     .inputs = inputs,
-                                    .n = b->n};
+                                    .n = b->n,
+                                    .until_us = &b->tenant->d->lease_until_us};
     enum err err;
 
     for (size_t i = 0; i < b->n; i++) {

@@ -342,6 +342,7 @@ void part_set(struct job *j, struct part *p, const char *name,
 void job_plan(struct job *j, struct save *s);
 void job_start_planned(struct job *j); /* into the lanes */
 /* After the part was parted from another record by that row. */
+bool job_changed_since(const struct job *j);
 void job_joins_again(struct job *j, struct part *p, unsigned row);
 struct need *job_need(struct job *j, struct part *p, unsigned lane,
                       const char *id, const char *to, const char *properties);

@@ -202,6 +202,42 @@ status_written(struct need *n, struct save *s)
 
 /* ---- reading back ------------------------------------------------------- */
 
+/* How long until a write of unknown outcome can no longer arrive: HubSpot cuts
+ * a request off 100 s after it came (error handling, 524). */
+static int64_t
+cutoff_left(const struct job *j)
+{
+    int64_t cutoff_ms = j->tenant->d->config.cutoff_ms;
+    int64_t since_ms = (clock_wall_us() - j->sent_us) / 1000;
+
+    if (j->sent_us == 0 || since_ms < 0 || since_ms > cutoff_ms) {
+        return j->sent_us == 0 || since_ms < 0 ? cutoff_ms : 0;
+    }
+    return cutoff_ms - since_ms;
+}
+
+/* An older write may still arrive: then what is there says nothing, and what is
+ * sent now may be overtaken. */
+static bool
+may_be_overtaken(const struct job *j)
+{
+    return job_changed_since(j) && cutoff_left(j) > 0;
+}
+
+static void
+verify_later(struct need *n)
+{
+    struct job *j = n->job;
+    struct fault f;
+
+    fault_clear(&f);
+    (void)fault_set(&f, ERR_UNKNOWN,
+                    "%s %s has changed since an unanswered write was sent; it "
+                    "is read back when that one can no longer arrive",
+                    map_object_name(n->part->object), n->part->key);
+    job_worst(j, HUBSPOT_UNKNOWN, &f, false, cutoff_left(j));
+}
+
 static void
 verify_found(struct need *n, const struct hubspot_result *r, struct save *s)
 {
@@ -226,28 +262,18 @@ verify_found(struct need *n, const struct hubspot_result *r, struct save *s)
         ERR_OK) {
         return;
     }
-    if (map_properties_equal(p->object, wanted, r->properties)) {
+    if (may_be_overtaken(n->job)) {
+        audit_plain(s, n, "early", "an older write may still arrive");
+        verify_later(n);
+    } else if (map_properties_equal(p->object, wanted, r->properties)) {
         p->current = true;
         audit_plain(s, n, "written", "found as wanted when read back");
     } else {
+        p->current = false;
         audit_plain(s, n, "differs", "found otherwise when read back");
     }
     save_link(s, n->job, p, p->current);
     json_decref(wanted);
-}
-
-/* How long until a write of unknown outcome can no longer arrive: HubSpot cuts
- * a request off 100 s after it came (error handling, 524). */
-static int64_t
-cutoff_left(const struct job *j)
-{
-    int64_t cutoff_ms = j->tenant->d->config.cutoff_ms;
-    int64_t since_ms = (clock_wall_us() - j->sent_us) / 1000;
-
-    if (j->sent_us == 0 || since_ms < 0 || since_ms > cutoff_ms) {
-        return j->sent_us == 0 || since_ms < 0 ? cutoff_ms : 0;
-    }
-    return cutoff_ms - since_ms;
 }
 
 static void

@@ -327,6 +327,7 @@ setup_send(struct setup *u, int64_t now_us)
 
     u->permit = budget_take(d, now_us);
     u->has_call = false;
+    u->call.until_us = &d->lease_until_us;
     d->status.in_flight++;
     if (hubspot_call_send(u->tenant->hubspot, &u->call, on_answer, u, &u->op) !=
         ERR_OK) {

@@ -165,13 +165,25 @@ job_joins_again(struct job *j, struct part *p, unsigned row)
 
 /* ---- stages, in their order --------------------------------------------- */
 
+/* Whether the write of unknown outcome may have carried something else than what
+ * is wanted now. A change is seen when its transaction begins, which may be that
+ * much before it can be taken up. */
+bool
+job_changed_since(const struct job *j)
+{
+    enum { MARGIN_US = 1000000 };
+
+    return j->sent_us != 0 && j->seen_us + MARGIN_US >= j->sent_us;
+}
+
+/* What was last confirmed may be what is wanted again, and yet not be there. */
 static void
 plan_verify(struct job *j)
 {
     for (size_t i = 0; i < j->n_wanted; i++) {
         struct part *p = &j->parts[i];
 
-        if (!p->current) {
+        if (!p->current || job_changed_since(j)) {
             job_need(j, p, LANE_READ + p->object, p->key, NULL, NULL);
         }
     }

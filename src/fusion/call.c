@@ -178,6 +178,7 @@ call_send(struct fusion_call *c)
     const char *headers[] = {f->version_header, accept, NULL};
     struct http_spec spec = {
         .peer = HTTP_FUSION,
+        .name = c->label,
         .method = c->body == NULL ? "GET" : "POST",
         .url = c->url,
         .headers = headers,

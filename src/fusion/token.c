@@ -187,6 +187,7 @@ token_fetch(struct fusion *f, struct fault *why)
     struct buf form;
     struct http_spec spec = {
         .peer = HTTP_FUSION,
+        .name = "token",
         .method = "POST",
         .url = f->token_url,
         .content_type = "application/x-www-form-urlencoded;charset=UTF-8",

@@ -184,6 +184,7 @@ op_admit(struct http_op *op)
     op->sent_us = clock_mono_us();
     rc = curl_multi_add_handle(s->multi, op->easy);
     ML_ASSERT(rc == CURLM_OK);
+    CRASH_POINT("send.handed", op->name);
 }
 
 void
@@ -348,6 +349,7 @@ op_new(struct http *h, const struct http_spec *spec, bool plain)
     op->http = h;
     list_init(&op->link);
     op->url = mem_strdup(spec->url);
+    op->name = mem_strdup(spec->name != NULL ? spec->name : "");
     op->method = mem_strdup(spec->method);
     op->plain = plain;
     /* An empty body is one too: the peer wants to see its length. */
@@ -362,6 +364,7 @@ op_new(struct http *h, const struct http_spec *spec, bool plain)
     if (op->timeout_ms > INT32_MAX) {
         op->timeout_ms = INT32_MAX;
     }
+    op->until_us = spec->until_us;
     buf_init(&op->answer, spec->max_body > 0 ? spec->max_body : HTTP_BODY_MAX);
     buf_init(&op->answer_headers, HTTP_HEADERS_MAX);
     return op;
@@ -395,6 +398,7 @@ http_send(struct http *h, const struct http_spec *spec, http_done_fn *done,
         http_op_free(op);
         return ERR_USAGE;
     }
+    CRASH_POINT("send.before", op->name);
     op->done = done;
     op->arg = arg;
     op->host = host_find(h, spec->peer, url.host);

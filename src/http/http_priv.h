@@ -97,6 +97,7 @@ struct http_op {
     struct curl_slist *headers;
     struct curl_slist *resolve;
     char *url;
+    char *name;
     char *method;
     char *body;
     size_t body_len;
@@ -105,7 +106,10 @@ struct http_op {
     bool plain;
     bool maybe_sent;
     bool too_large;
+    bool too_late; /* until_us was over */
+    bool told_out; /* crash points: it has gone out */
     int64_t timeout_ms;
+    const int64_t *until_us;
     int64_t sent_us;
     struct buf answer;
     struct buf answer_headers; /* "Name: value\0" each */

@@ -71,9 +71,10 @@ finish(struct http_op *op, CURLcode code)
     void *arg = op->arg;
     enum err err = answer_take(&a, op, code);
 
-    LOG_DEBUG(NULL, "http.done", "method=%s status=%d err=%s ms=%lld",
-              op->method, a.reply.status, err_name(err),
+    LOG_DEBUG(NULL, "http.done", "name=%s method=%s status=%d err=%s ms=%lld",
+              op->name, op->method, a.reply.status, err_name(err),
               (long long)((a.reply.answered_us - a.reply.sent_us) / 1000));
+    CRASH_POINT("send.after", op->name);
     http_op_unlink(op);
     http_op_free(op);
     done(arg, err, &a.reply);
@@ -126,15 +127,78 @@ drain(struct http_shard *s)
     }
 }
 
+/* Whether the last byte of it has gone out. */
+static bool
+is_out(const struct http_op *op)
+{
+    curl_off_t up = 0;
+    long head = 0;
+
+    (void)curl_easy_getinfo(op->easy, CURLINFO_SIZE_UPLOAD_T, &up);
+    (void)curl_easy_getinfo(op->easy, CURLINFO_REQUEST_SIZE, &head);
+    return head > 0 && up >= (curl_off_t)op->body_len;
+}
+
+static struct http_op *
+first_late(const struct http_shard *s, int64_t now_us)
+{
+    struct list *item, *next;
+
+    LIST_EACH((struct list *)(uintptr_t)&s->active, item, next)
+    {
+        struct http_op *op = CONTAINER_OF(item, struct http_op, link);
+
+        if (op->until_us != NULL && now_us >= *op->until_us && !is_out(op)) {
+            return op;
+        }
+    }
+    return NULL;
+}
+
+/* What libcurl has of them in its buffers would leave without asking anybody. */
+static void
+end_late(struct http_shard *s)
+{
+    int64_t now_us = clock_mono_us();
+    struct http_op *op;
+
+    while (!s->http->closing && (op = first_late(s, now_us)) != NULL) {
+        op->too_late = true;
+        finish(op, CURLE_ABORTED_BY_CALLBACK);
+    }
+}
+
+#ifdef ML_CRASH_POINTS
+static void
+tell_out(struct http_shard *s)
+{
+    struct list *item, *next;
+
+    LIST_EACH(&s->active, item, next)
+    {
+        struct http_op *op = CONTAINER_OF(item, struct http_op, link);
+
+        if (!op->told_out && is_out(op)) {
+            op->told_out = true;
+            CRASH_POINT("send.sent", op->name);
+        }
+    }
+}
+#else
+#define tell_out(s) ((void)0)
+#endif
+
 static void
 act(struct http_shard *s, curl_socket_t fd, int events)
 {
     int running = 0;
 
+    end_late(s);
     if (s->http->closing) {
         return;
     }
     (void)curl_multi_socket_action(s->multi, fd, events, &running);
+    tell_out(s);
     drain(s);
 }
 

@@ -122,6 +122,16 @@ http_op_headers(struct http_op *op, const struct http_spec *spec)
 
 /* ---- libcurl's callbacks ------------------------------------------------ */
 
+/* However long a request waited for its connection or for the peer to read on:
+ * after its time nothing of it leaves any more. One that breaks off before its
+ * end does nothing at the peer. */
+static bool
+is_too_late(struct http_op *op)
+{
+    op->too_late = op->until_us != NULL && clock_mono_us() >= *op->until_us;
+    return op->too_late;
+}
+
 static size_t
 on_read(char *to, size_t size, size_t count, void *arg)
 {
@@ -129,6 +139,9 @@ on_read(char *to, size_t size, size_t count, void *arg)
     size_t room = size * count;
     size_t n = op->body_len - op->body_at;
 
+    if (is_too_late(op)) {
+        return CURL_READFUNC_ABORT;
+    }
     if (n > room) {
         n = room;
     }
@@ -190,7 +203,11 @@ on_request(void *arg, char *peer_ip, char *own_ip, int peer_port, int own_port)
     (void)own_ip;
     (void)peer_port;
     (void)own_port;
+    if (is_too_late(op)) {
+        return CURL_PREREQFUNC_ABORT;
+    }
     op->maybe_sent = true;
+    CRASH_POINT("send.starts", op->name);
     return CURL_PREREQFUNC_OK;
 }
 
@@ -302,6 +319,7 @@ http_op_free(struct http_op *op)
     buf_fini(&op->answer);
     buf_fini(&op->answer_headers);
     mem_free(op->url);
+    mem_free(op->name);
     mem_free(op->method);
     op->magic = 0;
     mem_free(op);
@@ -316,6 +334,9 @@ error_of(const struct http_op *op, CURLcode code)
 
     if (op->too_large) {
         return ERR_TOO_LARGE;
+    }
+    if (op->too_late) {
+        return ERR_TIMEOUT;
     }
     /* Only what needs more than "it broke" is named. */
     switch ((int)code) {
@@ -369,6 +390,9 @@ http_op_error(const struct http_op *op, CURLcode code, char message[256])
     if (op->too_large) {
         words = op->answer.failed ? "the body is larger than allowed" :
                                     "the headers are larger than allowed";
+    }
+    if (op->too_late) {
+        words = "its time was over before all of it had left";
     }
     if (err == ERR_TLS && (strstr(words, "issuer") != NULL ||
                            strstr(words, "self-signed") != NULL ||

@@ -46,6 +46,7 @@ struct hubspot_op {
     /* or a single call */
     hubspot_call_fn *call_done;
     bool write, with_token;
+    const int64_t *until_us;
 };
 
 static struct hubspot_op *
@@ -197,6 +198,7 @@ op_send(struct hubspot_op *op, const char *method, const char *path,
     static const char *const headers[] = {"Accept: application/json", NULL};
     char *url = mem_printf("%s%s", h->base_url, path);
     struct http_spec spec = {.peer = HTTP_HUBSPOT,
+                             .name = op->operation,
                              .method = method,
                              .url = url,
                              .headers = headers,
@@ -204,6 +206,7 @@ op_send(struct hubspot_op *op, const char *method, const char *path,
                              .body = body,
                              .body_len = body_len,
                              .timeout_ms = h->timeout_ms,
+                             .until_us = op->until_us,
                              .max_body = ANSWER_MAX};
     enum err err = http_send(h->http, &spec, done, op, &op->transfer);
 
@@ -229,6 +232,7 @@ hubspot_send(struct hubspot *h, const struct hubspot_batch *b,
     }
     op = op_new(h, arg);
     op->batch_done = done;
+    op->until_us = b->until_us;
     op->request = request;
     op->operation = mem_printf("%s.%s", map_object_name(b->object),
                                hubspot_verb_name(b->verb));
@@ -287,6 +291,7 @@ hubspot_call_send(struct hubspot *h, const struct hubspot_call *c,
     op = op_new(h, arg);
     op->call_done = done;
     op->with_token = c->with_token;
+    op->until_us = c->until_us;
     op->write = !c->with_token && strcmp(c->method, "GET") != 0;
     op->operation = mem_strdup(c->operation);
     if (c->with_token) {

@@ -23,6 +23,13 @@
 
 enum { NUMBER_MAX = 24, TIMEOUT_PARAMS = 3 };
 
+/* A unit goes by the name of its first statement that is no condition. */
+#define UNIT_POINT(where, op)                                                  \
+    CRASH_POINT(where,                                                         \
+                (op)->script != NULL ?                                         \
+                    "script" :                                                 \
+                    (op)->statements[(op)->statements[0].aside ? 1 : 0].name)
+
 /* ---- errors ------------------------------------------------------------- */
 
 enum err
@@ -196,6 +203,9 @@ unit_flush(struct pg_conn *c)
         return false;
     }
     c->op->flushed = rc == 0;
+    if (rc == 0) {
+        UNIT_POINT("commit.sent", c->op);
+    }
     pg_conn_want(c, rc > 0);
     return true;
 }
@@ -223,6 +233,7 @@ unit_send(struct pg_conn *c)
     struct pg_op *op = c->op;
 
     unit_reset(op);
+    UNIT_POINT("commit.before", op);
     if (!(op->script != NULL ? send_script(c, op) : send_statements(c, op)) ||
         !unit_flush(c)) {
         pg_unit_broken(c, PQerrorMessage(c->db));
@@ -337,6 +348,7 @@ unit_done(struct pg_conn *c)
     } else if (is_read_only(c, op)) {
         pg_conn_lost(c, ERR_DB_AWAY, PG_READ_ONLY, "the server is read-only");
     }
+    UNIT_POINT("commit.after", op);
     pg_poke(p);
     pg_tell(op, err);
 }

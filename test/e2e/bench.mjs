@@ -200,11 +200,15 @@ export class Scene {
       seconds: (Date.now() - started) / 1000,
       cpu: cpu ? cpu[1] * 60 + +cpu[2] + cpu[3] * 60 + +cpu[4] : NaN,
     };
-    fs.appendFileSync(path.join(this.dir, 'log'),
-      `$ ml-connector ${args.join(' ')}\n${r.stdout}${r.stderr}= ${code} ${signal ?? ''}\n`);
+    this.note(`$ ml-connector ${args.join(' ')}\n${r.stdout}${r.stderr}= ${code} ${signal ?? ''}\n`);
     must(!late, `ml-connector ${args.join(' ')}: no end within ${seconds} s\n${tail(r)}`);
     must(code !== null && code < 128, `ml-connector ${args.join(' ')}: crashed, ${code ?? signal}\n${tail(r)}`);
     return r;
+  }
+
+  // Into the log that is kept when it fails.
+  note(text) {
+    fs.appendFileSync(path.join(this.dir, 'log'), text);
   }
 
   async ok(args, options) {

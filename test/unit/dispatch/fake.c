@@ -173,7 +173,7 @@ on_claim(void *arg)
                                            .klass = j->klass,
                                            .verify = j->verify,
                                            .attempts = (unsigned)j->attempts,
-                                           .seen_us = clock_wall_us(),
+                                           .seen_us = j->seen_us,
                                            .sent_us = j->sent_us,
                                            .desired = j->desired,
                                            .links = links[c.n],

@@ -33,6 +33,7 @@ struct fake_job {
     int attempts;
     bool verify, gone;
     int64_t sent_us;
+    int64_t seen_us;
 };
 
 /* A request HubSpot got. */

@@ -467,6 +467,34 @@ TEST(an_unknown_write_that_is_absent_stays_unknown_until_the_cutoff)
     fx_close(&fx);
 }
 
+static void
+read_early(const char *finds)
+{
+    struct fake_job *j;
+
+    fx_open(&fx, NULL);
+    fx.decide = find_one;
+    found = finds;
+    j = fx_plain(&fx, TENANT, "p1");
+    fx_set(&j->state, "unknown");
+    j->sent_us = clock_wall_us() - INT64_C(20000000);
+    j->seen_us = clock_wall_us() - INT64_C(10000000);
+    fx_start(&fx);
+    fx_settle(&fx);
+    EQ_STR(fx_trace(&fx), "read commerce_payments 1; ");
+    EQ_STR(j->state, "unknown");
+    IS(j->due_ms > 75000 && j->due_ms <= 80000);
+    EQ_UINT(fx_audit_count(&fx, "commerce_payments.read", "early"), 1);
+    fx_close(&fx);
+}
+
+TEST(what_changed_after_an_unanswered_write_waits_until_that_cannot_arrive)
+{
+    read_early("{\"fusion_payment_key\":\"p0\"}");
+    /* equal by chance: the older write would undo it */
+    read_early("{\"fusion_payment_key\":\"p1\",\"other\":\"x\"}");
+}
+
 TEST(the_cutoff_counts_from_when_the_write_was_sent)
 {
     struct fake_job *j;
@@ -546,26 +574,28 @@ TEST(what_travels_with_a_refused_move_is_written_without_it)
     fx_close(&fx);
 }
 
-SUITE(flow, RUN(a_customer_goes_company_and_contact_then_association_then_done),
-      RUN(what_changed_is_told_with_its_value_before_and_after),
-      RUN(an_invoice_goes_its_whole_way_and_its_status_comes_last),
-      RUN(billable_is_said_only_when_the_invoice_is_new),
-      RUN(a_paid_invoice_goes_straight_to_paid),
-      RUN(paid_does_not_go_back_to_open),
-      RUN(a_refused_status_is_held_and_the_job_is_done),
-      RUN(a_line_that_vanished_is_archived_and_forgotten),
-      RUN(a_payment_that_is_gone_is_archived_and_its_record_gone),
-      RUN(a_changed_customer_gets_new_associations_before_old_ones_go),
-      RUN(a_payment_carries_the_payers_email_and_all_its_associations),
-      RUN(what_waits_for_its_parent_says_so_and_asks_for_an_unknown_one),
-      RUN(a_parent_that_came_through_releases_those_that_wait),
-      RUN(a_payment_without_its_missing_invoice_is_written_and_that_is_told),
-      RUN(what_is_unchanged_is_done_without_a_request),
-      RUN(a_job_taken_up_again_does_only_what_is_left),
-      RUN(a_job_spoilt_in_the_store_parks_and_harms_no_other),
-      RUN(an_unknown_write_found_as_wanted_counts_as_written),
-      RUN(an_unknown_write_found_otherwise_is_sent_again),
-      RUN(an_unknown_write_that_is_absent_stays_unknown_until_the_cutoff),
-      RUN(the_cutoff_counts_from_when_the_write_was_sent),
-      RUN(a_changed_status_of_a_known_invoice_costs_one_request),
-      RUN(what_travels_with_a_refused_move_is_written_without_it))
+SUITE(
+    flow, RUN(a_customer_goes_company_and_contact_then_association_then_done),
+    RUN(what_changed_is_told_with_its_value_before_and_after),
+    RUN(an_invoice_goes_its_whole_way_and_its_status_comes_last),
+    RUN(billable_is_said_only_when_the_invoice_is_new),
+    RUN(a_paid_invoice_goes_straight_to_paid),
+    RUN(paid_does_not_go_back_to_open),
+    RUN(a_refused_status_is_held_and_the_job_is_done),
+    RUN(a_line_that_vanished_is_archived_and_forgotten),
+    RUN(a_payment_that_is_gone_is_archived_and_its_record_gone),
+    RUN(a_changed_customer_gets_new_associations_before_old_ones_go),
+    RUN(a_payment_carries_the_payers_email_and_all_its_associations),
+    RUN(what_waits_for_its_parent_says_so_and_asks_for_an_unknown_one),
+    RUN(a_parent_that_came_through_releases_those_that_wait),
+    RUN(a_payment_without_its_missing_invoice_is_written_and_that_is_told),
+    RUN(what_is_unchanged_is_done_without_a_request),
+    RUN(a_job_taken_up_again_does_only_what_is_left),
+    RUN(a_job_spoilt_in_the_store_parks_and_harms_no_other),
+    RUN(an_unknown_write_found_as_wanted_counts_as_written),
+    RUN(an_unknown_write_found_otherwise_is_sent_again),
+    RUN(an_unknown_write_that_is_absent_stays_unknown_until_the_cutoff),
+    RUN(what_changed_after_an_unanswered_write_waits_until_that_cannot_arrive),
+    RUN(the_cutoff_counts_from_when_the_write_was_sent),
+    RUN(a_changed_status_of_a_known_invoice_costs_one_request),
+    RUN(what_travels_with_a_refused_move_is_written_without_it))

@@ -210,6 +210,55 @@ TEST(a_silent_peer_is_a_timeout_that_may_have_been_sent)
     fx_close(&fx);
 }
 
+TEST(nothing_leaves_when_its_time_is_over)
+{
+    struct fx fx;
+    struct end e = {0};
+    int64_t until_us = clock_mono_us();
+    struct http_spec spec = {.method = "POST",
+                             .body = "{}",
+                             .body_len = 2,
+                             .timeout_ms = 5000,
+                             .until_us = &until_us};
+
+    fx_open(&fx, hold, NULL);
+    start_spec(&fx, &e, &spec, "/");
+    wait_for(&fx, &e);
+    EQ_ERR(e.err, ERR_TIMEOUT);
+    NOT(e.maybe_sent);
+    EQ_UINT(peer_requests(fx.peer), 0);
+    fx_close(&fx);
+}
+
+TEST(what_has_not_left_in_time_breaks_off)
+{
+    enum { LARGE = 64 * 1024 * 1024 };
+    struct fx fx;
+    struct end e = {0};
+    int64_t until_us = INT64_MAX;
+    char *body = mem_alloc(LARGE);
+    struct http_spec spec = {.method = "POST",
+                             .body = body,
+                             .body_len = LARGE,
+                             .timeout_ms = 20000,
+                             .until_us = &until_us};
+
+    memset(body, 'x', LARGE);
+    fx_open(&fx, hold, NULL);
+    start_spec(&fx, &e, &spec, "/");
+    while (peer_connections(fx.peer) == 0) {
+        loop_turn(fx.loop, 1);
+    }
+    loop_turn(fx.loop, 3);
+    until_us = clock_mono_us();
+    wait_for(&fx, &e);
+    EQ_ERR(e.err, ERR_TIMEOUT);
+    IS(e.maybe_sent);
+    EQ_UINT(peer_requests(fx.peer), 0);
+    fx_close(&fx);
+    mem_free(body);
+}
+
 static bool
 stop_in_the_middle(struct peer_conn *c, const struct peer_request *r, void *arg)
 {
@@ -353,6 +402,8 @@ SUITE(http, RUN(done_runs_once_with_the_answer),
       RUN(close_while_connecting_silences_all),
       RUN(close_inside_done_silences_the_others), RUN(done_may_send_the_next),
       RUN(a_silent_peer_is_a_timeout_that_may_have_been_sent),
+      RUN(what_has_not_left_in_time_breaks_off),
+      RUN(nothing_leaves_when_its_time_is_over),
       RUN(a_connection_that_ends_in_the_middle_is_a_reset_with_what_came),
       RUN(a_reset_after_a_write_may_have_been_sent),
       RUN(a_write_on_a_kept_connection_that_closes_is_sent_once),
