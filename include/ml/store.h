@@ -63,6 +63,7 @@ struct store_tenant {
     int64_t revision;     /* grows with every change of settings or secrets */
     bool asked;           /* a request of a command is open */
     bool let;             /* a poll that the ceiling broke off may go on */
+    bool unfinished;      /* a poll is under way, was broken off or failed */
 };
 typedef void store_tenants_fn(void *arg, enum err err,
                               const struct store_tenant *rows, size_t n,

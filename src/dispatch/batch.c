@@ -239,7 +239,8 @@ on_opened(void *arg, enum err err, const struct fault *f)
     char safe[LOG_TEXT_MAX];
 
     b->opening = NULL;
-    if (err == ERR_OK && dispatch_may_send(d) && !b->tenant->halted) {
+    if (err == ERR_OK && dispatch_may_send(d) && !b->tenant->halted &&
+        !b->tenant->removed) {
         batch_start(b);
         return;
     }

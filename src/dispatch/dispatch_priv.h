@@ -222,7 +222,7 @@ struct dtenant {
     struct dispatch *d;
     int64_t id;
     char *name, *api_version;
-    struct hubspot *hubspot; /* borrowed */
+    struct hubspot *hubspot; /* borrowed; once removed, ours to free */
     struct log_ctx log;
     struct lane lanes[LANES];
     struct list jobs;
@@ -232,7 +232,7 @@ struct dtenant {
     bool halted;
     struct fault halt_fault; /* why, until it is told on the next turn */
     struct loop_call telling;
-    bool removed; /* freed when nothing refers to it */
+    bool removed; /* sends nothing more; freed when nothing refers to it */
     size_t busy;  /* batches and saves under way */
     int64_t next_due_us;
     struct loop_timer due;

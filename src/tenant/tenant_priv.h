@@ -54,6 +54,7 @@ struct member {
     struct feeds *feeds;
     bool at_work, broken; /* broken: its settings cannot be used */
     bool polled;          /* once: its feeds have polled to their end */
+    bool hurry;           /* it polls as soon as it works, not in its turn */
     bool seen;            /* by the reload under way */
     struct store_op *state_op, *learn_op, *take_op;
     json_t *asked;           /* once: requests to answer after the polls */
@@ -73,6 +74,7 @@ struct portal {
     int64_t term, asked_us;
     char *holder; /* who has it when not us */
     bool asked, finished, identifying, stopping;
+    bool changed;       /* its members: portal_tune() is due */
     bool counted_again; /* once: the same work was left the time before */
     struct store_op *lease_op, *count_op;
     struct member *counting; /* once: whose jobs are being counted */
@@ -91,7 +93,7 @@ struct tenants {
     struct tenants_events events;
     struct list portals;
     size_t n_paused, n_held; /* of all tenants, at the last look */
-    struct fault unable; /* the first tenant that cannot be opened here */
+    struct fault unable;     /* the first tenant that cannot be opened here */
     struct store_op *load_op, *take_op, *answer_op;
     json_t *answers, *answering; /* to requests: to be stored, being stored */
     json_t *refused;  /* requests whose answer the database does not take */
@@ -123,6 +125,8 @@ void portal_identify(struct portal *p);       /* asks for it */
 void portal_poke(struct portal *p); /* takes or renews the lease soon */
 void portal_free(struct portal *p);
 void portal_stop(struct portal *p);  /* drain, release */
+void portal_tune(struct portal *p);  /* its members have changed: what they
+                                        say of it together */
 void portal_check(struct portal *p); /* once: is everything done? */
 struct member *portal_member(struct portal *p, int64_t tenant);
 

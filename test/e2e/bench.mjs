@@ -228,12 +228,13 @@ export class Scene {
   }
 
   // HubSpot against the oracle. `from` holds what was before; gives what is now.
-  async equal(sb, from = {}, options = {}) {
-    const world = merged(from.world, await sb.world());
-    const hub = await sb.hub();
+  // `tenant`: of the sandbox, its number.
+  async equal(sb, from = {}, { tenant = 0, ...options } = {}) {
+    const world = merged(from.world, await sb.world(tenant));
+    const hub = await sb.hub(tenant);
     const expected = expect(world, hub);
     const { bad, associations } = check(expected, hub, from.hub, options);
-    const counts = await sb.get('/control/hubspot/associations');
+    const counts = await sb.get(`/control/hubspot/associations?portal=${sb.ready.tenants[tenant].portal_id}`);
     const both = Object.values(counts.types).reduce((a, b) => a + Number(b), 0);
     if (both !== associations && bad.length === 0) {
       bad.push(`${both} associations stored, ${associations} accounted for`);
@@ -348,13 +349,14 @@ export class Sandbox {
     return out;
   }
 
-  async hub() {
+  async hub(i = 0) {
+    const portal = this.ready.tenants[i].portal_id;
     const out = {};
     for (const type of ['companies', 'contacts', 'invoices', 'line_items', 'commerce_payments']) {
       out[type] = [];
       let after = null;
       do {
-        const page = await this.get(`/control/hubspot/objects/${type}?limit=20000${after ? `&after=${after}` : ''}`);
+        const page = await this.get(`/control/hubspot/objects/${type}?limit=20000&portal=${portal}${after ? `&after=${after}` : ''}`);
         out[type].push(...page.results);
         after = page.after;
       } while (after);

@@ -71,6 +71,12 @@ hubspot_cancel(struct hubspot_op *op)
     }
 }
 
+void
+hubspot_free(struct hubspot *h)
+{
+    fake->freed += h != NULL ? 1 : 0;
+}
+
 size_t
 fx_requests(const struct fx *fx)
 {
