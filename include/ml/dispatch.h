@@ -41,7 +41,8 @@ struct dispatch_events {
     /* 401: the tenant's token is refused. */
     void (*halted)(void *arg, int64_t tenant, enum err err,
                    const struct fault *f);
-    /* Another worker holds the portal: stop. */
+    /* The store refused something for the lease: it ran out, or another worker
+     * holds the portal. Nothing is sent until dispatch_lease() or the end. */
     void (*lease_lost)(void *arg);
     void *arg;
 };

@@ -105,6 +105,15 @@ MUST_USE enum err store_secrets_replace(struct store *s, const char *changes,
 
 /* ---- leases of portals -------------------------------------------------- */
 
+/* Portal key: HubSpot's portal id, or "tenant:<id>" until it is known. On taking
+ * a lease over, jobs in_flight become queued, or unknown when a write of theirs
+ * is open. An unclean predecessor's tokens are held until its expiry + window
+ * + 1 s. A lease that ran out and that nobody took is renewed under its term. */
+struct store_lessee {
+    const char *worker; /* a mere equal name is a stranger: the term counts */
+    int64_t ttl_ms;
+    int64_t window_ms; /* of HubSpot's burst limit */
+};
 struct store_lease {
     bool held;          /* by us, now */
     int64_t term;       /* grows with every new holder */
@@ -116,17 +125,11 @@ struct store_lease {
 typedef void store_lease_fn(void *arg, enum err err,
                             const struct store_lease *lease,
                             const struct fault *f);
-/* Takes a free or expired lease, or renews ours (term unchanged): the one this
- * store took, a mere equal worker name is a stranger. An unclean
- * predecessor gives hold UINT_MAX until its expiry + 11 s. On taking over,
- * jobs in_flight become queued, or unknown when a write of theirs is open.
- * Portal key: HubSpot's portal id, or "tenant:<id>" until it is known. */
+/* Takes one free or expired lease, or renews the one this store took. */
 MUST_USE enum err store_lease_take(struct store *s, const char *portal,
-                                   const char *worker, int64_t ttl_ms,
+                                   const struct store_lessee *who,
                                    store_lease_fn *done, void *arg,
                                    struct store_op **op);
-/* The lease is not ours any more for all we know: the next take is no renewal. */
-void store_lease_forget(struct store *s, const char *portal);
 /* Clean release: `out` tokens return within back_ms. Also puts jobs still
  * in_flight of these tenants back to queued. */
 MUST_USE enum err store_lease_release(struct store *s, const char *portal,
@@ -134,6 +137,53 @@ MUST_USE enum err store_lease_release(struct store *s, const char *portal,
                                       unsigned out, int64_t back_ms,
                                       store_done_fn *done, void *arg,
                                       struct store_op **op);
+
+/* All leases of a worker at once: it says that it lives, renews, and takes what
+ * is free up to its share (portals / workers alive). */
+enum store_beat_mode {
+    STORE_BEAT_SHARES, /* one of the workers that share all portals */
+    STORE_BEAT_ALL,    /* takes all it wants and counts for nobody */
+    STORE_BEAT_LEAVES  /* renews only, and counts no more */
+};
+struct store_beat_spec {
+    const char *process; /* random_id of this process */
+    const char *version;
+    struct store_lessee who;
+    const char *held;   /* [{"portal","term"}] */
+    const char *wanted; /* ["4711",..]: portals it would work for */
+    unsigned most;      /* takes no more at once */
+    enum store_beat_mode mode;
+};
+enum store_lease_event {
+    STORE_LEASE_RENEWED,
+    STORE_LEASE_LOST, /* another term: the holder before is a stranger now */
+    STORE_LEASE_TAKEN,
+    STORE_LEASE_BUSY /* wanted, another has it (BEAT_ALL only) */
+};
+struct store_beat_lease {
+    enum store_lease_event event;
+    const char *portal;
+    struct store_lease lease;
+};
+struct store_beat {
+    uint64_t share; /* portals this worker may hold */
+    uint64_t workers, portals;
+    int64_t next_ms; /* until the next lease or worker runs out */
+    const struct store_beat_lease *leases; /* one not named here was locked just
+                                              now: it stays as it is */
+    size_t n;
+};
+typedef void store_beat_fn(void *arg, enum err err, const struct store_beat *b,
+                           const struct fault *f);
+MUST_USE enum err store_lease_beat(struct store *s,
+                                   const struct store_beat_spec *spec,
+                                   store_beat_fn *done, void *arg,
+                                   struct store_op **op);
+
+/* From here on what feeds store of this tenant is undone, with LEASE_LOST, when
+ * the portal's term is another; portal NULL: no more. Copied. */
+void store_fence(struct store *s, int64_t tenant, const char *portal,
+                 int64_t term);
 
 /* ---- feeds: cursors, intake --------------------------------------------- */
 

@@ -53,6 +53,8 @@ MUST_USE enum err tenant_fusion(struct loop *l, struct http *h,
                                 const struct vault *v, const struct conf *c,
                                 const struct store_tenant *row,
                                 struct fusion **out, struct fault *f);
+/* Who takes leases: the worker's name is borrowed. */
+struct store_lessee tenant_lessee(const struct conf *c, const char *worker);
 /* The dispatcher's configuration from the settings. Texts are borrowed. */
 struct dispatch_config tenant_dispatch_config(const struct conf *c,
                                               const struct tenant_settings *s,

@@ -191,8 +191,10 @@ on_renew(void *arg)
     struct session *s = arg;
     struct app *a = &s->cli->app;
 
-    if (store_lease_take(a->store, s->portal, a->worker, a->conf.lease_ttl,
-                         on_renewed, s, &s->renew_op) != ERR_OK) {
+    struct store_lessee who = tenant_lessee(&a->conf, a->worker);
+
+    if (store_lease_take(a->store, s->portal, &who, on_renewed, s,
+                         &s->renew_op) != ERR_OK) {
         s->renew_op = NULL;
         loop_timer_start(a->loop, &s->renew, 1000, on_renew, s);
     }
@@ -203,14 +205,15 @@ take(struct session *s, const char *portal, struct fault *f)
 {
     struct app *a = &s->cli->app;
     struct taking t = {.s = s};
+    struct store_lessee who = tenant_lessee(&a->conf, a->worker);
     struct dispatch_events events = {.lease_lost = lost, .arg = s};
     struct dispatch_config config;
     struct store_op *op;
     int64_t asked_us = clock_mono_us();
     enum err err;
 
-    err = app_wait(a, store_lease_take(a->store, portal, a->worker,
-                                       a->conf.lease_ttl, on_lease, &t, &op));
+    err = app_wait(a,
+                   store_lease_take(a->store, portal, &who, on_lease, &t, &op));
     if (err != ERR_OK) {
         *f = a->fault;
         return err;

@@ -539,6 +539,20 @@ dispatch_free(struct dispatch *d)
     mem_free(d);
 }
 
+/* The lease had run out, and is ours again under its term. */
+static void
+go_on(struct dispatch *d)
+{
+    struct list *item, *next;
+
+    d->lost = false;
+    loop_call_cancel(&d->lost_call);
+    LIST_EACH(&d->tenants, item, next)
+    {
+        CONTAINER_OF(item, struct dtenant, link)->want_claim = true;
+    }
+}
+
 void
 dispatch_lease(struct dispatch *d, int64_t term, int64_t until_us,
                unsigned hold, int64_t hold_ms)
@@ -553,6 +567,9 @@ dispatch_lease(struct dispatch *d, int64_t term, int64_t until_us,
     }
     d->term = term;
     d->lease_until_us = until_us;
+    if (d->lost) {
+        go_on(d);
+    }
     if (!d->budget_loaded && !loop_timer_armed(&d->budget_timer)) {
         budget_begin(d);
     }

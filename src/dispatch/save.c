@@ -329,7 +329,6 @@ on_saved(void *arg, enum err err, size_t released, const struct fault *f)
     }
     if (err == ERR_LEASE_LOST) {
         dispatch_lost(d);
-        return;
     }
     loop_timer_start(d->loop, &s->again, STORE_RETRY_MS, save_start, s);
 }

@@ -15,7 +15,10 @@
 #include "store_priv.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+
+#define LEASE_CODE "MLT01" /* raised by lease_check() of the schema */
 
 static struct store_op *
 op_from(void *arg)
@@ -114,6 +117,8 @@ store_reply_err(enum err err, const struct pg_reply *r, struct fault *f)
         } else if (strncmp(f->code, "40", 2) == 0 ||
                    strcmp(f->code, "55P03") == 0) {
             err = ERR_DB_TIMEOUT; /* deadlock or lock not free: again */
+        } else if (strcmp(f->code, LEASE_CODE) == 0) {
+            err = ERR_LEASE_LOST;
         }
         f->err = err;
     }
@@ -176,6 +181,56 @@ store_finish_json(struct store_op *op, enum err err, const struct pg_reply *r,
     op->done.json(op->arg, err, json, f);
 }
 
+/* ---- fences ------------------------------------------------------------- */
+
+enum { TENANT_KEY_MAX = 24 };
+
+static const char *
+tenant_key(int64_t tenant, char out[TENANT_KEY_MAX])
+{
+    (void)snprintf(out, TENANT_KEY_MAX, "%" PRId64, tenant);
+    return out;
+}
+
+static void
+fence_free(struct store_fence *fence)
+{
+    if (fence != NULL) {
+        mem_free(fence->portal);
+    }
+    mem_free(fence);
+}
+
+void
+store_fence(struct store *s, int64_t tenant, const char *portal, int64_t term)
+{
+    char key[TENANT_KEY_MAX];
+
+    fence_free(map_del(&s->fences, tenant_key(tenant, key)));
+    if (portal != NULL) {
+        struct store_fence *fence = MEM_NEW(struct store_fence);
+
+        fence->portal = mem_strdup(portal);
+        fence->term = term;
+        (void)map_put(&s->fences, key, fence);
+    }
+}
+
+void
+store_call_fence(struct store_call *c, struct store *s, int64_t tenant)
+{
+    char key[TENANT_KEY_MAX];
+    const struct store_fence *fence =
+        map_get(&s->fences, tenant_key(tenant, key));
+
+    if (fence != NULL) {
+        (void)store_call_add(
+            c, SQL_LEASE_CHECK,
+            (const char *const[]){fence->portal,
+                                  store_call_int(c, fence->term)});
+    }
+}
+
 /* ---- the store ---------------------------------------------------------- */
 
 struct store *
@@ -188,6 +243,7 @@ store_new(struct loop *l, struct pg *p)
     s->pg = p;
     list_init(&s->ops);
     map_init(&s->terms);
+    map_init(&s->fences);
     return s;
 }
 
@@ -224,6 +280,11 @@ store_free(struct store *s)
         mem_free(value);
     }
     map_fini(&s->terms);
+    it = 0;
+    while (map_next(&s->fences, &it, &key, &value)) {
+        fence_free(value);
+    }
+    map_fini(&s->fences);
     store_plan_free(s->plan);
     s->magic = 0;
     mem_free(s);

@@ -19,11 +19,17 @@ struct store_plan; /* store_plan.c */
 
 struct store {
     unsigned magic;
-    struct loop *loop; /* borrowed */
-    struct pg *pg;     /* borrowed; of a plan: its own */
+    struct loop *loop;       /* borrowed */
+    struct pg *pg;           /* borrowed; of a plan: its own */
     struct store_plan *plan; /* NULL: what is stored counts */
     struct list ops;
-    struct map terms; /* portal -> int64_t: leases we know to be ours */
+    struct map terms;  /* portal -> int64_t: leases taken one by one */
+    struct map fences; /* tenant id -> struct store_fence */
+};
+
+struct store_fence {
+    char *portal;
+    int64_t term;
 };
 
 struct store_migration; /* store_schema.c */
@@ -43,6 +49,7 @@ struct store_op {
         store_json_fn *json;
         store_tenants_fn *tenants;
         store_lease_fn *lease;
+        store_beat_fn *beat;
         store_intake_fn *intake;
         store_claim_fn *claim;
         store_plan_fn *plan;
@@ -68,6 +75,10 @@ const char *store_call_int(struct store_call *c, int64_t v);
  * texts are borrowed until sent. Gives the statement's index. */
 size_t store_call_add(struct store_call *c, enum store_sql_id id,
                       const char *const *values);
+
+/* The first step of what changes something of the tenant: whether the fence
+ * still stands; none where there is no fence. */
+void store_call_fence(struct store_call *c, struct store *s, int64_t tenant);
 
 struct store_op *store_op_new(struct store *s, store_finish_fn *finish,
                               void *arg);

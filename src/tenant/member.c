@@ -348,6 +348,7 @@ member_start(struct member *m)
     }
     m->at_work = true;
     m->polled = false;
+    store_fence(p->all->store, m->row.id, p->key, p->term);
     dispatch_add(p->dispatch, m->row.id, m->row.name, m->hubspot,
                  m->settings.hubspot_api_version, is_provisioned(m));
     open_feeds(m);
@@ -367,6 +368,7 @@ member_stop(struct member *m)
     }
     requests_drop(m);
     feeds_free(m->feeds);
+    store_fence(m->portal->all->store, m->row.id, NULL, 0);
     hubspot_free(m->hubspot);
     fusion_free(m->fusion);
     map_free(m->map);

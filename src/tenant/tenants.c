@@ -167,6 +167,7 @@ on_loaded(void *arg, enum err err, const struct store_tenant *rows, size_t n,
     t->loaded = true;
     forget_unseen(t, rows, n);
     requests_look(t, rows, n);
+    leases_looked(t);
     tenants_check(t);
 }
 
@@ -230,7 +231,7 @@ on_ending(void *arg)
     struct tenants *t = tenants_from(arg);
 
     if (t->stopping) {
-        if (t->stopped != NULL && all_released(t)) {
+        if (t->stopped != NULL && t->left && all_released(t)) {
             loop_fn *fn = t->stopped;
 
             t->stopped = NULL;
@@ -269,6 +270,7 @@ tenants_new(struct loop *l, struct http *h, struct store *s,
     t->events = *e;
     list_init(&t->portals);
     list_init(&t->runs);
+    (void)random_id(t->process);
     return t;
 }
 
@@ -291,6 +293,7 @@ tenants_stop(struct tenants *t, loop_fn *stopped, void *arg)
     {
         portal_stop(CONTAINER_OF(item, struct portal, link));
     }
+    leases_soon(t); /* the others share the portals among them */
     tenants_check(t);
 }
 
@@ -306,6 +309,7 @@ tenants_free(struct tenants *t)
         portal_free(CONTAINER_OF(item, struct portal, link));
     }
     store_cancel(t->load_op);
+    leases_close(t);
     requests_close(t);
     loop_timer_stop(&t->reload);
     loop_call_cancel(&t->ending);

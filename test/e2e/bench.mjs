@@ -228,13 +228,12 @@ export class Scene {
   }
 
   // HubSpot against the oracle. `from` holds what was before; gives what is now.
-  // `tenant`: of the sandbox, its number.
-  async equal(sb, from = {}, { tenant = 0, ...options } = {}) {
-    const world = merged(from.world, await sb.world(tenant));
-    const hub = await sb.hub(tenant);
+  async equal(sb, from = {}, options = {}) {
+    const world = merged(from.world, await sb.world());
+    const hub = await sb.hub();
     const expected = expect(world, hub);
     const { bad, associations } = check(expected, hub, from.hub, options);
-    const counts = await sb.get(`/control/hubspot/associations?portal=${sb.ready.tenants[tenant].portal_id}`);
+    const counts = await sb.get(`/control/hubspot/associations?${sb.portal()}`);
     const both = Object.values(counts.types).reduce((a, b) => a + Number(b), 0);
     if (both !== associations && bad.length === 0) {
       bad.push(`${both} associations stored, ${associations} accounted for`);
@@ -299,6 +298,7 @@ export class Sandbox {
     this.p = process_;
     this.ready = ready;
     this.url = ready.control_url;
+    this.index = 0;
   }
 
   secrets() {
@@ -329,12 +329,21 @@ export class Sandbox {
 
   // The pod's clock is known by the second: a change of this very second is read
   // by the next poll. So changes are stamped a little back.
-  fusion(change, method = 'POST', i = 0) {
+  fusion(change, method = 'POST', i = this.index) {
     return this.call(method, `/control/fusion/${i}/${change}${change.includes('?') ? '&' : '?'}age_s=2`)
       .then((t) => (t === '' ? null : JSON.parse(t)));
   }
 
-  async world(i = 0) {
+  // The same, looked at from one tenant: its pod and its portal.
+  of(index) {
+    return Object.assign(Object.create(this), { index });
+  }
+
+  portal() {
+    return `portal=${this.ready.tenants[this.index].portal_id}`;
+  }
+
+  async world(i = this.index) {
     const out = {};
     for (const kind of ['customers', 'invoices', 'receipts', 'credit_memos']) {
       out[kind] = [];
@@ -349,14 +358,13 @@ export class Sandbox {
     return out;
   }
 
-  async hub(i = 0) {
-    const portal = this.ready.tenants[i].portal_id;
+  async hub() {
     const out = {};
     for (const type of ['companies', 'contacts', 'invoices', 'line_items', 'commerce_payments']) {
       out[type] = [];
       let after = null;
       do {
-        const page = await this.get(`/control/hubspot/objects/${type}?limit=20000&portal=${portal}${after ? `&after=${after}` : ''}`);
+        const page = await this.get(`/control/hubspot/objects/${type}?limit=20000&${this.portal()}${after ? `&after=${after}` : ''}`);
         out[type].push(...page.results);
         after = page.after;
       } while (after);
