@@ -139,10 +139,12 @@ struct job {
     struct list link; /* in its tenant's jobs */
     struct arena arena;
     struct dtenant *tenant;
-    int64_t id, revision, seen_us;
-    int64_t sent_us; /* wall clock of the write of unknown outcome; 0: none */
-    bool careful;    /* what it sends may have been sent before */
-    unsigned backs;  /* how often it went back for an object that was gone */
+    int64_t id, revision;
+    int64_t seen_us; /* monotonic: when its content was read from Fusion */
+    int64_t
+        sent_us;  /* likewise, the write of unknown outcome; INT64_MIN: none */
+    bool careful; /* what it sends may have been sent before */
+    unsigned backs; /* how often it went back for an object that was gone */
     const char *lost_parent; /* "customer:1008" to wait for; NULL: none */
     enum map_kind kind;
     const char *fusion_id, *number, *klass, *amount, *currency;

@@ -167,20 +167,21 @@ on_claim(void *arg)
             j->verify = j->verify || strcmp(j->state, "unknown") == 0;
             fx_set(&j->state, "in_flight");
             links[c.n] = links_of(j);
-            rows[c.n] = (struct store_job){.id = j->id,
-                                           .revision = 1,
-                                           .kind = j->kind,
-                                           .fusion_id = j->fusion_id,
-                                           .number = j->fusion_id,
-                                           .klass = j->klass,
-                                           .verify = j->verify,
-                                           .attempts = (unsigned)j->attempts,
-                                           .seen_us = clock_wall_us(),
-                                           .sent_us = j->sent_us,
-                                           .desired = j->desired,
-                                           .links = links[c.n],
-                                           .parents = j->parents,
-                                           .email_holder = j->email_holder};
+            rows[c.n] = (struct store_job){
+                .id = j->id,
+                .revision = 1,
+                .kind = j->kind,
+                .fusion_id = j->fusion_id,
+                .number = j->fusion_id,
+                .klass = j->klass,
+                .verify = j->verify,
+                .attempts = (unsigned)j->attempts,
+                .seen_ago_us = 0,
+                .sent_ago_us = j->sent_us == 0 ? -1 : now_us - j->sent_us,
+                .desired = j->desired,
+                .links = links[c.n],
+                .parents = j->parents,
+                .email_holder = j->email_holder};
             c.n++;
         } else if (strcmp(j->state, "retry") == 0 ||
                    strcmp(j->state, "unknown") == 0) {
@@ -432,7 +433,7 @@ store_job(const json_t *row)
     j->gone = json_is_true(json_object_get(row, "gone"));
     j->verify = false;
     if (strcmp(state, "unknown") == 0 && j->sent_us == 0) {
-        j->sent_us = clock_wall_us();
+        j->sent_us = clock_mono_us();
     }
     return strcmp(state, "done") == 0 ? release(j) : 0;
 }
