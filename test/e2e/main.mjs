@@ -13,7 +13,7 @@ import { House, Scene } from './bench.mjs';
 const order = [
   'main', 'kills', 'database', 'plan', 'reading', 'storm', 'stop', 'end', 'workers', 'worker',
   'tls', 'existing', 'replay', 'commands', 'bad-input', 'faults', 'sync', 'keys', 'days', 'mapping',
-  'traps', 'token', 'clashes', 'poison', 'requests', 'ceiling', 'quota',
+  'traps', 'token', 'clashes', 'poison', 'requests', 'ceiling', 'quota', 'config', 'clock', 'guest',
 ];
 const [build, ...wanted] = process.argv.slice(2);
 const names = wanted.length > 0 ? wanted : order;

@@ -76,6 +76,7 @@ struct fx {
     size_t remakes_left; /* upserts of known keys that make a new record */
     struct sent sent[SENT_MAX];
     size_t n_sent, n_calls;
+    size_t freed; /* clients */
     int64_t call_us[SENT_MAX];
 
     /* the store */
