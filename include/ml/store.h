@@ -342,6 +342,8 @@ struct store_job {
     const char *kind, *fusion_id, *number;
     const char *klass; /* fresh retry replay backfill reconcile */
     bool verify;       /* was unknown: read back first */
+    bool doubt;        /* the database was set back since anything of it was
+                          written: HubSpot may have other than links say */
     unsigned attempts;
     int64_t seen_us; /* wall clock when this content was read from Fusion */
     int64_t sent_us; /* verify: wall clock when the request of unknown outcome

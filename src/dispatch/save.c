@@ -121,6 +121,17 @@ save_link(struct save *s, const struct job *j, const struct part *p,
 }
 
 void
+save_link_found(struct save *s, const struct job *j, const struct part *p,
+                const json_t *properties)
+{
+    put_link_head(s, j, p);
+    jsonx_add_text(&s->wl, "id", p->id);
+    jsonx_key(&s->wl, "properties");
+    jsonx_put_json(&s->wl, properties);
+    jsonx_close(&s->wl, '}');
+}
+
+void
 save_unlink(struct save *s, const struct job *j, const struct part *p)
 {
     put_link_head(s, j, p);

@@ -19,6 +19,7 @@ job_read(struct store_job *j, const struct pg_reply *r, size_t i)
         .number = pg_text(r, 0, i, "number"),
         .klass = pg_text(r, 0, i, "class"),
         .verify = pg_bool(r, 0, i, "verify"),
+        .doubt = pg_bool(r, 0, i, "doubt"),
         .attempts = (unsigned)pg_int(r, 0, i, "attempts"),
         .seen_us = pg_int(r, 0, i, "seen_us"),
         .sent_us = pg_int(r, 0, i, "sent_us"),

@@ -20,13 +20,13 @@ term_forget(struct store *s, const char *portal)
 static void
 term_remember(struct store *s, const char *portal, int64_t term)
 {
-    int64_t *kept = map_get(&s->terms, portal);
+    struct store_term *kept = map_get(&s->terms, portal);
 
     if (kept == NULL) {
         kept = mem_alloc(sizeof(*kept));
         (void)map_put(&s->terms, portal, kept);
     }
-    *kept = term;
+    *kept = (struct store_term){term, clock_mono_us()};
 }
 
 void
@@ -40,6 +40,7 @@ finish_take(struct store_op *op, enum err err, const struct pg_reply *r,
             const struct fault *f)
 {
     struct store_lease lease = {0};
+    size_t at = op->at;
     int64_t out;
 
     if (err != ERR_OK) {
@@ -47,14 +48,14 @@ finish_take(struct store_op *op, enum err err, const struct pg_reply *r,
         op->done.lease(op->arg, err, NULL, f);
         return;
     }
-    out = pg_int(r, 0, 0, "tokens_out");
-    lease.held = pg_bool(r, 0, 0, "held");
-    lease.term = pg_int(r, 0, 0, "term");
-    lease.ttl_ms = pg_int(r, 0, 0, "ttl_ms");
-    lease.hold_ms = pg_int(r, 0, 0, "hold_ms");
-    lease.holder = pg_text(r, 0, 0, "holder");
+    out = pg_int(r, at, 0, "tokens_out");
+    lease.held = pg_bool(r, at, 0, "held");
+    lease.term = pg_int(r, at, 0, "term");
+    lease.ttl_ms = pg_int(r, at, 0, "ttl_ms");
+    lease.hold_ms = pg_int(r, at, 0, "hold_ms");
+    lease.holder = pg_text(r, at, 0, "holder");
     if (lease.hold_ms > 0) {
-        lease.hold = pg_bool(r, 0, 0, "unclean") || out >= UINT_MAX ?
+        lease.hold = pg_bool(r, at, 0, "unclean") || out >= UINT_MAX ?
                          UINT_MAX :
                          (unsigned)out;
     }
@@ -72,16 +73,21 @@ store_lease_take(struct store *s, const char *portal, const char *worker,
                  struct store_op **op)
 {
     struct store_op *o = store_op_new(s, finish_take, arg);
-    const int64_t *known = map_get(&s->terms, portal);
+    const struct store_term *known = map_get(&s->terms, portal);
+    const char *ttl, *term, *renewed;
     struct store_call c;
 
     o->done.lease = done;
     o->text = mem_strdup(portal);
     store_call_init(&c, 0);
-    (void)store_call_add(
-        &c, SQL_LEASE_TAKE,
-        (const char *const[]){portal, worker, store_call_int(&c, ttl_ms),
-                              store_call_int(&c, known ? *known : 0)});
+    ttl = store_call_int(&c, ttl_ms);
+    term = store_call_int(&c, known != NULL ? known->term : 0);
+    renewed = store_call_int(
+        &c, known != NULL ? (clock_mono_us() - known->renewed_us) / 1000 : 0);
+    (void)store_call_add(&c, SQL_LEASE_DOUBT,
+                         (const char *const[]){portal, ttl, term, renewed});
+    o->at = store_call_add(&c, SQL_LEASE_TAKE,
+                           (const char *const[]){portal, worker, ttl, term});
     (void)store_call_add(&c, SQL_LEASE_RECOVER, (const char *const[]){portal});
     return store_op_send(o, &c, op);
 }

@@ -17,13 +17,19 @@ enum { STORE_STEPS_MAX = 12 };
 
 struct store_plan; /* store_plan.c */
 
+/* Our term of a lease, and when we last took or renewed it (monotonic). */
+struct store_term {
+    int64_t term, renewed_us;
+};
+
 struct store {
     unsigned magic;
     struct loop *loop; /* borrowed */
     struct pg *pg;     /* borrowed; of a plan: its own */
     struct store_plan *plan; /* NULL: what is stored counts */
     struct list ops;
-    struct map terms; /* portal -> int64_t: leases we know to be ours */
+    struct map terms; /* portal -> struct store_term: leases we know to be
+                         ours */
 };
 
 struct store_migration; /* store_schema.c */

@@ -28,6 +28,10 @@ WITH moved AS MATERIALIZED (
     LEFT JOIN open o ON o.job = f.id
     WHERE j.id = f.id
     RETURNING j.id, j.tenant_id, j.kind, j.fusion_id, j.state
+), settled AS (
+    -- one that is new does not say yet in which database it was written
+    UPDATE ml_connector.lease SET home = ml_connector.home()
+    WHERE portal = $1::text AND home IS NULL
 ), trail AS (
     INSERT INTO ml_connector.audit_event (tenant_id, event, kind, fusion_id,
         job, outcome, worker)
