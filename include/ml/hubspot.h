@@ -59,6 +59,7 @@ enum hubspot_verb {
     HUBSPOT_DISSOCIATE, /* object -> to, all labels of the pair; 100 */
     HUBSPOT_CREATE,     /* with associations; refused where our unique property
                            has the value already (CONFLICT); 100 */
+    HUBSPOT_JOINED,     /* reads what the object `to` is joined with; 100 */
     HUBSPOT_VERBS
 };
 const char *hubspot_verb_name(enum hubspot_verb v);
@@ -72,7 +73,8 @@ struct hubspot_join {
 struct hubspot_input {
     const char *id; /* UPSERT, CREATE: our key; READ: key or id; else HubSpot id
                        (from) */
-    const char *to; /* associations: HubSpot id */
+    const char *to; /* associations: HubSpot id; JOINED: `after` of the page
+                       before, NULL: the first */
     const char *properties; /* UPSERT, UPDATE, CREATE: JSON object text; of
                                CREATE with our key among them */
     const struct hubspot_join *joins; /* CREATE */
@@ -107,6 +109,9 @@ struct hubspot_result {
     const char *id; /* HubSpot id when written or found; else NULL */
     bool created;
     json_t *properties;      /* borrowed; READ; else NULL */
+    json_t *joined;          /* borrowed; JOINED: [{"toObjectId",
+                                "associationTypes":[{"typeId"}]}]; NULL: none */
+    const char *after;       /* JOINED: there are more; else NULL */
     struct fault fault;      /* rejected, retry, unknown */
     const char *existing_id; /* CONFLICT: who holds the value; NULL unknown */
     bool key_taken;          /* CONFLICT: our unique property has the value */

@@ -154,7 +154,8 @@ struct store_beat_spec {
     const char *process; /* random_id of this process */
     const char *version;
     struct store_lessee who;
-    const char *held;   /* [{"portal","term"}] */
+    const char *held;   /* [{"portal","term","age"}]; age: ms since it was taken
+                           or renewed */
     const char *wanted; /* ["4711",..]: portals it would work for */
     unsigned most;      /* takes no more at once */
     enum store_beat_mode mode;
@@ -398,6 +399,8 @@ struct store_job {
     const char *kind, *fusion_id, *number;
     const char *klass; /* fresh retry replay backfill reconcile */
     bool verify;       /* was unknown: read back first */
+    bool doubt;        /* the database was set back since anything of it was
+                          written: HubSpot may have other than links say */
     unsigned attempts;
     int64_t seen_ago_us; /* by the database's clock: since this content was
                             read from Fusion */

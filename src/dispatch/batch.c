@@ -72,8 +72,7 @@ void
 batch_give_up(struct batch *b)
 {
     if (b->sent) {
-        batch_account(
-            b, lane_verb(b->lane) == HUBSPOT_READ ? "retry" : "unknown", b->n);
+        batch_account(b, lane_reads(b->lane) ? "retry" : "unknown", b->n);
     }
 }
 
@@ -119,7 +118,7 @@ on_answer(void *arg, const struct hubspot_reply *r)
     b->sending = NULL;
     list_remove(&b->link);
     budget_settle(d, &b->permit, &r->meta);
-    s = save_new(t, lane_verb(b->lane) == HUBSPOT_READ ? NULL : b->write);
+    s = save_new(t, lane_reads(b->lane) ? NULL : b->write);
     s->http_status = r->meta.status;
     memcpy(s->correlation, r->meta.fault.correlation, FAULT_CODE_MAX);
     s->duration_ms = (r->meta.answered_us - r->meta.sent_us) / 1000;
@@ -226,10 +225,11 @@ batch_start(struct batch *b)
         inputs[i].properties = b->needs[i]->properties;
     }
     if (request.verb == HUBSPOT_READ) {
-        request.id_property =
-            b->lane == LANE_FIND ? "email" :
-            b->lane == LANE_LOOK ? NULL :
-                                   map_object_key(request.object);
+        request.id_property = b->lane == LANE_FIND ?
+                                  "email" :
+                              b->lane == LANE_LOOK || b->lane >= LANE_STRAY ?
+                                  NULL :
+                                  map_object_key(request.object);
         request.read = read_list(b->lane);
     }
     err = hubspot_send(b->tenant->hubspot, &request, on_answer, b, &b->sending);
@@ -308,7 +308,7 @@ batch_send(struct batch *b)
     t->busy++;
     d->status.in_flight++;
     list_push(&d->flying, &b->link);
-    if (lane_verb(b->lane) == HUBSPOT_READ) {
+    if (lane_reads(b->lane)) {
         batch_start(b);
         return;
     }

@@ -9,6 +9,7 @@
  *   job.c        one job: what it holds, and how it ends
  *   step.c       which step it needs next
  *   gone.c       objects that turn out to be gone from HubSpot
+ *   doubt.c      what HubSpot has, when the database was set back
  *   budget.c     what an answer means to the budget; the quota of the day
  *   lane.c       where equal needs meet; which batch leaves next
  *   keys.c       no key is in two requests at once
@@ -51,17 +52,19 @@ enum {
 /* A lane is a verb, an object (and for associations a row of
  * map_associations). Numbered so that a tenant's lanes are one array. */
 enum {
-    LANE_READ = 0,                           /* + object: by our key */
-    LANE_UPSERT = LANE_READ + MAP_OBJECTS,   /* + object */
-    LANE_CREATE = LANE_UPSERT + MAP_OBJECTS, /* + object */
-    LANE_FIND = LANE_CREATE + MAP_OBJECTS,   /* contacts by e-mail */
-    LANE_LOOK = LANE_FIND + 1,               /* contacts by HubSpot id */
-    LANE_ADOPT = LANE_LOOK + 1,              /* takes one over */
-    LANE_ASSOCIATE = LANE_ADOPT + 1,         /* + row of the table */
-    LANE_STATUS = LANE_ASSOCIATE + 7,        /* invoices: hs_invoice_status */
-    LANE_DISSOCIATE = LANE_STATUS + 1,       /* + row of the table */
-    LANE_ARCHIVE = LANE_DISSOCIATE + 7,      /* + object */
-    LANES = LANE_ARCHIVE + MAP_OBJECTS
+    LANE_READ = 0,                            /* + object: by our key */
+    LANE_UPSERT = LANE_READ + MAP_OBJECTS,    /* + object */
+    LANE_CREATE = LANE_UPSERT + MAP_OBJECTS,  /* + object */
+    LANE_FIND = LANE_CREATE + MAP_OBJECTS,    /* contacts by e-mail */
+    LANE_LOOK = LANE_FIND + 1,                /* contacts by HubSpot id */
+    LANE_ADOPT = LANE_LOOK + 1,               /* takes one over */
+    LANE_ASSOCIATE = LANE_ADOPT + 1,          /* + row of the table */
+    LANE_STATUS = LANE_ASSOCIATE + 7,         /* invoices: hs_invoice_status */
+    LANE_DISSOCIATE = LANE_STATUS + 1,        /* + row of the table */
+    LANE_ARCHIVE = LANE_DISSOCIATE + 7,       /* + object */
+    LANE_JOINED = LANE_ARCHIVE + MAP_OBJECTS, /* + row: what it is joined to */
+    LANE_STRAY = LANE_JOINED + 7,             /* + object: whose it is, by id */
+    LANES = LANE_STRAY + MAP_OBJECTS
 };
 
 struct lane {
@@ -102,7 +105,9 @@ struct need {
 /* ---- jobs --------------------------------------------------------------- */
 
 enum job_stage {
-    STAGE_VERIFY,    /* an unknown outcome: read back first */
+    STAGE_VERIFY,    /* an unknown outcome, or in doubt: read back first */
+    STAGE_JOINED,    /* in doubt: what it is joined to */
+    STAGE_STRAYS,    /* in doubt: whose that is, when no link says so */
     STAGE_OBJECTS,   /* write what differs from what was last written */
     STAGE_PARTS,     /* create contacts and lines, joined to those before */
     STAGE_ASSOCIATE, /* needs the ids of the stage before */
@@ -133,6 +138,13 @@ struct part {
     size_t assoc_count;
 };
 
+/* Something that an object is joined to and that no link knows. */
+struct stray {
+    struct list link; /* in its job's strays */
+    unsigned row;     /* of map_associations */
+    struct part part; /* key: NULL until it turns out to be ours */
+};
+
 struct link_ref { /* parents */
     const char *id, *state, *company, *contact, *email, *hubspot;
 };
@@ -153,7 +165,9 @@ struct job {
     const char *fusion_id, *number, *klass, *amount, *currency;
     enum work_class work; /* what its requests are charged to */
     unsigned attempts;
-    bool verify;             /* of unknown outcome when it was taken up */
+    bool verify; /* of unknown outcome when it was taken up */
+    bool doubt;  /* links may be older than what HubSpot has */
+    struct list strays;
     bool gone;               /* desired: archive */
     const char *status;      /* target, or NULL */
     const char *status_held; /* reason, or NULL */
@@ -339,7 +353,12 @@ void part_drop_assoc(struct part *p, unsigned type, const char *id);
 void part_set(struct job *j, struct part *p, const char *name,
               const char *value); /* a wanted property; NULL: not wanted */
 
+struct part *job_find_part(struct job *j, enum map_object object,
+                           const char *key); /* wanted; NULL: none */
+
 /* step.c */
+/* The row of map_associations whose first type is `type`. */
+unsigned join_row(unsigned type);
 /* Plans the next stage that has needs into j->planned; STAGE_END when none. */
 void job_plan(struct job *j, struct save *s);
 void job_start_planned(struct job *j); /* into the lanes */
@@ -360,6 +379,19 @@ void part_moved(struct job *j, struct part *p, const char *id, bool made,
  * it is none of the job's. */
 bool end_is_gone(struct need *n, const char *gone, struct save *s);
 
+/* doubt.c */
+void plan_joined(struct job *j);
+void plan_strays(struct job *j);
+void plan_strays_away(struct job *j); /* lines that nobody wants */
+/* Of a record that is gone only its keys are known: those are looked for. */
+void doubt_gone(struct job *j, const json_t *objects);
+void joined_found(struct need *n, const struct hubspot_result *r);
+void stray_found(struct need *n, const struct hubspot_result *r);
+/* The contact's e-mail as HubSpot has it goes into its link, so that what
+ * follows a change of it follows. */
+void doubt_email(struct need *n, const struct hubspot_result *r,
+                 struct save *s);
+
 /* contact.c */
 /* The e-mail is taken: look at who has it. False when this is no such case. */
 bool begin_adoption(struct need *n, const struct hubspot_result *r,
@@ -378,6 +410,7 @@ void lane_push(struct dtenant *t, struct need *n);
 /* Sent for nothing: back to where it was among those that wait. */
 void lane_return(struct dtenant *t, struct need *n);
 const struct map_association *lane_association(unsigned lane);
+bool lane_reads(unsigned lane); /* changes nothing at HubSpot */
 enum map_object lane_object(unsigned lane);
 enum hubspot_verb lane_verb(unsigned lane);
 /* Whether a request of it that got no answer has to be read back: it may have
@@ -407,6 +440,9 @@ void batch_results(struct batch *b, const struct hubspot_reply *r,
 struct save *save_new(struct dtenant *t, const char *write);
 void save_link(struct save *s, const struct job *j, const struct part *p,
                bool properties);
+/* What HubSpot has instead of what is wanted. */
+void save_link_found(struct save *s, const struct job *j, const struct part *p,
+                     const json_t *properties);
 void save_unlink(struct save *s, const struct job *j, const struct part *p);
 /* Another record's object is gone: its link is forgotten, its job opened. */
 void save_gone(struct save *s, const char *kind, const char *fusion_id,

@@ -71,8 +71,8 @@ read_wanted(struct job *j, const json_t *objects)
     j->n_wanted = j->n_parts;
 }
 
-static struct part *
-find_part(struct job *j, enum map_object object, const char *key)
+struct part *
+job_find_part(struct job *j, enum map_object object, const char *key)
 {
     for (size_t i = 0; i < j->n_wanted; i++) {
         if (j->parts[i].object == object && text_equal(j->parts[i].key, key)) {
@@ -117,7 +117,7 @@ read_link(struct job *j, const json_t *link)
     if (name == NULL || !map_object_parse(name, &object)) {
         return;
     }
-    p = find_part(j, object, key);
+    p = job_find_part(j, object, key);
     if (p == NULL) { /* vanished from the record */
         p = &j->parts[j->n_parts++];
         p->object = object;
@@ -126,7 +126,8 @@ read_link(struct job *j, const json_t *link)
     p->id = copy(j, link, "id");
     p->before = json_object_size(properties) > 0 ? dump(j, properties) : NULL;
     p->status = copy(j, properties, "hs_invoice_status");
-    p->current = p->id != NULL && p->properties != NULL && hash != NULL &&
+    p->current = !j->doubt && p->id != NULL && p->properties != NULL &&
+                 hash != NULL &&
                  (text_equal(hash, hash_text(&p->hash, text)) ||
                   holds_wanted(properties, p->properties));
     p->assoc =
@@ -193,13 +194,16 @@ read_job(struct job *j, const struct store_job *s, const json_t *desired,
     for (size_t i = 0; i < json_array_size(links); i++) {
         read_link(j, json_array_get(links, i));
     }
+    if (j->gone && j->doubt) {
+        doubt_gone(j, objects);
+    }
     for (size_t i = 0; i < j->n_parts; i++) {
         if (j->parts[i].assoc == NULL) {
             j->parts[i].assoc = arena_array(&j->arena, 8, sizeof(char *));
         }
     }
-    j->stage = s->verify ? STAGE_VERIFY : STAGE_OBJECTS;
-    j->careful = s->verify || s->attempts > 0;
+    j->stage = s->verify || s->doubt ? STAGE_VERIFY : STAGE_OBJECTS;
+    j->careful = s->verify || s->doubt || s->attempts > 0;
 }
 
 /* What the store gives is our own writing; a row spoilt by hand parks. */
@@ -215,12 +219,14 @@ job_new(struct dtenant *t, const struct store_job *s)
     j->tenant = t;
     arena_init(&j->arena);
     list_init(&j->planned);
+    list_init(&j->strays);
     j->id = s->id;
     j->revision = s->revision;
     j->seen_us = now_us - s->seen_ago_us;
     j->sent_us = s->sent_ago_us >= 0 ? now_us - s->sent_ago_us : INT64_MIN;
     j->attempts = s->attempts;
     j->verify = s->verify;
+    j->doubt = s->doubt;
     j->fusion_id = arena_strdup(&j->arena, s->fusion_id);
     j->number = arena_strdup(&j->arena, s->number);
     j->klass = arena_strdup(&j->arena, s->klass);

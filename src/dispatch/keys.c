@@ -31,6 +31,7 @@ key_name(const struct need *n, char out[KEY_MAX])
         (void)snprintf(out, KEY_MAX, "i%d:%s", (int)o, n->id);
         return true;
     case HUBSPOT_READ:
+    case HUBSPOT_JOINED:
         (void)snprintf(out, KEY_MAX, "r%u:%s", n->lane, n->id);
         return true;
     case HUBSPOT_ASSOCIATE:

@@ -59,7 +59,9 @@ lane_association(unsigned lane)
     const struct map_association *table = map_associations(&n);
     size_t row;
 
-    if (lane >= LANE_ASSOCIATE && lane < LANE_STATUS) {
+    if (lane >= LANE_JOINED && lane < LANE_STRAY) {
+        row = lane - LANE_JOINED;
+    } else if (lane >= LANE_ASSOCIATE && lane < LANE_STATUS) {
         row = lane - LANE_ASSOCIATE;
     } else if (lane >= LANE_DISSOCIATE && lane < LANE_ARCHIVE) {
         row = lane - LANE_DISSOCIATE;
@@ -78,6 +80,9 @@ lane_object(unsigned lane)
     if (a != NULL) {
         return a->from;
     }
+    if (lane >= LANE_STRAY) {
+        return (enum map_object)(lane - LANE_STRAY);
+    }
     if (lane >= LANE_ARCHIVE) {
         return (enum map_object)(lane - LANE_ARCHIVE);
     }
@@ -93,6 +98,9 @@ lane_object(unsigned lane)
 enum hubspot_verb
 lane_verb(unsigned lane)
 {
+    if (lane >= LANE_JOINED) {
+        return lane < LANE_STRAY ? HUBSPOT_JOINED : HUBSPOT_READ;
+    }
     if (lane >= LANE_ARCHIVE) {
         return HUBSPOT_ARCHIVE;
     }
@@ -122,9 +130,23 @@ lane_makes(unsigned lane)
     return v == HUBSPOT_UPSERT || v == HUBSPOT_CREATE;
 }
 
+bool
+lane_reads(unsigned lane)
+{
+    enum hubspot_verb v = lane_verb(lane);
+
+    return v == HUBSPOT_READ || v == HUBSPOT_JOINED;
+}
+
 const char *
 lane_name(unsigned lane)
 {
+    static const char *const joined[] = {
+        "contacts-companies.read", "invoices-contacts.read",
+        "invoices-companies.read", "invoices-line_items.read",
+        "payments-contacts.read",  "payments-companies.read",
+        "invoices-payments.read",
+    };
     static const char *const associate[] = {
         "contacts-companies.associate", "invoices-contacts.associate",
         "invoices-companies.associate", "invoices-line_items.associate",
@@ -150,6 +172,12 @@ lane_name(unsigned lane)
          "commerce_payments.create", "commerce_payments.archive"},
     };
 
+    if (lane >= LANE_STRAY) {
+        return names[lane - LANE_STRAY][0];
+    }
+    if (lane >= LANE_JOINED) {
+        return joined[lane - LANE_JOINED];
+    }
     if (lane >= LANE_ARCHIVE) {
         return names[lane - LANE_ARCHIVE][3];
     }
@@ -172,6 +200,9 @@ lane_name(unsigned lane)
 static enum job_stage
 lane_stage(unsigned lane)
 {
+    if (lane >= LANE_JOINED) {
+        return lane < LANE_STRAY ? STAGE_JOINED : STAGE_STRAYS;
+    }
     if (lane == LANE_STATUS) {
         return STAGE_STATUS;
     }
@@ -193,6 +224,9 @@ lane_kind(unsigned lane)
 {
     const struct map_association *a = lane_association(lane);
 
+    if (lane >= LANE_STRAY) {
+        return MAP_INVOICE; /* mostly */
+    }
     if (a != NULL && (a->from == MAP_PAYMENTS || a->to == MAP_PAYMENTS)) {
         return MAP_PAYMENT;
     }
@@ -358,6 +392,8 @@ step_is_last(const struct job *j, enum job_stage stage)
 {
     switch (stage) {
     case STAGE_VERIFY:
+    case STAGE_JOINED:
+    case STAGE_STRAYS:
         return false;
     case STAGE_OBJECTS:
         return is_joined(j) && status_stands(j) && j->n_parts == j->n_wanted;

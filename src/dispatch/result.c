@@ -254,6 +254,10 @@ verify_found(struct need *n, const struct hubspot_result *r, struct save *s)
     is_moved(n, r, true, s);
     p->id = r->id != NULL ? arena_strdup(&n->job->arena, r->id) : p->id;
     p->status = arena_strdup(&n->job->arena, status);
+    if (p->properties == NULL) { /* of a record that is gone */
+        audit_plain(s, n, "differs", "found though Fusion has it no more");
+        return;
+    }
     if (p->rebill) {
         p->status = NULL; /* it is made anew, and written as such */
         audit_plain(s, n, "differs", "found as another record");
@@ -274,6 +278,9 @@ verify_found(struct need *n, const struct hubspot_result *r, struct save *s)
         audit_plain(s, n, "differs", "found otherwise when read back");
     }
     save_link(s, n->job, p, p->current);
+    if (n->job->doubt && !p->current) {
+        doubt_email(n, r, s);
+    }
     json_decref(wanted);
 }
 
@@ -288,7 +295,7 @@ verify_absent(struct need *n, struct save *s)
         part_lost(j, n->part, s);
         return;
     }
-    left_ms = cutoff_left(j);
+    left_ms = j->verify ? cutoff_left(j) : 0;
     n->part->by_key = true;
     audit_plain(s, n, "absent", "not found when read back");
     if (left_ms == 0) {
@@ -312,9 +319,16 @@ need_written(struct need *n, const struct hubspot_result *r, struct save *s,
         contact_found(n, r, s);
         return;
     }
+    if (n->lane >= LANE_STRAY) {
+        stray_found(n, r);
+        return;
+    }
     switch (lane_verb(n->lane)) {
     case HUBSPOT_READ:
         verify_found(n, r, s);
+        break;
+    case HUBSPOT_JOINED:
+        joined_found(n, r);
         break;
     case HUBSPOT_UPSERT:
     case HUBSPOT_CREATE:
@@ -406,7 +420,7 @@ need_rejected(struct need *n, const struct hubspot_result *r, struct save *s)
 }
 
 static void
-need_absent(struct need *n, struct save *s)
+need_absent(struct need *n, const struct hubspot_result *r, struct save *s)
 {
     struct fault f;
 
@@ -414,9 +428,12 @@ need_absent(struct need *n, struct save *s)
     case HUBSPOT_READ:
         if (n->lane == LANE_FIND || n->lane == LANE_LOOK) {
             contact_absent(n, s);
-        } else {
+        } else if (n->lane < LANE_STRAY) {
             verify_absent(n, s);
         }
+        return;
+    case HUBSPOT_JOINED:
+        joined_found(n, r);
         return;
     case HUBSPOT_ARCHIVE:
     case HUBSPOT_DISSOCIATE:
@@ -534,7 +551,7 @@ one_result(struct need *n, const struct hubspot_result *r,
         need_written(n, r, s, tell);
         return true;
     case HUBSPOT_ABSENT:
-        need_absent(n, s);
+        need_absent(n, r, s);
         return true;
     case HUBSPOT_REJECTED:
         need_rejected(n, r, s);

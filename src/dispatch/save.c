@@ -171,6 +171,18 @@ save_link(struct save *s, const struct job *j, const struct part *p,
 }
 
 void
+save_link_found(struct save *s, const struct job *j, const struct part *p,
+                const json_t *properties)
+{
+    struct jsonx_writer *w = link_open(s, j, p);
+
+    jsonx_add_text(w, "id", p->id);
+    jsonx_key(w, "properties");
+    jsonx_put_json(w, properties);
+    row_close(s);
+}
+
+void
 save_unlink(struct save *s, const struct job *j, const struct part *p)
 {
     struct jsonx_writer *w = link_open(s, j, p);

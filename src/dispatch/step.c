@@ -2,7 +2,10 @@
 /*
  * Which step a job needs next.
  *
- *     VERIFY -> OBJECTS -> PARTS -> ASSOCIATE -> STATUS -> CLEAN -> END
+ *     VERIFY -> JOINED -> STRAYS      (unknown outcome; the last two: in doubt)
+ *                           |
+ *               OBJECTS <---+
+ *               OBJECTS -> PARTS -> ASSOCIATE -> STATUS -> CLEAN -> END
  *                  ^                  ^             |       |
  *                  |                  +--- parted --|-------+
  *                  +--- an object is gone ----------+
@@ -42,9 +45,8 @@ job_need(struct job *j, struct part *p, unsigned lane, const char *id,
     return n;
 }
 
-/* The row of map_associations whose first type is `type`. */
-static unsigned
-association_row(unsigned type)
+unsigned
+join_row(unsigned type)
 {
     size_t n;
     const struct map_association *table = map_associations(&n);
@@ -65,7 +67,7 @@ add_join(struct need_join *joins, size_t *n, unsigned type, bool forward,
          const char *id)
 {
     if (id != NULL) {
-        joins[(*n)++] = (struct need_join){association_row(type), forward, id};
+        joins[(*n)++] = (struct need_join){join_row(type), forward, id};
     }
 }
 
@@ -184,6 +186,13 @@ plan_verify(struct job *j)
         struct part *p = &j->parts[i];
 
         if (!p->current || job_changed_since(j)) {
+            job_need(j, p, LANE_READ + p->object, p->key, NULL, NULL);
+        }
+    }
+    for (size_t i = j->n_wanted; j->doubt && i < j->n_parts; i++) {
+        struct part *p = &j->parts[i];
+
+        if (p->id == NULL) { /* of a record that is gone */
             job_need(j, p, LANE_READ + p->object, p->key, NULL, NULL);
         }
     }
@@ -389,8 +398,7 @@ plan_dissociate(struct job *j, struct part *p, unsigned type,
         }
         id = p->assoc[i] + strlen(prefix);
         if (strcmp(id, wanted) != 0) {
-            job_need(j, p, LANE_DISSOCIATE + association_row(type), p->id, id,
-                     NULL);
+            job_need(j, p, LANE_DISSOCIATE + join_row(type), p->id, id, NULL);
         }
     }
 }
@@ -400,8 +408,8 @@ static void
 part_from_old(struct job *j, struct part *contact)
 {
     if (contact->old != NULL && j->parts[0].id != NULL) {
-        job_need(j, contact, LANE_DISSOCIATE + association_row(279),
-                 contact->old, j->parts[0].id, NULL);
+        job_need(j, contact, LANE_DISSOCIATE + join_row(279), contact->old,
+                 j->parts[0].id, NULL);
         contact->old = NULL;
     }
 }
@@ -416,6 +424,7 @@ plan_clean(struct job *j)
             job_need(j, p, LANE_ARCHIVE + p->object, p->id, NULL, NULL);
         }
     }
+    plan_strays_away(j);
     if (j->n_wanted > 1 && j->kind == MAP_CUSTOMER) {
         plan_dissociate(j, &j->parts[1], 279, j->parts[0].id);
         part_from_old(j, &j->parts[1]);
@@ -436,6 +445,12 @@ plan_stage(struct job *j, struct save *s)
     switch (j->stage) {
     case STAGE_VERIFY:
         plan_verify(j);
+        break;
+    case STAGE_JOINED:
+        plan_joined(j);
+        break;
+    case STAGE_STRAYS:
+        plan_strays(j);
         break;
     case STAGE_OBJECTS:
         plan_objects(j, s);

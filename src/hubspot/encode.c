@@ -25,11 +25,11 @@ make_path(const char *version, const struct hubspot_batch *b)
         [HUBSPOT_UPSERT] = "upsert",    [HUBSPOT_UPDATE] = "update",
         [HUBSPOT_READ] = "read",        [HUBSPOT_ARCHIVE] = "archive",
         [HUBSPOT_ASSOCIATE] = "create", [HUBSPOT_DISSOCIATE] = "archive",
-        [HUBSPOT_CREATE] = "create"};
+        [HUBSPOT_CREATE] = "create",    [HUBSPOT_JOINED] = "read"};
     struct buf path;
 
     buf_init(&path, PATH_MAX_BYTES);
-    if (hubspot_is_association(b->verb)) {
+    if (hubspot_is_association(b->verb) || b->verb == HUBSPOT_JOINED) {
         hubspot_prefix(&path, HUBSPOT_ASSOCIATIONS, version);
         buf_addf(&path, "/%s/%s", map_object_name(b->object),
                  map_object_name(b->to));
@@ -112,6 +112,9 @@ put_object(struct jsonx_writer *w, const struct hubspot_request *q,
     }
     if (b->verb == HUBSPOT_CREATE) {
         put_joins(w, b, i);
+    }
+    if (b->verb == HUBSPOT_JOINED) {
+        jsonx_add_text(w, "after", b->inputs[i].to);
     }
     jsonx_close(w, '}');
 }

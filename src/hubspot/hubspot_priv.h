@@ -57,6 +57,8 @@ struct hubspot_request {
     struct buf body;
     struct arena arena;
 };
+/* Changes nothing. */
+bool hubspot_reads(enum hubspot_verb v);
 /* ERR_FULL when the body would pass its ceiling; then there is nothing to
  * fini. All calls are POST. */
 MUST_USE enum err hubspot_encode(const char *version,

@@ -43,7 +43,7 @@ has_results(enum hubspot_verb v)
 enum hubspot_outcome
 hubspot_outcome_of(enum hubspot_verb v, enum err err)
 {
-    bool by_id = v == HUBSPOT_READ || v == HUBSPOT_UPDATE ||
+    bool by_id = hubspot_reads(v) || v == HUBSPOT_UPDATE ||
                  v == HUBSPOT_ARCHIVE || v == HUBSPOT_DISSOCIATE;
 
     if (err == ERR_MISSING && by_id) {
@@ -53,7 +53,7 @@ hubspot_outcome_of(enum hubspot_verb v, enum err err)
         return HUBSPOT_RETRY;
     }
     if (err == ERR_UNAVAILABLE) {
-        return v == HUBSPOT_READ ? HUBSPOT_RETRY : HUBSPOT_UNKNOWN;
+        return hubspot_reads(v) ? HUBSPOT_RETRY : HUBSPOT_UNKNOWN;
     }
     return HUBSPOT_REJECTED;
 }
@@ -84,6 +84,8 @@ set_unknown(struct hubspot_result *r, enum err err, const char *why)
     r->id = NULL;
     r->created = false;
     r->properties = NULL;
+    r->joined = NULL;
+    r->after = NULL;
     r->existing_id = NULL;
     r->fault.code[0] = '\0';
     (void)fault_set(&r->fault, err, "%s", why);
@@ -93,7 +95,7 @@ set_unknown(struct hubspot_result *r, enum err err, const char *why)
 static enum err
 unknown_err(enum hubspot_verb v)
 {
-    return v == HUBSPOT_READ ? ERR_PROMISE : ERR_UNKNOWN;
+    return hubspot_reads(v) ? ERR_PROMISE : ERR_UNKNOWN;
 }
 
 static void
@@ -171,6 +173,10 @@ find_result(const struct pass *p, const json_t *result)
     if (p->q->verb == HUBSPOT_ASSOCIATE) {
         return find_pair(p, result);
     }
+    if (p->q->verb == HUBSPOT_JOINED) {
+        return hubspot_index_id(&p->index,
+                                id_of(result, "fromObjectId", "from"));
+    }
     i = hubspot_index_trace(
         &p->index, hubspot_text(json_object_get(result, "objectWriteTraceId")));
     if (i == HUBSPOT_NOBODY) {
@@ -190,17 +196,19 @@ static void
 take_result(struct pass *p, json_t *item)
 {
     int i = find_result(p, item);
-    const char *id = jsonx_text(item, "id");
+    bool has_id =
+        p->q->verb != HUBSPOT_ASSOCIATE && p->q->verb != HUBSPOT_JOINED;
+    const char *id = has_id ? jsonx_text(item, "id") : NULL;
     struct hubspot_result *r;
 
     if (i == HUBSPOT_NOBODY) {
         return;
     }
-    if (p->q->verb != HUBSPOT_ASSOCIATE && (id == NULL || id[0] == '\0')) {
+    if (has_id && (id == NULL || id[0] == '\0')) {
         return; /* done, perhaps, but where: it has to be read */
     }
     r = &p->d->results[i];
-    if ((p->said[i] & SAID_DONE) != 0 && r->id != NULL &&
+    if ((p->said[i] & SAID_DONE) != 0 && r->id != NULL && has_id &&
         strcmp(r->id, id) != 0) {
         set_unknown(r, unknown_err(p->q->verb),
                     "the answer gives two records for it");
@@ -209,13 +217,18 @@ take_result(struct pass *p, json_t *item)
     p->said[i] |= SAID_DONE;
     r->outcome = HUBSPOT_WRITTEN;
     fault_clear(&r->fault);
-    if (p->q->verb != HUBSPOT_ASSOCIATE) {
+    if (has_id) {
         r->id = id;
         r->created = p->q->verb == HUBSPOT_CREATE ||
                      json_is_true(json_object_get(item, "new"));
     }
     if (p->q->verb == HUBSPOT_READ) {
         r->properties = json_object_get(item, "properties");
+    }
+    if (p->q->verb == HUBSPOT_JOINED) {
+        r->joined = json_object_get(item, "to");
+        r->after = hubspot_text(json_object_get(
+            json_object_get(json_object_get(item, "paging"), "next"), "after"));
     }
 }
 
@@ -349,7 +362,7 @@ settle_rest(struct pass *p, size_t i)
     struct hubspot_result *r = &p->d->results[i];
     char why[256];
 
-    if (p->q->verb == HUBSPOT_READ && p->nameless > 0 &&
+    if (hubspot_reads(p->q->verb) && p->nameless > 0 &&
         p->nameless_fault.err == ERR_MISSING) {
         r->outcome = HUBSPOT_ABSENT;
         r->fault = p->nameless_fault;
@@ -363,6 +376,9 @@ settle_rest(struct pass *p, size_t i)
                        "not accounted for; %zu errors name nobody: %.160s",
                        p->nameless, p->nameless_fault.message);
         set_unknown(r, unknown_err(p->q->verb), why);
+    } else if (p->q->verb == HUBSPOT_JOINED) {
+        r->outcome = HUBSPOT_WRITTEN; /* it is joined with nothing */
+        fault_clear(&r->fault);
     } else if (has_results(p->q->verb) || !is_said_done(p->d)) {
         set_unknown(r, unknown_err(p->q->verb),
                     "the answer does not speak of it");
@@ -433,7 +449,7 @@ hubspot_decode(const struct hubspot_request *q, const struct hubspot_answer *a,
 
     memset(d, 0, sizeof(*d));
     arena_init(&d->arena);
-    hubspot_answer_read(a, q->verb != HUBSPOT_READ,
+    hubspot_answer_read(a, !hubspot_reads(q->verb),
                         has_results(q->verb) ? HUBSPOT_PROMISE_OBJECT :
                                                HUBSPOT_PROMISE_ANY,
                         m, &d->root);

@@ -15,10 +15,16 @@ hubspot_verb_name(enum hubspot_verb v)
         [HUBSPOT_UPSERT] = "upsert",       [HUBSPOT_UPDATE] = "update",
         [HUBSPOT_READ] = "read",           [HUBSPOT_ARCHIVE] = "archive",
         [HUBSPOT_ASSOCIATE] = "associate", [HUBSPOT_DISSOCIATE] = "dissociate",
-        [HUBSPOT_CREATE] = "create"};
+        [HUBSPOT_CREATE] = "create",       [HUBSPOT_JOINED] = "joined"};
 
     ML_ASSERT((unsigned)v < HUBSPOT_VERBS);
     return names[v];
+}
+
+bool
+hubspot_reads(enum hubspot_verb v)
+{
+    return v == HUBSPOT_READ || v == HUBSPOT_JOINED;
 }
 
 size_t

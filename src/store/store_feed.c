@@ -184,6 +184,12 @@ store_intake(struct store *s, const struct store_intake *in,
             &c, SQL_INTAKE_EMAILS,
             (const char *const[]){tenant, in->worker, records});
     }
+    if (strstr(records, ":\"invoice\"") != NULL ||
+        strstr(records, ": \"invoice\"") != NULL) {
+        (void)store_call_add(
+            &c, SQL_INTAKE_DOUBT,
+            (const char *const[]){tenant, in->worker, in->klass, records});
+    }
     if (in->news != NULL && in->ceiling > 0) {
         o->also = store_call_add(
             &c, SQL_INTAKE_CEILING,

@@ -19,6 +19,7 @@ job_read(struct store_job *j, const struct pg_reply *r, size_t at, size_t i)
         .number = pg_text(r, at, i, "number"),
         .klass = pg_text(r, at, i, "class"),
         .verify = pg_bool(r, at, i, "verify"),
+        .doubt = pg_bool(r, at, i, "doubt"),
         .attempts = (unsigned)pg_int(r, at, i, "attempts"),
         .seen_ago_us = pg_int(r, at, i, "seen_ago_us"),
         .sent_ago_us = pg_int(r, at, i, "sent_ago_us"),

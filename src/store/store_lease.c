@@ -8,6 +8,7 @@
  */
 #include "store_priv.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 
@@ -20,26 +21,26 @@ term_forget(struct store *s, const char *portal)
 static void
 term_remember(struct store *s, const char *portal, int64_t term)
 {
-    int64_t *kept = map_get(&s->terms, portal);
+    struct store_term *kept = map_get(&s->terms, portal);
 
     if (kept == NULL) {
         kept = mem_alloc(sizeof(*kept));
         (void)map_put(&s->terms, portal, kept);
     }
-    *kept = term;
+    *kept = (struct store_term){term, clock_mono_us()};
 }
 
 /* What both ways of taking say alike. */
 static struct store_lease
-read_lease(const struct pg_reply *r, size_t row)
+read_lease(const struct pg_reply *r, size_t at, size_t row)
 {
     struct store_lease lease = {
-        .term = pg_int(r, 0, row, "term"),
-        .ttl_ms = pg_int(r, 0, row, "ttl_ms"),
-        .hold_ms = pg_int(r, 0, row, "hold_ms"),
-        .holder = pg_text(r, 0, row, "holder"),
+        .term = pg_int(r, at, row, "term"),
+        .ttl_ms = pg_int(r, at, row, "ttl_ms"),
+        .hold_ms = pg_int(r, at, row, "hold_ms"),
+        .holder = pg_text(r, at, row, "holder"),
     };
-    int64_t out = pg_int(r, 0, row, "tokens_out");
+    int64_t out = pg_int(r, at, row, "tokens_out");
 
     if (lease.hold_ms > 0) {
         lease.hold = out < 0 || out >= UINT_MAX ? UINT_MAX : (unsigned)out;
@@ -58,8 +59,8 @@ finish_take(struct store_op *op, enum err err, const struct pg_reply *r,
         op->done.lease(op->arg, err, NULL, f);
         return;
     }
-    lease = read_lease(r, 0);
-    lease.held = pg_bool(r, 0, 0, "held");
+    lease = read_lease(r, op->at, 0);
+    lease.held = pg_bool(r, op->at, 0, "held");
     if (lease.held) {
         term_remember(op->s, op->text, lease.term);
     } else {
@@ -68,24 +69,45 @@ finish_take(struct store_op *op, enum err err, const struct pg_reply *r,
     op->done.lease(op->arg, ERR_OK, &lease, f);
 }
 
+static void
+add_doubt(struct store_call *c, const char *held, const char *wanted,
+          const struct store_lessee *who)
+{
+    size_t at = store_call_add(
+        c, SQL_LEASE_DOUBT,
+        (const char *const[]){held, wanted, store_call_int(c, who->ttl_ms)});
+
+    c->steps[at].aside = true;
+}
+
 enum err
 store_lease_take(struct store *s, const char *portal,
                  const struct store_lessee *who, store_lease_fn *done,
                  void *arg, struct store_op **op)
 {
     struct store_op *o = store_op_new(s, finish_take, arg);
-    const int64_t *known = map_get(&s->terms, portal);
+    const struct store_term *known = map_get(&s->terms, portal);
+    const char *held = "[]", *wanted;
     struct store_call c;
 
     o->done.lease = done;
     o->text = mem_strdup(portal);
     store_call_init(&c, 0);
-    (void)store_call_add(
-        &c, SQL_LEASE_TAKE,
-        (const char *const[]){portal, who->worker,
-                              store_call_int(&c, who->ttl_ms),
-                              store_call_int(&c, who->window_ms),
-                              store_call_int(&c, known ? *known : 0)});
+    wanted = arena_printf(&c.a, "[\"%s\"]", portal);
+    if (known != NULL) {
+        held = arena_printf(
+            &c.a,
+            "[{\"portal\":\"%s\",\"term\":%" PRId64 ",\"age\":%" PRId64 "}]",
+            portal, known->term, (clock_mono_us() - known->renewed_us) / 1000);
+        wanted = "[]";
+    }
+    add_doubt(&c, held, wanted, who);
+    o->at =
+        store_call_add(&c, SQL_LEASE_TAKE,
+                       (const char *const[]){
+                           portal, who->worker, store_call_int(&c, who->ttl_ms),
+                           store_call_int(&c, who->window_ms),
+                           store_call_int(&c, known ? known->term : 0)});
     (void)store_call_add(&c, SQL_LEASE_RECOVER, (const char *const[]){portal});
     return store_op_send(o, &c, op);
 }
@@ -114,28 +136,28 @@ finish_beat(struct store_op *op, enum err err, const struct pg_reply *r,
 {
     struct store_beat_lease *leases;
     struct store_beat b = {0};
-    size_t n;
+    size_t at = op->at, n;
 
     if (err != ERR_OK) {
         op->done.beat(op->arg, err, NULL, f);
         return;
     }
-    n = pg_rows(r, 0);
+    n = pg_rows(r, at);
     leases = mem_array(n, sizeof(*leases));
-    b.share = (uint64_t)pg_int(r, 0, 0, "share");
-    b.workers = (uint64_t)pg_int(r, 0, 0, "workers");
-    b.portals = (uint64_t)pg_int(r, 0, 0, "portals");
-    b.next_ms = pg_int(r, 0, 0, "next_ms");
+    b.share = (uint64_t)pg_int(r, at, 0, "share");
+    b.workers = (uint64_t)pg_int(r, at, 0, "workers");
+    b.portals = (uint64_t)pg_int(r, at, 0, "portals");
+    b.next_ms = pg_int(r, at, 0, "next_ms");
     b.leases = leases;
     for (size_t i = 0; i < n; i++) {
-        const char *event = pg_text(r, 0, i, "event");
+        const char *event = pg_text(r, at, i, "event");
 
         if (event != NULL) { /* a row without says the rest only */
             struct store_beat_lease *l = &leases[b.n++];
 
             l->event = read_event(event);
-            l->portal = pg_text(r, 0, i, "portal");
-            l->lease = read_lease(r, i);
+            l->portal = pg_text(r, at, i, "portal");
+            l->lease = read_lease(r, at, i);
             l->lease.held = l->event == STORE_LEASE_RENEWED ||
                             l->event == STORE_LEASE_TAKEN;
         }
@@ -156,7 +178,8 @@ store_lease_beat(struct store *s, const struct store_beat_spec *spec,
 
     o->done.beat = done;
     store_call_init(&c, 0);
-    (void)store_call_add(
+    add_doubt(&c, spec->held, spec->wanted, &spec->who);
+    o->at = store_call_add(
         &c, SQL_LEASE_BEAT,
         (const char *const[]){
             spec->process, spec->who.worker, spec->version,

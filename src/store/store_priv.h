@@ -17,13 +17,18 @@ enum { STORE_STEPS_MAX = 12 };
 
 struct store_plan; /* store_plan.c */
 
+/* Our term of a lease, and when we last took or renewed it (monotonic). */
+struct store_term {
+    int64_t term, renewed_us;
+};
+
 struct store {
     unsigned magic;
     struct loop *loop;       /* borrowed */
     struct pg *pg;           /* borrowed; of a plan: its own */
     struct store_plan *plan; /* NULL: what is stored counts */
     struct list ops;
-    struct map terms;    /* portal -> int64_t: leases taken one by one */
+    struct map terms;    /* portal -> struct store_term: taken one by one */
     struct map fences;   /* tenant id -> struct store_fence */
     struct list plans;   /* of this store, until they are closed */
     loop_fn *plans_done; /* waits for their end */

@@ -240,6 +240,7 @@ on_beaten(void *arg, enum err err, const struct store_beat *b,
         return;
     }
     t->beat_fails = false;
+    t->beat_us = clock_mono_us();
     if (t->beat_share != b->share || t->beat_workers != b->workers) {
         t->beat_share = b->share;
         t->beat_workers = b->workers;
@@ -261,7 +262,21 @@ on_beaten(void *arg, enum err err, const struct store_beat *b,
     beat_after(t, next_beat_ms(t, b));
 }
 
-/* [{"portal","term"},..] of what is held, ["4711",..] of what is wanted. */
+/* After a silence longer than a lease's life nothing is taken for so long: who
+ * was cut off like us has yet to renew what ran out meanwhile. */
+static unsigned
+take_most(struct tenants *t)
+{
+    int64_t ttl_us = t->config.conf->lease_ttl * 1000;
+    int64_t now_us = clock_mono_us();
+
+    if (t->beat_us != 0 && now_us - t->beat_us > ttl_us) {
+        t->grace_until_us = now_us + ttl_us;
+    }
+    return now_us < t->grace_until_us ? 0 : TAKE_MOST;
+}
+
+/* [{"portal","term","age"},..] of what is held, ["4711",..] of what is wanted. */
 static void
 put_portals(struct tenants *t, struct buf *held, struct buf *wanted)
 {
@@ -281,6 +296,7 @@ put_portals(struct tenants *t, struct buf *held, struct buf *wanted)
             jsonx_open(&h, '{');
             jsonx_add_text(&h, "portal", p->key);
             jsonx_add_int(&h, "term", p->term);
+            jsonx_add_int(&h, "age", (p->asked_us - p->leased_us) / 1000);
             jsonx_close(&h, '}');
         } else if (portal_wants(p)) {
             p->asked_us = clock_mono_us();
@@ -300,7 +316,7 @@ on_beat(void *arg)
         .process = t->process,
         .version = ML_VERSION,
         .who = tenant_lessee(t->config.conf, t->config.worker),
-        .most = TAKE_MOST,
+        .most = take_most(t),
         .mode = t->stopping    ? STORE_BEAT_LEAVES :
                 t->config.once ? STORE_BEAT_ALL :
                                  STORE_BEAT_SHARES,

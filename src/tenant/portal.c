@@ -367,6 +367,7 @@ may_work(struct portal *p, const struct store_lease *lease)
     int64_t until_us =
         p->asked_us + (lease->ttl_ms - c->lease_ttl / LEASE_MARGIN) * 1000;
 
+    p->leased_us = clock_mono_us();
     if (p->dispatch != NULL) {
         dispatch_lease(p->dispatch, lease->term, until_us, lease->hold,
                        lease->hold_ms);

@@ -72,8 +72,8 @@ struct portal {
     struct list members;
     enum portal_state state;
     struct dispatch *dispatch;
-    int64_t term, asked_us;
-    char *holder; /* who has it when not us */
+    int64_t term, asked_us, leased_us; /* leased: last taken or renewed */
+    char *holder;                      /* who has it when not us */
     bool asking, asked, finished, identifying, stopping;
     bool changed;       /* its members: portal_tune() is due */
     bool counted_again; /* once: the same work was left the time before */
@@ -116,6 +116,8 @@ struct tenants {
     enum share_state over;
     bool beat_fails, left;             /* left: counts no more for the others */
     uint64_t beat_share, beat_workers; /* at the last one */
+    int64_t beat_us;                   /* when that was answered; 0: never */
+    int64_t grace_until_us;            /* nothing is taken until then */
     struct loop_call ending;
     bool loaded, stopping, told;
     loop_fn *stopped;

@@ -14,6 +14,7 @@ const order = [
   'main', 'kills', 'database', 'plan', 'reading', 'storm', 'stop', 'end', 'workers', 'worker',
   'tls', 'existing', 'replay', 'commands', 'bad-input', 'faults', 'sync', 'keys', 'days', 'mapping',
   'traps', 'token', 'clashes', 'poison', 'requests', 'ceiling', 'quota', 'config', 'clock', 'guest',
+  'restored', 'upgrade',
 ];
 const [build, ...wanted] = process.argv.slice(2);
 const names = wanted.length > 0 ? wanted : order;

@@ -177,6 +177,8 @@ struct hub_portal {
     int64_t clock_us;      /* how far its clocks are ahead by steps so far */
     uint64_t clock_nth;    /* batches since the last step */
     int64_t day, day_count;
+    int64_t
+        status_backs; /* invoices that were to go back to an earlier status */
     int64_t foreign, foreign_refused; /* requests of other apps */
     int64_t search_us[16];            /* ring of the last searches */
     size_t nsearch;

@@ -64,12 +64,13 @@ portal_show(struct hub_portal *po)
                             json_integer((json_int_t)po->kin[i].live));
     }
     return json_pack(
-        "{s:s, s:o, s:O, s:s, s:I, s:I, s:I, s:I}", "portal_id", po->id_text,
-        "counts", counts, "currencies", po->currencies, "time_zone",
-        po->time_zone, "utc_offset_min",
+        "{s:s, s:o, s:O, s:s, s:I, s:I, s:I, s:I, s:I}", "portal_id",
+        po->id_text, "counts", counts, "currencies", po->currencies,
+        "time_zone", po->time_zone, "utc_offset_min",
         (json_int_t)(po->utc_offset_us / 60000000), "day_count",
         (json_int_t)po->day_count, "foreign", (json_int_t)po->foreign,
-        "foreign_refused", (json_int_t)po->foreign_refused);
+        "foreign_refused", (json_int_t)po->foreign_refused, "status_backs",
+        (json_int_t)po->status_backs);
 }
 
 static void

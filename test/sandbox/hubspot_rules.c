@@ -255,6 +255,9 @@ check_status(struct hub_call *c, const struct hub_input *in)
     if (to == NULL || strcmp(to, from) == 0) {
         return NULL;
     }
+    if (rank(to) < rank(from)) {
+        c->po->status_backs++;
+    }
     if (strcmp(to, "paid") == 0) {
         allowed = billable ? w->paid_billable : w->paid_nonbillable;
     } else if (strcmp(to, "voided") == 0) {

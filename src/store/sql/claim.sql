@@ -60,6 +60,11 @@ WITH held AS MATERIALIZED (
     RETURNING j.*
 )
 SELECT j.id, j.revision, j.kind, j.fusion_id, r.number, j.class, j.verify,
+    -- nothing of it was written since the database was set back; nor does
+    -- anybody know what was of a record that nobody knew then
+    coalesce(coalesce(r.last_write, r.seen_at - interval '1 day') < (
+        SELECT doubt_at FROM ml_connector.tenant WHERE id = $1::bigint), false)
+        AS doubt,
     j.attempts, (extract(epoch FROM clock_timestamp() - j.seen_at) *
         1000000)::bigint AS seen_ago_us,
     coalesce(CASE WHEN j.verify THEN greatest(0, extract(epoch FROM

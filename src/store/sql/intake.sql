@@ -5,9 +5,13 @@
 -- A row that a scan should have met before late_before_us and nobody knows was
 -- late by what late_clock_us is ahead of its stamp; 0: this is no scan.
 -- news: what this opens is counted against the ceiling (intake_ceiling).
+-- What is read for the first time since the database was set back is opened as
+-- if it had changed, to be compared with HubSpot; the ceiling does not count it.
 -- OFFSET 0 keeps a lookup a lookup by the whole key: without statistics of the
 -- tenant a join would read all its rows for each row of the page.
-WITH input AS MATERIALIZED (
+WITH doubt AS MATERIALIZED (
+    SELECT doubt_at AS at FROM ml_connector.tenant WHERE id = $1::bigint
+), input AS MATERIALIZED (
     SELECT x.*, row_number() OVER () AS ord
     FROM jsonb_to_recordset($7::jsonb) AS x(
         kind text, id text, number text, customer text, invoice text,
@@ -20,7 +24,7 @@ WITH input AS MATERIALIZED (
     SELECT DISTINCT ON (kind, id) * FROM input
     ORDER BY kind, id, version_us DESC, ord DESC
 ), one AS MATERIALIZED (
-    SELECT n.*, g.gone, g.gone AND NOT EXISTS (
+    SELECT n.*, g.gone, g.gone AND NOT d.doubted AND NOT EXISTS (
             SELECT FROM ml_connector.link l
             WHERE l.tenant_id = $1::bigint AND l.kind = n.kind
               AND l.fusion_id = n.id AND l.hubspot_id IS NOT NULL
@@ -31,7 +35,12 @@ WITH input AS MATERIALIZED (
               AND j.fusion_id = n.id
               AND j.state IN ('in_flight', 'unknown') OFFSET 0) AS skip
     FROM newest n, LATERAL (SELECT
-        coalesce((n.desired ->> 'gone')::boolean, false) AS gone) g
+        coalesce((n.desired ->> 'gone')::boolean, false) AS gone) g,
+    LATERAL (SELECT CASE WHEN (SELECT at FROM doubt) IS NULL THEN false
+        ELSE coalesce((SELECT r.last_read FROM ml_connector.record r
+            WHERE r.tenant_id = $1::bigint AND r.kind = n.kind
+              AND r.fusion_id = n.id OFFSET 0), now() - interval '1 day') <
+            (SELECT at FROM doubt) END AS doubted) d
 ), late AS MATERIALIZED (
     SELECT max($12::bigint - n.version_us) AS us FROM one n
     WHERE n.version_us < $11::bigint AND NOT n.gone
@@ -91,8 +100,10 @@ WITH input AS MATERIALIZED (
         decode(hash, 'hex'), desired, now()
     FROM one ORDER BY kind, id
     ON CONFLICT (tenant_id, kind, fusion_id) DO UPDATE SET
-        changed = r.hash IS DISTINCT FROM excluded.hash,
+        changed = r.hash IS DISTINCT FROM excluded.hash
+            OR coalesce(r.last_read < (SELECT at FROM doubt), false),
         state = CASE WHEN r.hash IS DISTINCT FROM excluded.hash
+                OR r.last_read < (SELECT at FROM doubt)
             THEN excluded.state
             -- it is there again; payments are gone by their content
             WHEN r.state = 'gone' AND r.kind = 'invoice' THEN 'current'
@@ -112,6 +123,7 @@ WITH input AS MATERIALIZED (
         currency = excluded.currency, email = excluded.email,
         hash = excluded.hash,
         desired = CASE WHEN r.hash IS DISTINCT FROM excluded.hash
+                OR r.last_read < (SELECT at FROM doubt)
             THEN excluded.desired ELSE r.desired END,
         last_read = now(),
         last_change = CASE WHEN r.hash IS DISTINCT FROM excluded.hash
@@ -272,7 +284,14 @@ WITH input AS MATERIALIZED (
         (SELECT count(*) FROM known) AS taken,
         (SELECT count(*) FROM jobs) AS opened,
         (SELECT count(*) FROM replaced
-         WHERE poll = $3::text AND feed = $2::text) AS again
+         WHERE poll = $3::text AND feed = $2::text) AS again,
+        (SELECT count(*) FROM one n, LATERAL (
+            SELECT r.hash, r.last_read FROM ml_connector.record r
+            WHERE r.tenant_id = $1::bigint AND r.kind = n.kind
+              AND r.fusion_id = n.id
+              AND (SELECT at FROM doubt) IS NOT NULL OFFSET 0) k
+         WHERE k.last_read < (SELECT at FROM doubt)
+           AND k.hash = decode(n.hash, 'hex')) AS same
 ), other AS (
     UPDATE ml_connector.poll p SET superseded = p.superseded + d.n
     FROM (SELECT poll, feed, count(*) AS n FROM replaced
@@ -285,7 +304,8 @@ WITH input AS MATERIALIZED (
     SELECT $1::bigint, $3::text, $2::text, $4::text, $8::bigint,
         $9::bigint, $10::bigint, c.taken - c.opened,
         c.n - c.taken + c.again,
-        CASE WHEN $14::boolean THEN c.opened - c.again ELSE 0 END
+        CASE WHEN $14::boolean
+            THEN greatest(0, c.opened - c.again - c.same) ELSE 0 END
     FROM counts c
     ON CONFLICT (tenant_id, poll, feed) DO UPDATE SET
         read = p.read + excluded.read,

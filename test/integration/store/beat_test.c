@@ -108,8 +108,8 @@ TEST(one_worker_takes_all_and_renews_them)
     EQ_UINT(s.b.share, 2);
     EQ_UINT(s.b.workers, 1);
     EQ_STR(beat(&s, "w1",
-                "[{\"portal\":\"P1\",\"term\":1},"
-                "{\"portal\":\"P2\",\"term\":1}]",
+                "[{\"portal\":\"P1\",\"term\":1,\"age\":0},"
+                "{\"portal\":\"P2\",\"term\":1,\"age\":0}]",
                 "[]")
                .text,
            "renewed:P1:1 renewed:P2:1 ");
@@ -154,18 +154,22 @@ TEST(what_a_dead_worker_held_is_taken_with_caution_when_it_runs_out)
     EQ_STR(beat(&s, "w1", "[]", "[\"P1\",\"P2\"]").text, "taken:P2:1 ");
     (void)fix_sql(&s.f, "UPDATE ml_connector.lease SET expires_at = "
                         "expires_at - interval '12 s' WHERE worker = 'w2'");
-    (void)beat(&s, "w1", "[{\"portal\":\"P2\",\"term\":1}]", "[\"P1\"]");
+    (void)beat(&s, "w1", "[{\"portal\":\"P2\",\"term\":1,\"age\":0}]",
+               "[\"P1\"]");
     IS(s.b.next_ms > 0 && s.b.next_ms <= 3000); /* looked at again then */
     (void)fix_sql(&s.f, "UPDATE ml_connector.lease SET expires_at = "
                         "expires_at - interval '12 s' WHERE worker = 'w2'");
     (void)fix_sql(&s.f, "UPDATE ml_connector.worker SET expires_at = "
                         "expires_at - interval '24 s' WHERE worker = 'w2'");
-    EQ_STR(beat(&s, "w1", "[{\"portal\":\"P2\",\"term\":1}]", "[\"P1\"]").text,
-           "renewed:P2:1 taken:P1:2 ");
+    EQ_STR(
+        beat(&s, "w1", "[{\"portal\":\"P2\",\"term\":1,\"age\":0}]", "[\"P1\"]")
+            .text,
+        "renewed:P2:1 taken:P1:2 ");
     EQ_UINT(s.b.all_held, 1);
     EQ_UINT(s.b.workers, 1);
-    EQ_STR(beat(&s, "w2", "[{\"portal\":\"P1\",\"term\":1}]", "[]").text,
-           "lost:P1:1 ");
+    EQ_STR(
+        beat(&s, "w2", "[{\"portal\":\"P1\",\"term\":1,\"age\":0}]", "[]").text,
+        "lost:P1:1 ");
     close_scene(&s);
 }
 
@@ -177,8 +181,10 @@ TEST(a_lease_that_ran_out_is_renewed_under_its_term_when_nobody_took_it)
     (void)beat(&s, "w1", "[]", "[\"P1\"]");
     (void)fix_sql(&s.f, "UPDATE ml_connector.lease SET expires_at = "
                         "clock_timestamp() - interval '1 hour'");
-    EQ_STR(beat(&s, "w1", "[{\"portal\":\"P1\",\"term\":1}]", "[]").text,
-           "renewed:P1:1 ");
+    EQ_STR(
+        beat(&s, "w1", "[{\"portal\":\"P1\",\"term\":1,\"age\":3600000}]", "[]")
+            .text,
+        "renewed:P1:1 ");
     close_scene(&s);
 }
 
@@ -195,8 +201,8 @@ TEST(renewing_waits_for_nobody)
     (void)fix_sql(&other, "BEGIN");
     (void)fix_sql(&other, "SELECT ml_connector.lease_check('P1', 1)");
     EQ_STR(beat(&s, "w1",
-                "[{\"portal\":\"P1\",\"term\":1},"
-                "{\"portal\":\"P2\",\"term\":1}]",
+                "[{\"portal\":\"P1\",\"term\":1,\"age\":0},"
+                "{\"portal\":\"P2\",\"term\":1,\"age\":0}]",
                 "[]")
                .text,
            "renewed:P1:1 renewed:P2:1 ");
@@ -205,8 +211,8 @@ TEST(renewing_waits_for_nobody)
     (void)fix_sql(&other, "SELECT * FROM ml_connector.lease WHERE portal = "
                           "'P1' FOR UPDATE");
     EQ_STR(beat(&s, "w1",
-                "[{\"portal\":\"P1\",\"term\":1},"
-                "{\"portal\":\"P2\",\"term\":1}]",
+                "[{\"portal\":\"P1\",\"term\":1,\"age\":0},"
+                "{\"portal\":\"P2\",\"term\":1,\"age\":0}]",
                 "[]")
                .text,
            "renewed:P2:1 ");
@@ -224,7 +230,7 @@ TEST(one_that_leaves_counts_no_more_and_takes_nothing)
     (void)beat(&s, "w2", "[]", "[]");
     EQ_UINT(s.b.share, 1);
     EQ_STR(beat_as(&s, "w1", STORE_BEAT_LEAVES,
-                   "[{\"portal\":\"P1\",\"term\":1}]", "[\"P2\"]")
+                   "[{\"portal\":\"P1\",\"term\":1,\"age\":0}]", "[\"P2\"]")
                .text,
            "renewed:P1:1 ");
     EQ_UINT(beat(&s, "w2", "[]", "[]").share, 2);

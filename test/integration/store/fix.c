@@ -295,10 +295,11 @@ on_claim(void *arg, enum err err, const struct store_claim *c,
     for (size_t i = 0; c != NULL && i < c->n; i++) {
         const struct store_job *j = &c->jobs[i];
 
-        buf_addf(&b, "%s:%s r%" PRId64 " %s%s a%u holder=%s %s %s %s\n",
+        buf_addf(&b, "%s:%s r%" PRId64 " %s%s%s a%u holder=%s %s %s %s\n",
                  j->kind, j->fusion_id, j->revision, j->klass,
-                 j->verify ? " verify" : "", j->attempts, j->email_holder,
-                 j->parents, j->links, j->desired);
+                 j->verify ? " verify" : "", j->doubt ? " doubt" : "",
+                 j->attempts, j->email_holder, j->parents, j->links,
+                 j->desired);
     }
     if (c != NULL) {
         g->n = c->n;

@@ -81,7 +81,8 @@ in_flight(struct fix *f, const char *by)
 
 TEST(each_class_is_claimed_its_part_and_what_others_leave)
 {
-    static const struct store_room room = {.jobs = 100, .parts = {50, 20, 10, 15, 5}};
+    static const struct store_room room = {.jobs = 100,
+                                           .parts = {50, 20, 10, 15, 5}};
     struct fix f;
     struct got g = {0};
     int64_t t;
@@ -111,7 +112,8 @@ TEST(each_class_is_claimed_its_part_and_what_others_leave)
 
 TEST(a_backfill_goes_on_while_fresh_jobs_keep_coming)
 {
-    static const struct store_room room = {.jobs = 100, .parts = {50, 20, 10, 15, 5}};
+    static const struct store_room room = {.jobs = 100,
+                                           .parts = {50, 20, 10, 15, 5}};
     struct fix f;
     struct got g = {0};
     int64_t t;
@@ -140,7 +142,8 @@ TEST(a_backfill_goes_on_while_fresh_jobs_keep_coming)
 
 TEST(within_a_class_every_kind_has_a_fifth_and_parents_the_rest)
 {
-    static const struct store_room room = {.jobs = 100, .parts = {50, 20, 10, 15, 5}};
+    static const struct store_room room = {.jobs = 100,
+                                           .parts = {50, 20, 10, 15, 5}};
     struct fix f;
     struct got g = {0};
     int64_t t;
@@ -156,7 +159,8 @@ TEST(within_a_class_every_kind_has_a_fifth_and_parents_the_rest)
 
 TEST(what_is_tried_again_is_claimed_as_retry_whatever_class_it_was)
 {
-    static const struct store_room room = {.jobs = 100, .parts = {50, 20, 10, 15, 5}};
+    static const struct store_room room = {.jobs = 100,
+                                           .parts = {50, 20, 10, 15, 5}};
     struct fix f;
     struct got g = {0};
     int64_t t;
@@ -212,8 +216,10 @@ TEST(jobs_of_a_claim_whose_answer_was_lost_are_claimed_again)
 
 TEST(a_class_that_stands_still_is_not_claimed)
 {
-    static const struct store_room calm = {.jobs = 100, .parts = {50, 20, 10, -1, -1}};
-    static const struct store_room fresh_only = {.jobs = 100, .parts = {50, -1, -1, -1, -1}};
+    static const struct store_room calm = {.jobs = 100,
+                                           .parts = {50, 20, 10, -1, -1}};
+    static const struct store_room fresh_only = {.jobs = 100,
+                                                 .parts = {50, -1, -1, -1, -1}};
     struct fix f;
     struct got g = {0};
     int64_t t;

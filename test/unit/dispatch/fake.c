@@ -179,6 +179,7 @@ on_claim(void *arg)
                 .number = j->fusion_id,
                 .klass = j->klass,
                 .verify = j->verify,
+                .doubt = j->doubt,
                 .attempts = (unsigned)j->attempts,
                 .seen_ago_us = now_us - j->seen_us,
                 .sent_ago_us = j->sent_us == 0 ? -1 : now_us - j->sent_us,
@@ -357,8 +358,9 @@ store_link(const json_t *l)
         }
     }
     if (id != NULL && json_is_null(id)) {
-        IS(link != NULL);
-        json_array_remove(links, at - 1);
+        if (link != NULL) {
+            json_array_remove(links, at - 1);
+        }
     } else if (link == NULL) {
         json_array_append_new(links, json_deep_copy(l));
     } else {
@@ -659,6 +661,7 @@ on_batch(void *arg)
     fn(fn_arg, &reply);
     for (size_t i = 0; i < q->n; i++) {
         json_decref(r[i].properties);
+        json_decref(r[i].joined);
     }
     mem_free(ids);
     mem_free(r);

@@ -31,7 +31,7 @@ struct fake_job {
     char *kind, *fusion_id, *klass, *desired, *parents, *email_holder;
     char *state, *waiting_for, *code, *error, *correlation;
     int attempts;
-    bool verify, gone;
+    bool verify, doubt, gone;
     int64_t sent_us;
     int64_t seen_us;
 };

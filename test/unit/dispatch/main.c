@@ -3,4 +3,4 @@
 #include "unit.h"
 
 MAIN(flow, create, gone, lanes, shares, accounts, refused, contacts, away,
-     removing, setup, budget, quota, effect, interrupted)
+     removing, setup, budget, quota, effect, interrupted, doubt)

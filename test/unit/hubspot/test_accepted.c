@@ -2,6 +2,7 @@
 /*
  * Accepted batches: who was written, who was not, who is not spoken of.
  */
+#include "ml/jsonx.h"
 #include "fix.h"
 
 #define DONE(k, id)                                                            \
@@ -271,6 +272,33 @@ TEST(a_read_lends_the_properties)
     fix_fini(&x);
 }
 
+TEST(what_an_object_is_joined_to_is_lent_and_none_is_an_answer)
+{
+    const struct hubspot_result *r;
+    struct fix x;
+
+    fix_init(&x, HUBSPOT_JOINED, MAP_INVOICES, 4);
+    x.inputs[0].to = NULL;
+    EQ_STR(fix_answer(&x, 207,
+                      "{\"results\":[{\"from\":{\"id\":\"101\"},\"to\":["
+                      "{\"toObjectId\":7,\"associationTypes\":[{\"typeId\":179}"
+                      "]}],\"paging\":{\"next\":{\"after\":\"500\"}}}],"
+                      "\"errors\":[{\"category\":\"OBJECT_NOT_FOUND\","
+                      "\"context\":{\"fromObjectId\":[\"100\"]}}]}"),
+           "AWWW");
+    r = x.decoded.results;
+    EQ_STR(jsonx_text(json_array_get(r[1].joined, 0), "toObjectId"), "7");
+    EQ_STR(r[1].after, "500");
+    IS(r[2].joined == NULL && r[3].joined == NULL);
+    fix_fini(&x);
+    fix_init(&x, HUBSPOT_JOINED, MAP_INVOICES, 2);
+    EQ_STR(fix_answer(&x, 200, "<html>"), "RR");
+    fix_fini(&x);
+    fix_init(&x, HUBSPOT_JOINED, MAP_INVOICES, 2);
+    EQ_STR(fix_answer(&x, 502, ""), "RR");
+    fix_fini(&x);
+}
+
 TEST(contacts_are_found_by_any_address_in_any_case)
 {
     struct fix x;
@@ -416,6 +444,7 @@ SUITE(accepted, RUN(upserts_are_matched_by_trace_or_key_never_by_place),
       RUN(one_input_alone_owns_an_error_that_names_nobody),
       RUN(updates_are_matched_by_trace_or_id),
       RUN(reads_tell_found_from_absent), RUN(a_read_lends_the_properties),
+      RUN(what_an_object_is_joined_to_is_lent_and_none_is_an_answer),
       RUN(contacts_are_found_by_any_address_in_any_case),
       RUN(merged_records_are_found_by_their_old_id),
       RUN(archives_are_done_unless_something_is_said),

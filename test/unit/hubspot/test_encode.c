@@ -42,6 +42,10 @@ TEST(paths_follow_the_api_version)
          "/crm/associations/2026-03/invoices/companies/batch/create"},
         {HUBSPOT_ASSOCIATE, MAP_INVOICES, "v3",
          "/crm/v4/associations/invoices/companies/batch/create"},
+        {HUBSPOT_JOINED, MAP_INVOICES, "2026-03",
+         "/crm/associations/2026-03/invoices/companies/batch/read"},
+        {HUBSPOT_JOINED, MAP_INVOICES, "v3",
+         "/crm/v4/associations/invoices/companies/batch/read"},
         {HUBSPOT_DISSOCIATE, MAP_PAYMENTS, "2026-09",
          "/crm/associations/2026-09/commerce_payments/companies/batch/"
          "archive"},
@@ -216,6 +220,7 @@ TEST(associations_take_2000_and_objects_100)
     EQ_UINT(hubspot_batch_max(HUBSPOT_DISSOCIATE), 100);
     EQ_UINT(hubspot_batch_max(HUBSPOT_UPSERT), 100);
     EQ_UINT(hubspot_batch_max(HUBSPOT_READ), 100);
+    EQ_UINT(hubspot_batch_max(HUBSPOT_JOINED), 100);
     EQ_STR(hubspot_verb_name(HUBSPOT_UPSERT), "upsert");
     EQ_STR(hubspot_verb_name(HUBSPOT_DISSOCIATE), "dissociate");
 }

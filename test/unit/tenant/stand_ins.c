@@ -189,8 +189,9 @@ store_lease_beat(struct store *s, const struct store_beat_spec *spec,
 
     (void)s;
     EQ_STR(spec->who.worker, "me");
-    EQ_INT(spec->who.ttl_ms, 15000);
+    EQ_INT(spec->who.ttl_ms, fx.conf.lease_ttl);
     fx.mode = spec->mode;
+    fx.most = spec->most;
     op->beat = done;
     op->held = mem_strdup(spec->held);
     op->wanted = mem_strdup(spec->wanted);

@@ -71,6 +71,7 @@ struct stage {
     uint64_t share;               /* at first more than there is */
     size_t beats, allowed;        /* allowed: leases told to a dispatcher */
     enum store_beat_mode mode;    /* of the last beat */
+    unsigned most;                /* likewise */
     enum err beat_err;
     bool hold_release;
     struct op *releasing;

@@ -274,6 +274,23 @@ TEST(without_the_database_the_work_stays_and_leases_are_asked_for_again)
     end();
 }
 
+TEST(after_a_long_silence_others_may_renew_before_anything_is_taken)
+{
+    begin("4711");
+    fx.conf.lease_ttl = 900;
+    turn();
+    IS(fx.most > 0);
+    fx.beat_err = ERR_DB_AWAY;
+    wait_ms(2000);
+    fx.beat_err = ERR_OK;
+    wait_ms(1100);
+    EQ_UINT(fx.most, 0);
+    EQ_UINT(fx.frees, 0);
+    wait_ms(1500);
+    IS(fx.most > 0);
+    end();
+}
+
 /* Eight portals: more come, then others want their share. */
 static void
 begin_eight(void)
@@ -450,6 +467,8 @@ SUITE(
     RUN_LONG(leases_are_renewed_three_times_within_their_life, 10),
     RUN_LONG(without_the_database_the_work_stays_and_leases_are_asked_for_again,
              10),
+    RUN_LONG(after_a_long_silence_others_may_renew_before_anything_is_taken,
+             20),
     RUN(a_worker_takes_no_more_than_its_share),
     RUN(what_is_above_the_share_is_given_back_in_order),
     RUN(a_worker_that_leaves_says_so_first), RUN(run_once_shares_with_nobody),
