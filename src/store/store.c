@@ -286,6 +286,7 @@ store_free(struct store *s)
     }
     map_fini(&s->fences);
     store_plan_free(s->plan);
+    mem_free(s->released_name);
     s->magic = 0;
     mem_free(s);
 }

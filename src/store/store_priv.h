@@ -23,8 +23,10 @@ struct store {
     struct pg *pg;           /* borrowed; of a plan: its own */
     struct store_plan *plan; /* NULL: what is stored counts */
     struct list ops;
-    struct map terms;  /* portal -> int64_t: leases taken one by one */
-    struct map fences; /* tenant id -> struct store_fence */
+    struct map terms;        /* portal -> int64_t: leases taken one by one */
+    struct map fences;       /* tenant id -> struct store_fence */
+    int64_t released_tenant; /* upkeep: where its look at waiting jobs is; */
+    char *released_name;     /* NULL: at the beginning */
 };
 
 struct store_fence {
