@@ -208,12 +208,73 @@ async function plans(stage, n, show) {
   }
 }
 
+// ---- tables that stay small ----------------------------------------------------------------
+
+const small = ['job', 'write', 'lease', 'feed', 'cursor', 'poll', 'minute', 'pass', 'budget'];
+
+function sizesOf(url) {
+  return JSON.parse(psql(url, `SELECT json_agg(q) FROM (SELECT s.relname AS name, s.n_live_tup AS live, s.n_dead_tup AS dead,
+      s.n_tup_ins AS inserted, s.n_tup_upd AS updated, pg_relation_size(s.relid) / 1024 AS kib,
+      pg_indexes_size(s.relid) / 1024 AS index_kib, s.autovacuum_count AS vacuums
+    FROM pg_stat_user_tables s WHERE s.schemaname = 'ml_connector' AND s.relname = ANY ('{${small}}') ORDER BY s.relname) q`));
+}
+
+// Records go through in rounds, in a server that vacuums as servers do: what the
+// first rounds took in space must do for all that follow.
+async function rounds(stage, each, n, show) {
+  const dir = path.join(stage.top, 'guest-rounds');
+  fs.mkdirSync(dir);
+  const db = await stage.cluster(dir, '-c autovacuum=on -c autovacuum_naptime=1s');
+  const { p, ready } = await stage.sandbox(dir, ['--customers', 200, '--invoices', 200, '--receipts', 10]);
+  try {
+    await stage.control(ready, 'POST', 'hubspot/switches', lifted);
+    const env = { ...await stage.tenant(dir, db.url, ready, '--since', '2020-01-01'), ML_FUSION_BEHIND: '0s', ML_FUSION_OVERLAP: '0s', ML_CHANGE_CEILING: '0' };
+    const worker = stage.start(stage.bin('ml-connector'), ['run'], env);
+    const written = () => Number(psql(db.url, "SELECT count(*) FROM ml_connector.record WHERE state = 'current' AND kind = 'payment'"));
+    const end = Date.now() + 60000 + n * 30000;
+    const kib = [];
+    for (let k = 0; k < n; k++) {
+      const goal = written() + each;
+      await stage.controlText(ready, 'POST', `fusion/0/bulk?kind=receipt&new=1&n=${each}&age_s=2`);
+      await stage.run(stage.bin('ml-connector'), ['sync', big], env);
+      while (written() < goal) {
+        if (Date.now() > end || worker.child.exitCode !== null) {
+          throw new Error(`round ${k + 1}: ${written()} of ${goal} are written\n${worker.stderr.slice(-1000)}`);
+        }
+        await new Promise((done) => { setTimeout(done, 300); });
+      }
+      kib.push(Number(psql(db.url, "SELECT pg_total_relation_size('ml_connector.job') / 1024")));
+    }
+    await new Promise((done) => { setTimeout(done, 3000); }); // the last vacuum, and the server's counts
+    const all = sizesOf(db.url);
+    await stage.stop(worker);
+    const early = Math.max(kib[0], kib[1]);
+    if (show) {
+      console.log('    table        inserted    updated      live      dead       KiB  indexes KiB  vacuums');
+      for (const s of all) {
+        console.log(`    ${s.name.padEnd(10)} ${[s.inserted, s.updated, s.live, s.dead, s.kib, s.index_kib, s.vacuums]
+          .map((x, i) => count(x).padStart([10, 10, 9, 9, 9, 12, 8][i])).join(' ')}`);
+      }
+    }
+    stage.check('the job table does not grow with what goes through it', kib.at(-1) <= 2 * early + 1024,
+      `${count(n * each)} records in ${n} rounds, KiB after each: ${kib.join(' ')}`);
+    const lease = all.find((s) => s.name === 'lease');
+    stage.check('rows that are updated all the time stay where they are', all.filter((s) => ['lease', 'feed', 'cursor', 'budget', 'pass'].includes(s.name))
+      .every((s) => s.kib <= 64), `lease: ${count(lease.updated)} updates, ${lease.kib} KiB`);
+  } finally {
+    await stage.stop(p);
+    stage.stopCluster(db.data);
+  }
+}
+
 // The parts guest and short, as far as wanted.
 export async function guest(stage, wanted) {
   if (wanted.includes('short')) {
     await plans(stage, 50000, false);
+    await rounds(stage, 4000, 5, false);
   }
   if (wanted.includes('guest')) {
     await plans(stage, Number(process.env.BENCH_GUEST_RECORDS ?? 1000000), true);
+    await rounds(stage, 20000, Number(process.env.BENCH_GUEST_ROUNDS ?? 50), true);
   }
 }
