@@ -104,8 +104,7 @@ open_vault(struct app *a, struct fault *f)
     if (err != ERR_OK) {
         struct fault inner = *f;
 
-        (void)fault_set(f, err, "ML_MASTER_KEY or its file: %s",
-                        inner.message);
+        (void)fault_set(f, err, "ML_MASTER_KEY or its file: %s", inner.message);
     }
     return err;
 }

@@ -306,6 +306,7 @@ store_free(struct store *s)
     loop_timer_stop(&s->plans_wait);
     loop_call_cancel(&s->plans_gone);
     store_plan_free(s->plan);
+    mem_free(s->released_name);
     s->magic = 0;
     mem_free(s);
 }

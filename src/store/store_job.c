@@ -98,7 +98,8 @@ store_job_counts(struct store *s, int64_t tenant, store_json_fn *done,
     o->done.json = done;
     store_call_init(&c, tenant);
     id = store_call_int(&c, tenant);
-    (void)store_call_add(&c, SQL_JOB_RELEASE, (const char *const[]){id});
+    (void)store_call_add(&c, SQL_JOB_RELEASE,
+                         (const char *const[]){id, NULL, NULL});
     o->at = store_call_add(&c, SQL_JOB_COUNTS, (const char *const[]){id});
     return store_op_send(o, &c, op);
 }

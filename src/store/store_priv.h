@@ -35,6 +35,8 @@ struct store {
     void *plans_arg;
     struct loop_timer plans_wait;
     struct loop_call plans_gone;
+    int64_t released_tenant; /* upkeep: where its look at waiting jobs is; */
+    char *released_name;     /* NULL: at the beginning */
 };
 
 struct store_fence {

@@ -149,11 +149,26 @@ store_check(struct store *s, store_done_fn *done, void *arg,
     return store_op_send(o, &c, op);
 }
 
+static void
+finish_upkeep(struct store_op *op, enum err err, const struct pg_reply *r,
+              const struct fault *f)
+{
+    struct store *s = op->s;
+
+    if (err == ERR_OK) {
+        mem_free(s->released_name);
+        s->released_name = mem_strdup(pg_text(r, op->at, 0, "name"));
+        s->released_tenant =
+            s->released_name != NULL ? pg_int(r, op->at, 0, "tenant") : 0;
+    }
+    op->done.none(op->arg, err, f);
+}
+
 enum err
 store_upkeep(struct store *s, int64_t retention_ms, store_done_fn *done,
              void *arg, struct store_op **op)
 {
-    struct store_op *o = store_op_new(s, store_finish_none, arg);
+    struct store_op *o = store_op_new(s, finish_upkeep, arg);
     struct store_call c;
 
     o->done.none = done;
@@ -161,7 +176,10 @@ store_upkeep(struct store *s, int64_t retention_ms, store_done_fn *done,
     (void)store_call_add(
         &c, SQL_UPKEEP_AUDIT,
         (const char *const[]){store_call_int(&c, retention_ms)});
-    (void)store_call_add(&c, SQL_JOB_RELEASE, (const char *const[]){NULL});
+    o->at = store_call_add(
+        &c, SQL_JOB_RELEASE,
+        (const char *const[]){NULL, store_call_int(&c, s->released_tenant),
+                              s->released_name});
     (void)store_call_add(&c, SQL_UPKEEP_PRUNE, NULL);
     (void)store_call_add(&c, SQL_UPKEEP_PLANS, NULL);
     return store_op_send(o, &c, op);

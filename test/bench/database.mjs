@@ -79,6 +79,12 @@ export async function statementNames(ask) {
     .filter(([, b]) => b.n >= Math.min(b.whole, 100)).map(([id, b]) => [id, b.name]));
 }
 
+// The connector's statement that this is; undefined: it is none.
+export function statementOf(query) {
+  const asked = skeleton(query);
+  return [...texts].find(([, text]) => skeleton(text) === asked)?.[0];
+}
+
 // What hot statements take now, in ms: the second of two runs, taken back.
 export async function hot(ask) {
   const [lease] = await ask.json('SELECT portal, term FROM ml_connector.lease LIMIT 1');

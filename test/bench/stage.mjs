@@ -149,10 +149,10 @@ export class Stage {
 
   // ---- the database --------------------------------------------------------
 
-  async cluster(dir) {
+  async cluster(dir, settings = '') {
     const data = path.join(dir, 'pg');
     this.clusters.add(data);
-    const url = (await this.run(postgres, ['start', data])).trim();
+    const url = (await this.run(postgres, ['start', data], { PG_SETTINGS: settings })).trim();
     return { data, url, pid: this.postmaster(data) };
   }
 

@@ -46,17 +46,19 @@ WITH held AS MATERIALIZED (
     -- each class its part, then what is left to the most urgent
     SELECT id FROM placed ORDER BY place > part, low, place LIMIT $4::bigint
 ), taken AS MATERIALIZED (
-    SELECT j.id FROM chosen c JOIN ml_connector.job j ON j.id = c.id
-    WHERE j.tenant_id = $1::bigint
-      AND (j.state = 'queued' OR (j.state IN ('retry', 'unknown')
-        AND j.due_at <= clock_timestamp()))
-    FOR UPDATE OF j SKIP LOCKED
+    -- one by one, however many others are queued; by their ids alone, which
+    -- are the tenant's: no index that begins with the tenant is any help
+    SELECT l.id FROM chosen c, LATERAL (
+        SELECT j.id FROM ml_connector.job j
+        WHERE j.id = c.id
+          AND (j.state = 'queued' OR (j.state IN ('retry', 'unknown')
+            AND j.due_at <= clock_timestamp()))
+        FOR UPDATE OF j SKIP LOCKED) l
 ), claimed AS MATERIALIZED (
     UPDATE ml_connector.job j SET state = 'in_flight',
         verify = j.verify OR j.state = 'unknown', due_at = NULL,
         since = now()
-    FROM taken c
-    WHERE j.id = c.id AND j.tenant_id = $1::bigint
+    WHERE j.id = ANY (ARRAY(SELECT id FROM taken))
     RETURNING j.*
 )
 SELECT j.id, j.revision, j.kind, j.fusion_id, r.number, j.class, j.verify,

@@ -1,13 +1,20 @@
--- one: tenant
--- Waiting jobs whose parents are there, or known to be missing, go on.
--- Tenant NULL: of all tenants.
-WITH target AS MATERIALIZED (
+-- one: tenant, after_tenant, after_name
+-- Waiting jobs whose parents are there, or known to be missing, go on. A little
+-- at a time: those that come next, by tenant and by what they wait for; at the
+-- end `tenant` is null, and the next look begins anew. Of one tenant: all.
+WITH slice AS MATERIALIZED (
+    SELECT tenant_id, waiting_for FROM ml_connector.job
+    WHERE state = 'waiting'
+      AND ($1::bigint IS NULL OR tenant_id = $1::bigint)
+      AND (tenant_id, waiting_for) >
+        (coalesce($2::bigint, 0), coalesce($3::text, ''))
+    ORDER BY tenant_id, waiting_for
+    LIMIT CASE WHEN $1::bigint IS NULL THEN 10000 END
+), target AS MATERIALIZED (
     SELECT DISTINCT tenant_id, waiting_for,
         split_part(waiting_for, ':', 1) AS kind,
         substr(waiting_for, strpos(waiting_for, ':') + 1) AS id
-    FROM ml_connector.job
-    WHERE state = 'waiting' AND strpos(waiting_for, ':') > 0
-      AND ($1::bigint IS NULL OR tenant_id = $1::bigint)
+    FROM slice WHERE strpos(waiting_for, ':') > 0
 ), ready AS MATERIALIZED (
     SELECT t.tenant_id, t.waiting_for FROM target t
     WHERE EXISTS (
@@ -34,5 +41,11 @@ WITH target AS MATERIALIZED (
         since = now()
     FROM picked p WHERE j.id = p.id
     RETURNING j.id
+), last AS MATERIALIZED (
+    SELECT tenant_id, waiting_for FROM slice
+    WHERE $1::bigint IS NULL AND (SELECT count(*) FROM slice) = 10000
+    ORDER BY tenant_id DESC, waiting_for DESC LIMIT 1
 )
-SELECT count(*) AS released FROM released
+SELECT (SELECT count(*) FROM released) AS released,
+    (SELECT tenant_id FROM last) AS tenant,
+    (SELECT waiting_for FROM last) AS name

@@ -114,7 +114,8 @@ WITH held AS MATERIALIZED (
           -- released by this very statement
           AND NOT EXISTS (SELECT FROM ml_connector.job w
             WHERE w.tenant_id = $1::bigint AND w.kind = 'payment'
-              AND w.fusion_id = r.fusion_id AND w.state <> 'in_flight')
+              AND w.fusion_id = r.fusion_id AND w.state <> 'in_flight'
+            OFFSET 0)
         OFFSET 0) f
     ORDER BY f.fusion_id
     ON CONFLICT (tenant_id, kind, fusion_id) DO UPDATE SET

@@ -10,6 +10,7 @@ WITH owner AS MATERIALIZED (
       AND ($2::text IS NULL OR j.error_code = $2::text)
       AND ($3::timestamptz IS NULL
         OR (j.since, j.id) > ($3::timestamptz, $4::bigint))
+      AND j.since >= coalesce($3::timestamptz, '-infinity')
     ORDER BY j.since, j.id LIMIT $5::bigint
 )
 SELECT json_build_object(

@@ -184,6 +184,40 @@ TEST(upkeep_makes_partitions_ahead_and_drops_old_ones)
     fix_close(&f);
 }
 
+/* Whose parents are there waits at the end of many that wait in vain. */
+TEST(upkeep_looks_at_waiting_jobs_a_little_at_a_time)
+{
+    const int64_t keep_ms = (int64_t)400 * 86400 * 1000;
+    struct fix f;
+    struct got g = {0};
+    int64_t t;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    (void)fix_sql(&f, "INSERT INTO ml_connector.job (tenant_id, kind, "
+                      "fusion_id, state, class, waiting_for) SELECT 1, "
+                      "'invoice', 'i' || g, 'waiting', 'fresh', 'customer:' || "
+                      "100000 + g FROM generate_series(1, 10500) g");
+    (void)fix_sql(&f, "INSERT INTO ml_connector.record (tenant_id, kind, "
+                      "fusion_id, state) SELECT 1, 'customer', v, 'missing' "
+                      "FROM (VALUES ('100001'), ('110400')) c(v)");
+    EQ_INT(t, 1);
+    for (int looks = 1; looks <= 3; looks++) {
+        CALL(&f, &g, store_upkeep, keep_ms, on_done);
+        OK(g.err);
+        EQ_STR(fix_sql(&f, "SELECT count(*) FROM ml_connector.job WHERE "
+                           "state = 'queued'"),
+               looks == 1 ? "1" : "2");
+        if (looks == 2) { /* one that the first look has passed */
+            (void)fix_sql(&f, "UPDATE ml_connector.job SET state = 'waiting', "
+                              "waiting_for = 'customer:100001' "
+                              "WHERE fusion_id = 'i1'");
+        }
+    }
+    got_clear(&g);
+    fix_close(&f);
+}
+
 TEST(upkeep_prunes_settled_requests_and_old_polls)
 {
     struct fix f;
@@ -307,6 +341,7 @@ SUITE(schema, RUN_LONG(empty_database_is_migrated_once, 20),
       RUN_LONG(every_statement_prepares_with_its_parameters, 20),
       RUN_LONG(dashboard_role_sees_views_and_nothing_else, 20),
       RUN_LONG(upkeep_makes_partitions_ahead_and_drops_old_ones, 20),
+      RUN_LONG(upkeep_looks_at_waiting_jobs_a_little_at_a_time, 20),
       RUN_LONG(upkeep_prunes_settled_requests_and_old_polls, 20),
       RUN_LONG(cancelled_call_never_tells, 20),
       RUN_LONG(freeing_the_store_silences_what_is_under_way, 20),
