@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: UNLICENSED
 // What scenario_kills and scenario_end stand on: the worker with crash points,
 // what must hold the moment it is dead, and the time a successor would wait.
+import fs from 'node:fs';
 import path from 'node:path';
-import { must, tail } from './bench.mjs';
+import { must, tail, until } from './bench.mjs';
 import { index, keys } from './oracle.mjs';
 
 // Waits and windows made short; a portal that is not slow.
@@ -32,6 +33,18 @@ export async function crashing(scene, at, { args = ['run', '--once'], env = {}, 
   const point = /crash point (\S+)\n$/.exec(p.stderr)?.[1];
   must(signal === null || (signal === 'SIGKILL' && (point || kill_ms > 0)), `the worker ended with ${signal}\n${tail(p)}`);
   return { code, point, killed: signal !== null };
+}
+
+// A worker that has stopped itself at one of these points; null: it has ended.
+export async function asleep(scene, at, env = {}) {
+  const p = scene.spawn(path.join(scene.house.build, 'ml-connector-crash'), ['run', '--once'],
+    { ...scene.env, ...env, CRASH_AT: [...at].join(' '), CRASH_STOP: '1' });
+  const isStopped = () => p.child.exitCode === null &&
+    / T /.test(fs.readFileSync(`/proc/${p.child.pid}/stat`, 'utf8').replace(/^.*\)/, ''));
+
+  await until('a worker stops', 60, () => p.child.exitCode !== null || isStopped());
+  scene.note(`$ ml-connector-crash, stopped\n${p.stdout}${p.stderr}`);
+  return p.child.exitCode === null ? p : null;
 }
 
 const LEASES_END = `UPDATE ml_connector.lease SET expires_at = least(expires_at, clock_timestamp()) - interval '1 min'
