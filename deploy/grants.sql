@@ -6,9 +6,6 @@
 --
 -- The worker then reads and writes rows and creates nothing; partitions of the
 -- audit are made by a function that runs with its owner's rights.
---
--- `ml-connector plan` works in temporary tables: the role needs TEMPORARY on the
--- database, which everybody has unless it was revoked.
 GRANT USAGE ON SCHEMA ml_connector, ml_dashboard TO :"worker";
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ml_connector
     TO :"worker";

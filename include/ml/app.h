@@ -23,8 +23,9 @@ enum app_needs {
     APP_SCHEMA = 2,   /* and the schema fits */
     APP_VAULT = 4,    /* master key */
     APP_HTTP = 8,
-    APP_WORKER = 16 /* patient with the database, and says what it does; else
-                       one answer within seconds, and only errors on stderr */
+    APP_WORKER = 16, /* patient with the database, and says what it does; else
+                        one answer within seconds, and only errors on stderr */
+    APP_WRITES = 32  /* of several hosts the one that takes writes */
 };
 
 struct app {

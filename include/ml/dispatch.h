@@ -41,7 +41,8 @@ struct dispatch_events {
     /* 401: the tenant's token is refused. */
     void (*halted)(void *arg, int64_t tenant, enum err err,
                    const struct fault *f);
-    /* Another worker holds the portal: stop. */
+    /* The store refused something for the lease: it ran out, or another worker
+     * holds the portal. Nothing is sent until dispatch_lease() or the end. */
     void (*lease_lost)(void *arg);
     void *arg;
 };
@@ -90,6 +91,9 @@ void dispatch_hold(struct dispatch *d, bool hold);
 struct dispatch_status {
     uint64_t requests, inputs, written, rejected, throttled;
     size_t jobs, in_flight;
+    size_t unstored;     /* outcomes that are not in the store yet */
+    int64_t unstored_us; /* age of the oldest; 0: none */
+    const char *stuck;   /* why nothing can be recorded, NULL: it can; static */
     unsigned tokens_out, limit;
     int64_t next_due_ms; /* earliest retry known; -1 none */
     int64_t daily_used, daily_limit;

@@ -60,7 +60,8 @@ void loop_call_cancel(struct loop_call *c); /* safe when idle */
 /* ---- signals ------------------------------------------------------------ */
 
 typedef void loop_signal_fn(void *arg, int signum);
-/* One handler for SIGTERM and SIGINT; SIGPIPE is ignored by loop_new(). The
+/* One handler for SIGTERM and SIGINT, NULL: they end the process, as without
+ * one; SIGPIPE is ignored by loop_new(). The
  * handles do not keep the loop alive and are closed by loop_free(). */
 void loop_on_signal(struct loop *l, loop_signal_fn *fn, void *arg);
 

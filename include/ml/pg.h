@@ -25,10 +25,9 @@ struct pg_config {
     const char *application_name;
     size_t queue_max; /* waiting pg_send()s; 0: 10000 */
     int64_t wait_ms;  /* how long a unit waits for a connection; 0: 30 s */
-    bool block; /* one connection: the first unit says BEGIN, all others run in
-                   that transaction, and closing rolls it back. Nothing is
-                   tried again inside; once a unit fails or the connection
-                   breaks, nothing more is sent (ERR_CLOSED) */
+    bool writable; /* a server that takes no writes counts as away: of several
+                      hosts the one that does is looked for. The events db.away,
+                      db.back and the metric ml_database_up are of such a pool */
 };
 /* Starts connecting; ERR_CONFIG when conninfo cannot be parsed. Borrows loop.
  * conninfo is copied. */
@@ -38,6 +37,9 @@ void pg_close(struct pg *p, loop_fn *closed, void *arg); /* cancels silently */
 /* Whether at least one connection is usable, and the last failure if not. */
 bool pg_is_up(const struct pg *p);
 const struct fault *pg_fault(const struct pg *p);
+/* That failure in a few words that name neither host nor user, after "the
+ * database cannot be reached: "; static. */
+const char *pg_cause(const struct fault *f);
 
 enum pg_shape { PG_NONE, PG_ONE, PG_MAYBE, PG_MANY };
 
@@ -80,8 +82,9 @@ typedef void pg_done_fn(void *arg, enum err err, const struct pg_reply *r);
 /* Values are copied. While no connection is up the unit waits, at most
  * wait_ms (0: 30 s), then DB_AWAY; a refused login (DB_REFUSED) ends the wait at
  * once. Units go to any free connection; those with the same `lane` > 0 run in
- * the order they were sent, one after the other. ERR_FULL when queue_max wait or
- * the values are over 64 MiB, ERR_CLOSED while closing: nothing began. */
+ * the order they were sent, one after the other. ERR_FULL when queue_max wait,
+ * the values are over 64 MiB or, with all that wait, over 256 MiB; ERR_CLOSED
+ * while closing: nothing began. */
 MUST_USE enum err pg_send(struct pg *p, const struct pg_statement *s, size_t n,
                           int64_t wait_ms, uint64_t lane, pg_done_fn *done,
                           void *arg, struct pg_op **op);

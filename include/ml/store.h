@@ -20,6 +20,10 @@ struct store *store_new(struct loop *l, struct pg *p);
 void store_free(struct store *s);       /* cancels silently what is under way */
 void store_cancel(struct store_op *op); /* NULL does nothing; silences done */
 bool store_is_up(const struct store *s);
+/* Why not, or why a call failed, in a few words that name neither host nor user;
+ * static. */
+const char *store_cause(const struct store *s);
+const char *store_fault_cause(const struct fault *f);
 
 /* For calls that give no rows. */
 typedef void store_done_fn(void *arg, enum err err, const struct fault *f);
@@ -39,7 +43,8 @@ MUST_USE enum err store_migrate(struct store *s, store_json_fn *done, void *arg,
 MUST_USE enum err store_check(struct store *s, store_done_fn *done, void *arg,
                               struct store_op **op);
 /* Creates audit partitions ahead (3 months), drops those past retention,
- * releases waiting jobs whose parents are there. Cheap; every minute. */
+ * releases waiting jobs whose parents are there, removes what killed plans
+ * left. Cheap; every minute. */
 MUST_USE enum err store_upkeep(struct store *s, int64_t retention_ms,
                                store_done_fn *done, void *arg,
                                struct store_op **op);
@@ -104,6 +109,15 @@ MUST_USE enum err store_secrets_replace(struct store *s, const char *changes,
 
 /* ---- leases of portals -------------------------------------------------- */
 
+/* Portal key: HubSpot's portal id, or "tenant:<id>" until it is known. On taking
+ * a lease over, jobs in_flight become queued, or unknown when a write of theirs
+ * is open. An unclean predecessor's tokens are held until its expiry + window
+ * + 1 s. A lease that ran out and that nobody took is renewed under its term. */
+struct store_lessee {
+    const char *worker; /* a mere equal name is a stranger: the term counts */
+    int64_t ttl_ms;
+    int64_t window_ms; /* of HubSpot's burst limit */
+};
 struct store_lease {
     bool held;          /* by us, now */
     int64_t term;       /* grows with every new holder */
@@ -115,17 +129,11 @@ struct store_lease {
 typedef void store_lease_fn(void *arg, enum err err,
                             const struct store_lease *lease,
                             const struct fault *f);
-/* Takes a free or expired lease, or renews ours (term unchanged): the one this
- * store took, a mere equal worker name is a stranger. An unclean
- * predecessor gives hold UINT_MAX until its expiry + 11 s. On taking over,
- * jobs in_flight become queued, or unknown when a write of theirs is open.
- * Portal key: HubSpot's portal id, or "tenant:<id>" until it is known. */
+/* Takes one free or expired lease, or renews the one this store took. */
 MUST_USE enum err store_lease_take(struct store *s, const char *portal,
-                                   const char *worker, int64_t ttl_ms,
+                                   const struct store_lessee *who,
                                    store_lease_fn *done, void *arg,
                                    struct store_op **op);
-/* The lease is not ours any more for all we know: the next take is no renewal. */
-void store_lease_forget(struct store *s, const char *portal);
 /* Clean release: `out` tokens return within back_ms. Also puts jobs still
  * in_flight of these tenants back to queued. */
 MUST_USE enum err store_lease_release(struct store *s, const char *portal,
@@ -133,6 +141,53 @@ MUST_USE enum err store_lease_release(struct store *s, const char *portal,
                                       unsigned out, int64_t back_ms,
                                       store_done_fn *done, void *arg,
                                       struct store_op **op);
+
+/* All leases of a worker at once: it says that it lives, renews, and takes what
+ * is free up to its share (portals / workers alive). */
+enum store_beat_mode {
+    STORE_BEAT_SHARES, /* one of the workers that share all portals */
+    STORE_BEAT_ALL,    /* takes all it wants and counts for nobody */
+    STORE_BEAT_LEAVES  /* renews only, and counts no more */
+};
+struct store_beat_spec {
+    const char *process; /* random_id of this process */
+    const char *version;
+    struct store_lessee who;
+    const char *held;   /* [{"portal","term"}] */
+    const char *wanted; /* ["4711",..]: portals it would work for */
+    unsigned most;      /* takes no more at once */
+    enum store_beat_mode mode;
+};
+enum store_lease_event {
+    STORE_LEASE_RENEWED,
+    STORE_LEASE_LOST, /* another term: the holder before is a stranger now */
+    STORE_LEASE_TAKEN,
+    STORE_LEASE_BUSY /* wanted, another has it (BEAT_ALL only) */
+};
+struct store_beat_lease {
+    enum store_lease_event event;
+    const char *portal;
+    struct store_lease lease;
+};
+struct store_beat {
+    uint64_t share; /* portals this worker may hold */
+    uint64_t workers, portals;
+    int64_t next_ms; /* until the next lease or worker runs out */
+    const struct store_beat_lease *leases; /* one not named here was locked just
+                                              now: it stays as it is */
+    size_t n;
+};
+typedef void store_beat_fn(void *arg, enum err err, const struct store_beat *b,
+                           const struct fault *f);
+MUST_USE enum err store_lease_beat(struct store *s,
+                                   const struct store_beat_spec *spec,
+                                   store_beat_fn *done, void *arg,
+                                   struct store_op **op);
+
+/* From here on what feeds store of this tenant is undone, with LEASE_LOST, when
+ * the portal's term is another; portal NULL: no more. Copied. */
+void store_fence(struct store *s, int64_t tenant, const char *portal,
+                 int64_t term);
 
 /* ---- feeds: cursors, intake --------------------------------------------- */
 
@@ -363,6 +418,9 @@ enum { STORE_CLASSES = 5 };
 struct store_room {
     unsigned jobs;
     int parts[STORE_CLASSES];
+    const char *known; /* JSON array: the jobs the caller has; others that are
+                          in flight are put back first, the answer of an earlier
+                          claim was lost. NULL: none was */
 };
 /* Takes due jobs (queued, retry, unknown when due) of one tenant, each class
  * its part, what is left over most urgent class first; within a class customers
@@ -509,7 +567,8 @@ enum store_report {
     STORE_REPORT_REPLAY_QUEUE,
     STORE_REPORT_PARKED,     /* [{"tenant","error_code","jobs","since"}] */
     STORE_REPORT_UNFINISHED, /* jobs not done: state, waiting_for, error */
-    STORE_REPORT_LEASES,
+    STORE_REPORT_LEASES,     /* ml_dashboard.leases */
+    STORE_REPORT_WORKERS,    /* ml_dashboard.workers, those alive */
     STORE_REPORT_JOBS,    /* [{"state","jobs"}] of all tenants: for metrics */
     STORE_REPORT_BUDGETS, /* ml_dashboard.budgets */
     STORE_REPORT_CONSERVATION /* polls that do not tie out, with their terms */
@@ -538,24 +597,34 @@ MUST_USE enum err store_conservation(struct store *s, const char *worker,
 /* ---- plans: what would be stored ---------------------------------------- */
 
 /*
- * A store of which nothing remains: on a connection of its own, in one
- * transaction that is never committed, feeds find copies of what is known of
- * one tenant and write into those. Nobody else sees or waits for them. It
- * serves that tenant only, and only what feeds call, store_plan_follow,
- * store_plan_jobs and store_plan_totals. idle_ms: the longest it is left alone,
- * while the pod is read; timeout_ms: of one statement.
+ * A store of which nothing remains: on a connection of its own feeds find
+ * copies of what is known of one tenant and write into those. Nobody else sees
+ * or waits for them. It serves that tenant only, and only what feeds call,
+ * store_plan_follow, store_plan_jobs and store_plan_totals; a call that would
+ * write to anything but the copies is refused (ERR_DB_STATEMENT). timeout_ms:
+ * of one statement.
+ *
+ * A tenant has one plan at a time: begun() gets ERR_CONFLICT while another is
+ * alive, and so does every call of a plan that was not seen for 5 minutes and
+ * taken over, or whose copies a crash of the database took.
  */
 struct store_plan_spec {
-    const char *conninfo, *application_name;
-    int64_t timeout_ms, idle_ms;
+    const char *conninfo, *worker;
+    int64_t timeout_ms;
     int64_t tenant;
 };
-MUST_USE enum err store_plan_open(struct loop *l,
+/* Borrows `of`, which must outlive it. */
+MUST_USE enum err store_plan_open(struct store *of,
                                   const struct store_plan_spec *c,
                                   store_done_fn *begun, void *arg,
                                   struct store **out, struct fault *f);
-/* Cancels silently, rolls back, frees; then `closed`. */
+/* Cancels silently, removes the copies, frees; then `closed`. When the database
+ * is away or slow they are left to store_upkeep(). */
 void store_plan_close(struct store *s, loop_fn *closed, void *arg);
+/* `done` once no plan of `of` is left, on a later turn. All must be closing;
+ * those that are not done within wait_ms leave their copies to store_upkeep(). */
+void store_plans_end(struct store *of, int64_t wait_ms, loop_fn *done,
+                     void *arg);
 /* Jobs that are opened while the others are written. Call it when all is read. */
 MUST_USE enum err store_plan_follow(struct store *s, int64_t tenant,
                                     store_done_fn *done, void *arg,

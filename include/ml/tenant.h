@@ -53,6 +53,8 @@ MUST_USE enum err tenant_fusion(struct loop *l, struct http *h,
                                 const struct vault *v, const struct conf *c,
                                 const struct store_tenant *row,
                                 struct fusion **out, struct fault *f);
+/* Who takes leases: the worker's name is borrowed. */
+struct store_lessee tenant_lessee(const struct conf *c, const char *worker);
 /* The dispatcher's configuration from the settings. Texts are borrowed. */
 struct dispatch_config tenant_dispatch_config(const struct conf *c,
                                               const struct tenant_settings *s,
@@ -125,10 +127,13 @@ struct feeds_config tenant_feeds_config(const struct conf *c,
 /*
  * Reads what the feeds of a tenant would read now and compares it with what
  * HubSpot has; nothing is sent to HubSpot, and nothing stays in the database
- * (store_plan_open). May run beside a worker that holds the portal.
+ * (store_plan_open). May run beside a worker that holds the portal. TIMEOUT
+ * after the setting plan_timeout, CONFLICT while another plan of the tenant is
+ * under way.
  */
 struct tenant_plan;
 struct tenant_plan_spec {
+    struct store *store; /* outlives the plan: store_plans_end() */
     const struct conf *conf;
     const char *worker;
     const struct store_tenant *row; /* id, name, learned */
@@ -157,7 +162,7 @@ MUST_USE enum err tenant_plan_start(struct loop *l,
                                     const struct tenant_plan_spec *c,
                                     tenant_plan_fn *done, void *arg,
                                     struct tenant_plan **out, struct fault *f);
-/* Silences done; what was begun is rolled back. */
+/* Silences done; what was begun is removed, while the loop runs on. */
 void tenant_plan_cancel(struct tenant_plan *p);
 
 /* ---- all tenants of this worker ----------------------------------------- */
@@ -192,6 +197,9 @@ char *tenants_skipped(const struct tenants *t);
 /* Why a tenant's settings or secrets cannot be used by this process, the first
  * one; err OK when there is none. Borrowed. */
 const struct fault *tenants_unable(const struct tenants *t);
+/* Why a portal held here cannot be written to: what would come of it cannot be
+ * recorded; NULL: there is none. Static. */
+const char *tenants_stuck(const struct tenants *t);
 void tenants_metrics(struct tenants *t); /* sets the gauges of stat */
 
 #endif

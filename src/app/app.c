@@ -120,7 +120,7 @@ open_http(struct app *a, struct fault *f)
 }
 
 static enum err
-open_database(struct app *a, bool worker, struct fault *f)
+open_database(struct app *a, bool worker, bool writes, struct fault *f)
 {
     struct pg_config config = {
         .conninfo = a->conf.database_url,
@@ -129,6 +129,7 @@ open_database(struct app *a, bool worker, struct fault *f)
         .application_name = a->worker,
         .connect_timeout_ms = worker ? 0 : COMMAND_WAIT_MS,
         .wait_ms = worker ? 0 : COMMAND_WAIT_MS,
+        .writable = worker || writes,
     };
     enum err err;
 
@@ -173,7 +174,8 @@ app_open(struct app *a, unsigned needs, struct fault *f)
         err = open_http(a, f);
     }
     if (err == ERR_OK && (needs & (APP_DATABASE | APP_SCHEMA)) != 0) {
-        err = open_database(a, (needs & APP_WORKER) != 0, f);
+        err = open_database(a, (needs & APP_WORKER) != 0,
+                            (needs & APP_WRITES) != 0, f);
     }
     if (err == ERR_OK && (needs & APP_SCHEMA) != 0) {
         err = check_schema(a, f);
@@ -195,6 +197,10 @@ app_close(struct app *a)
 {
     if (a->loop == NULL) {
         return;
+    }
+    if (a->store != NULL) {
+        store_plans_end(a->store, 0, on_closed, a->loop);
+        loop_run(a->loop);
     }
     if (a->http != NULL) {
         http_close(a->http, on_closed, a->loop);

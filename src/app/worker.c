@@ -23,6 +23,7 @@ enum {
     WORKER_MAGIC = 0x574f524b,
     UPKEEP_MS = 60000,
     METRICS_MS = 5000,
+    PLANS_MS = 2000,    /* plans that were broken off make way for others */
     TIE_OUT_MS = 600000 /* how often one of all workers looks at all polls */
 };
 
@@ -78,6 +79,16 @@ on_stopped(void *arg)
 }
 
 static void
+on_tenants_stopped(void *arg)
+{
+    struct worker *w = worker_from(arg);
+
+    if (!w->closing) {
+        store_plans_end(w->app->store, PLANS_MS, on_stopped, w);
+    }
+}
+
+static void
 on_deadline(void *arg)
 {
     struct worker *w = worker_from(arg);
@@ -105,7 +116,7 @@ worker_stop(struct worker *w, const char *reason)
     w->tie_op = NULL;
     loop_timer_start(w->app->loop, &w->deadline, w->app->conf.shutdown_timeout,
                      on_deadline, w);
-    tenants_stop(w->tenants, on_stopped, w);
+    tenants_stop(w->tenants, on_tenants_stopped, w);
 }
 
 static void

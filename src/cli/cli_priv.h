@@ -96,7 +96,8 @@ struct session {
     struct store_op *renew_op;
     struct errand *errand;
     session_line_fn *line; /* told of findings as they come; NULL: no */
-    bool unstored; /* the row is not what the store has: nothing is learned */
+    bool unstored;  /* the row is not what the store has: nothing is learned */
+    bool stoppable; /* a signal ends an errand done here (ERR_CLOSED) */
 };
 /* Loads the tenant. */
 MUST_USE enum err session_open(struct session *s, struct cli *c,

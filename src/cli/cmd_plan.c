@@ -16,7 +16,8 @@ enum {
     SHOWN = 20,
     SHOWN_MAX = 100000,
     REASONS = 10,
-    PATIENCE_MS = 3600000 /* a worker that is asked for a plan */
+    SLACK_MS = 600000,  /* a worker that is asked may have others to do first */
+    CLEARING_MS = 10000 /* of a plan that was stopped; upkeep does the rest */
 };
 
 const struct flag plan_flags[] = {
@@ -202,10 +203,28 @@ plan_here(struct session *s, const json_t *arguments, json_t **plan,
     return err != ERR_OK ? err : cli_answer_error(*plan, f);
 }
 
+static void
+on_cleared(void *arg)
+{
+    app_on_done(arg, ERR_OK, NULL);
+}
+
+/* One that was stopped is still being removed. */
+static void
+await_clearing(struct cli *c)
+{
+    struct app *a = &c->app;
+
+    store_plans_end(a->store, CLEARING_MS, on_cleared, a);
+    if (app_wait(a, ERR_OK) != ERR_OK) {
+        (void)cli_fail_wait(c);
+    }
+}
+
 int
 cmd_plan(struct cli *c)
 {
-    struct cli_errand e = {.command = "plan", .patience_ms = PATIENCE_MS};
+    struct cli_errand e = {.command = "plan"};
     json_t *plan = NULL;
     struct session s;
     struct fault f;
@@ -219,9 +238,11 @@ cmd_plan(struct cli *c)
     if (err != ERR_OK) {
         return cli_fail(&f);
     }
+    e.patience_ms = c->app.conf.plan_timeout + SLACK_MS;
     e.arguments = json_pack("{s:i, s:b}", "shown", (int)shown, "ask_portal",
                             flag_set(c, "ask-portal") ? 1 : 0);
     err = session_open(&s, c, c->argv[0], &f);
+    s.stoppable = true;
     if (err == ERR_OK) {
         err = flag_set(c, "ask-portal") ? cli_errand(&s, &e, &plan, &f) :
                                           plan_here(&s, e.arguments, &plan, &f);
@@ -240,6 +261,7 @@ cmd_plan(struct cli *c)
     }
     json_decref(plan);
     json_decref(e.arguments);
+    await_clearing(c);
     session_close(&s);
     return status;
 }

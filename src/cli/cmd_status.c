@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: UNLICENSED */
 /*
- * status: tenants, feeds and budgets as the dashboards see them. For people the
- * feeds come in two tables: how they fare, and how they read.
+ * status: tenants, feeds, budgets and workers as the dashboards see them. For
+ * people the feeds come in two tables: how they fare, and how they read.
  */
 #include "cli_priv.h"
 
@@ -193,18 +193,32 @@ print_parked(const struct cli *c, const char *parked)
                  c->argc > 0 ? c->argv[0] : "NAME");
 }
 
-int
-cmd_status(struct cli *c)
+enum {
+    PART_TENANTS,
+    PART_FEEDS,
+    PART_BUDGETS,
+    PART_PARKED,
+    PART_WORKERS,
+    PART_LEASES,
+    PARTS
+};
+
+static void
+print_json(char *const part[PARTS])
 {
-    static const char *const tenants[] = {"tenant",
-                                          "state",
-                                          "tier",
-                                          "limit_per_10_seconds",
-                                          "last_success",
-                                          "open_jobs",
-                                          "parked_jobs",
-                                          "health",
-                                          NULL};
+    (void)printf("{\"tenants\":%s,\"feeds\":%s,\"budgets\":%s,"
+                 "\"parked\":%s,\"workers\":%s,\"leases\":%s}\n",
+                 part[PART_TENANTS], part[PART_FEEDS], part[PART_BUDGETS],
+                 part[PART_PARKED], part[PART_WORKERS], part[PART_LEASES]);
+}
+
+static void
+print_text(const struct cli *c, char *const part[PARTS])
+{
+    static const char *const tenants[] = {
+        "tenant",       "state",     "tier",        "limit_per_10_seconds",
+        "last_success", "open_jobs", "parked_jobs", "health",
+        "worker",       NULL};
     static const char *const feeds[] = {"tenant",      "feed",         "state",
                                         "last_poll",   "last_error",   "cursor",
                                         "lag_seconds", "records_seen", NULL};
@@ -213,45 +227,52 @@ cmd_status(struct cli *c)
         "foreign_use", "daily_limit",      "used",        "used_percent",
         "per_hour",    "used_at_midnight", "runs_out_at", "level",
         NULL};
-    char *t = NULL, *f = NULL, *b = NULL, *p = NULL;
+    static const char *const workers[] = {"worker",  "version", "started_at",
+                                          "seen_at", "portals", NULL};
     json_t *rows;
-    int status;
+
+    cli_rows(c, part[PART_TENANTS], tenants, "There is no tenant.");
+    (void)printf("\n");
+    cli_rows(c, part[PART_FEEDS], feeds, "Nothing has been polled yet.");
+    print_reading(c, part[PART_FEEDS]);
+    if (strcmp(part[PART_BUDGETS], "[]") != 0) {
+        (void)printf("\nRequests to HubSpot, today:\n");
+        cli_rows(c, part[PART_BUDGETS], budgets, "");
+    }
+    (void)printf("\nWorkers:\n");
+    cli_rows(c, part[PART_WORKERS], workers, "None is running.");
+    print_parked(c, part[PART_PARKED]);
+    rows = json_loads(part[PART_TENANTS], 0, NULL);
+    print_stopped(rows);
+    json_decref(rows);
+}
+
+int
+cmd_status(struct cli *c)
+{
+    static const enum store_report reports[PARTS] = {
+        [PART_TENANTS] = STORE_REPORT_TENANTS,
+        [PART_FEEDS] = STORE_REPORT_FEEDS,
+        [PART_BUDGETS] = STORE_REPORT_BUDGETS,
+        [PART_PARKED] = STORE_REPORT_PARKED,
+        [PART_WORKERS] = STORE_REPORT_WORKERS,
+        [PART_LEASES] = STORE_REPORT_LEASES};
+    char *part[PARTS] = {NULL};
+    int status = APP_DONE;
 
     if (c->argc > 0 && !cli_tenant_exists(c, c->argv[0])) {
         return cli_fail_wait(c);
     }
-    status = report(c, STORE_REPORT_TENANTS, &t);
-
-    if (status == APP_DONE) {
-        status = report(c, STORE_REPORT_FEEDS, &f);
-    }
-    if (status == APP_DONE) {
-        status = report(c, STORE_REPORT_BUDGETS, &b);
-    }
-    if (status == APP_DONE) {
-        status = report(c, STORE_REPORT_PARKED, &p);
+    for (size_t i = 0; i < PARTS && status == APP_DONE; i++) {
+        status = report(c, reports[i], &part[i]);
     }
     if (status == APP_DONE && c->json) {
-        (void)printf("{\"tenants\":%s,\"feeds\":%s,\"budgets\":%s,"
-                     "\"parked\":%s}\n",
-                     t, f, b, p);
+        print_json(part);
     } else if (status == APP_DONE) {
-        cli_rows(c, t, tenants, "There is no tenant.");
-        (void)printf("\n");
-        cli_rows(c, f, feeds, "Nothing has been polled yet.");
-        print_reading(c, f);
-        if (strcmp(b, "[]") != 0) {
-            (void)printf("\nRequests to HubSpot, today:\n");
-            cli_rows(c, b, budgets, "");
-        }
-        print_parked(c, p);
-        rows = json_loads(t, 0, NULL);
-        print_stopped(rows);
-        json_decref(rows);
+        print_text(c, part);
     }
-    mem_free(p);
-    mem_free(t);
-    mem_free(f);
-    mem_free(b);
+    for (size_t i = 0; i < PARTS; i++) {
+        mem_free(part[i]);
+    }
     return status;
 }

@@ -90,6 +90,33 @@ on_line(void *arg, const json_t *line)
     d->s->line(d->s->cli, line);
 }
 
+static void
+on_signal(void *arg, int signum)
+{
+    struct session *s = arg;
+    struct fault f;
+
+    fault_clear(&f);
+    (void)fault_set(&f, ERR_CLOSED, "stopped by signal %d", signum);
+    app_on_done(&s->cli->app, ERR_CLOSED, &f);
+}
+
+/* Until the errand is done, or this session can do it no longer. */
+static enum err
+await(struct session *s)
+{
+    struct app *a = &s->cli->app;
+    enum err err;
+
+    if (!s->stoppable) {
+        return app_wait(a, ERR_OK);
+    }
+    loop_on_signal(a->loop, on_signal, s);
+    err = app_wait(a, ERR_OK);
+    loop_on_signal(a->loop, NULL, NULL);
+    return err;
+}
+
 enum err
 session_errand(struct session *s, const char *command, const json_t *arguments,
                const struct fault *unasked, json_t **answer, struct fault *f)
@@ -114,8 +141,8 @@ session_errand(struct session *s, const char *command, const json_t *arguments,
     if (err != ERR_OK) {
         return err;
     }
-    err = app_wait(a, ERR_OK);
-    if (err != ERR_OK) { /* the lease was lost */
+    err = await(s);
+    if (err != ERR_OK) { /* the lease was lost, or a signal came */
         errand_cancel(s->errand);
         s->errand = NULL;
         *f = a->fault;
@@ -191,8 +218,10 @@ on_renew(void *arg)
     struct session *s = arg;
     struct app *a = &s->cli->app;
 
-    if (store_lease_take(a->store, s->portal, a->worker, a->conf.lease_ttl,
-                         on_renewed, s, &s->renew_op) != ERR_OK) {
+    struct store_lessee who = tenant_lessee(&a->conf, a->worker);
+
+    if (store_lease_take(a->store, s->portal, &who, on_renewed, s,
+                         &s->renew_op) != ERR_OK) {
         s->renew_op = NULL;
         loop_timer_start(a->loop, &s->renew, 1000, on_renew, s);
     }
@@ -203,14 +232,15 @@ take(struct session *s, const char *portal, struct fault *f)
 {
     struct app *a = &s->cli->app;
     struct taking t = {.s = s};
+    struct store_lessee who = tenant_lessee(&a->conf, a->worker);
     struct dispatch_events events = {.lease_lost = lost, .arg = s};
     struct dispatch_config config;
     struct store_op *op;
     int64_t asked_us = clock_mono_us();
     enum err err;
 
-    err = app_wait(a, store_lease_take(a->store, portal, a->worker,
-                                       a->conf.lease_ttl, on_lease, &t, &op));
+    err = app_wait(a,
+                   store_lease_take(a->store, portal, &who, on_lease, &t, &op));
     if (err != ERR_OK) {
         *f = a->fault;
         return err;

@@ -77,6 +77,17 @@ batch_give_up(struct batch *b)
     }
 }
 
+/* The row of a write that is not sent after all; else it would count as one of
+ * unknown outcome when the portal moves. */
+static void
+close_unsent(struct batch *b)
+{
+    struct save *s = save_new(b->tenant, b->write);
+
+    s->result = "unsent";
+    save_send(s);
+}
+
 /* Nothing was sent: the token comes back as soon as its time is over. */
 static void
 batch_put_back(struct batch *b)
@@ -225,6 +236,9 @@ batch_start(struct batch *b)
     mem_free(inputs);
     mem_free(joins);
     if (err != ERR_OK) {
+        if (request.verb != HUBSPOT_READ) {
+            close_unsent(b);
+        }
         batch_put_back(b);
         return;
     }
@@ -237,22 +251,24 @@ on_opened(void *arg, enum err err, const struct fault *f)
 {
     struct batch *b = batch_from(arg);
     struct dispatch *d = b->tenant->d;
-    char safe[LOG_TEXT_MAX];
 
     b->opening = NULL;
+    if (err == ERR_OK) {
+        save_goes_on(d);
+    }
     if (err == ERR_OK && dispatch_may_send(d) && !b->tenant->halted) {
         batch_start(b);
         return;
     }
-    if (err != ERR_OK) {
-        LOG_WARN(&b->tenant->log, "dispatch.unsaved", "error=%s message=\"%s\"",
-                 err_name(err), log_safe(safe, f->message));
-        d->away_until_us = clock_mono_us() + STORE_RETRY_MS * 1000;
-    }
-    batch_put_back(b);
     if (err == ERR_LEASE_LOST) {
         dispatch_lost(d);
+    } else if (err != ERR_OK) {
+        save_is_stuck(d, err, f);
+        d->away_until_us = clock_mono_us() + STORE_RETRY_MS * 1000;
+    } else {
+        close_unsent(b);
     }
+    batch_put_back(b);
 }
 
 static void

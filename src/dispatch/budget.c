@@ -252,6 +252,7 @@ on_budget(void *arg, enum err err, const char *json, const struct fault *f)
     } else if (jsonx_parse(json, strlen(json), &o, &ignored) == ERR_OK &&
                json_is_true(json_object_get(o, "held"))) {
         take_stored(d, o);
+        save_goes_on(d);
     } else {
         dispatch_lost(d);
     }
@@ -344,4 +345,56 @@ budget_flush(struct dispatch *d)
     }
     budget_save(d);
     return d->budget_flushed;
+}
+
+/* ---- how it stands ------------------------------------------------------ */
+
+struct dispatch_status
+dispatch_status(const struct dispatch *d)
+{
+    struct dispatch_status s = d->status;
+    int64_t now_us = clock_mono_us();
+    struct list *item, *next;
+    int64_t last;
+
+    s.jobs = d->n_jobs;
+    s.limit = d->permits.spec.limit;
+    s.daily_used = d->quota.used;
+    s.daily_limit = d->quota.spec.limit;
+    s.level = d->level_told;
+    s.tokens_out = permits_out(&d->permits, now_us, &last);
+    s.stuck = d->stuck_us != 0 ? store_fault_cause(&d->stuck) : NULL;
+    LIST_EACH((struct list *)(uintptr_t)&d->saves, item, next)
+    {
+        const struct save *kept = CONTAINER_OF(item, struct save, link);
+
+        if (kept->since_us != 0) {
+            s.unstored++;
+            s.unstored_us = now_us - kept->since_us > s.unstored_us ?
+                                now_us - kept->since_us :
+                                s.unstored_us;
+        }
+    }
+    s.next_due_ms = -1;
+    LIST_EACH((struct list *)(uintptr_t)&d->tenants, item, next)
+    {
+        const struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
+        int64_t ms = (t->next_due_us - now_us) / 1000;
+
+        if (t->next_due_us > 0 && (s.next_due_ms < 0 || ms < s.next_due_ms)) {
+            s.next_due_ms = ms > 0 ? ms : 0;
+        }
+    }
+    return s;
+}
+
+unsigned
+dispatch_tokens_out(const struct dispatch *d, int64_t *back_ms)
+{
+    int64_t now_us = clock_mono_us();
+    int64_t last = 0;
+    unsigned n = permits_out(&d->permits, now_us, &last);
+
+    *back_ms = last > now_us ? (last - now_us) / 1000 + 1 : 0;
+    return n;
 }

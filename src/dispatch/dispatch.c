@@ -41,8 +41,8 @@ dispatch_may_send(struct dispatch *d)
     int64_t now_us = clock_mono_us();
 
     return d->term != 0 && !d->lost && !d->draining && d->failing == 0 &&
-           d->budget_loaded && now_us < d->lease_until_us &&
-           now_us >= d->away_until_us;
+           store_is_up(d->store) && d->budget_loaded &&
+           now_us < d->lease_until_us && now_us >= d->away_until_us;
 }
 
 static void
@@ -107,7 +107,7 @@ flush_thoughts(struct dtenant *t)
         return;
     }
     t->thoughts = NULL;
-    if (s->n_jobs == 0 && s->n_links == 0 && s->n_audit == 0) {
+    if (s->n_rows == 0) {
         save_free(s);
     } else {
         save_send(s);
@@ -197,22 +197,42 @@ on_due(void *arg)
     dispatch_poke_run(t->d);
 }
 
+/* Tried again, later each time. Where the connection broke at the commit jobs
+ * may be in flight that nobody has: the next claim puts them back. */
+static void
+claim_failed(struct dtenant *t, enum err err, const struct fault *f)
+{
+    double random = (double)(random_u64() >> 11) * 0x1.0p-53;
+    char safe[LOG_TEXT_MAX];
+
+    t->claim_lost = t->claim_lost || strcmp(f->code, "unknown") == 0;
+    if (t->claim_tries == 0) {
+        LOG_WARN(&t->log, "dispatch.unclaimed",
+                 "error=%s code=%s message=\"%s\"", err_name(err), f->code,
+                 log_safe(safe, f->message));
+    }
+    loop_timer_start(
+        t->d->loop, &t->due,
+        backoff_ms(t->claim_tries, STORE_RETRY_MS, STORE_CAP_MS, random),
+        on_due, t);
+    t->claim_tries++;
+}
+
 static void
 on_claimed(void *arg, enum err err, const struct store_claim *c,
            const struct fault *f)
 {
     struct dtenant *t = tenant_from(arg);
     struct dispatch *d = t->d;
-    char safe[LOG_TEXT_MAX];
 
     t->claiming = NULL;
     dispatch_poke_run(d);
     if (err != ERR_OK) {
-        LOG_WARN(&t->log, "dispatch.unclaimed", "error=%s message=\"%s\"",
-                 err_name(err), log_safe(safe, f->message));
-        loop_timer_start(d->loop, &t->due, STORE_RETRY_MS, on_due, t);
+        claim_failed(t, err, f);
         return;
     }
+    t->claim_tries = 0;
+    t->claim_lost = false;
     if (c->lease_lost) {
         dispatch_lost(d);
         return;
@@ -255,13 +275,30 @@ dtenant_claims(const struct dtenant *t)
             !budget_stopped(t->d) && dtenant_has_room(t));
 }
 
+/* The ids of all jobs in memory. */
+static void
+put_jobs(const struct dtenant *t, struct buf *out)
+{
+    struct jsonx_writer w;
+    struct list *item, *next;
+
+    jsonx_begin(&w, out);
+    jsonx_open(&w, '[');
+    LIST_EACH((struct list *)(uintptr_t)&t->jobs, item, next)
+    {
+        jsonx_put_int(&w, CONTAINER_OF(item, struct job, link)->id);
+    }
+    jsonx_close(&w, ']');
+}
+
 static void
 claim(struct dtenant *t)
 {
     struct dispatch *d = t->d;
     size_t room = claim_room(d);
     int64_t now_us = clock_mono_us();
-    struct store_room r;
+    struct store_room r = {.known = NULL};
+    struct buf known;
 
     if (t->claiming != NULL || !dispatch_may_send(d) || !dtenant_claims(t)) {
         return;
@@ -273,10 +310,16 @@ claim(struct dtenant *t)
                          (int)share_part(&d->share, i, r.jobs) :
                          -1;
     }
+    buf_init(&known, OUTCOME_BYTES);
+    if (t->claim_lost) {
+        put_jobs(t, &known);
+        r.known = buf_text(&known);
+    }
     if (store_claim(d->store, t->id, d->portal, d->term, &r, on_claimed, t,
                     &t->claiming) != ERR_OK) {
         loop_timer_start(d->loop, &t->due, STORE_RETRY_MS, on_due, t);
     }
+    buf_fini(&known);
 }
 
 /* ---- going back --------------------------------------------------------- */
@@ -431,6 +474,9 @@ send_all(struct dispatch *d)
         share_charge(&d->share, b->work, 1);
         batch_send(b);
     }
+    if (!store_is_up(d->store)) {
+        return STORE_RETRY_MS * INT64_C(1000);
+    }
     return d->away_until_us > clock_mono_us() ?
                d->away_until_us - clock_mono_us() :
                INT64_MAX;
@@ -537,6 +583,20 @@ dispatch_free(struct dispatch *d)
     mem_free(d);
 }
 
+/* The lease had run out, and is ours again under its term. */
+static void
+go_on(struct dispatch *d)
+{
+    struct list *item, *next;
+
+    d->lost = false;
+    loop_call_cancel(&d->lost_call);
+    LIST_EACH(&d->tenants, item, next)
+    {
+        CONTAINER_OF(item, struct dtenant, link)->want_claim = true;
+    }
+}
+
 void
 dispatch_lease(struct dispatch *d, int64_t term, int64_t until_us,
                unsigned hold, int64_t hold_ms)
@@ -551,6 +611,9 @@ dispatch_lease(struct dispatch *d, int64_t term, int64_t until_us,
     }
     d->term = term;
     d->lease_until_us = until_us;
+    if (d->lost) {
+        go_on(d);
+    }
     if (!d->budget_loaded && !loop_timer_armed(&d->budget_timer)) {
         budget_begin(d);
     }
@@ -722,42 +785,4 @@ bool
 dispatch_withholds(struct dispatch *d)
 {
     return quota_level(&d->quota, clock_mono_us()) != QUOTA_OPEN;
-}
-
-struct dispatch_status
-dispatch_status(const struct dispatch *d)
-{
-    struct dispatch_status s = d->status;
-    int64_t now_us = clock_mono_us();
-    struct list *item, *next;
-    int64_t last;
-
-    s.jobs = d->n_jobs;
-    s.limit = d->permits.spec.limit;
-    s.daily_used = d->quota.used;
-    s.daily_limit = d->quota.spec.limit;
-    s.level = d->level_told;
-    s.tokens_out = permits_out(&d->permits, now_us, &last);
-    s.next_due_ms = -1;
-    LIST_EACH((struct list *)(uintptr_t)&d->tenants, item, next)
-    {
-        const struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
-        int64_t ms = (t->next_due_us - now_us) / 1000;
-
-        if (t->next_due_us > 0 && (s.next_due_ms < 0 || ms < s.next_due_ms)) {
-            s.next_due_ms = ms > 0 ? ms : 0;
-        }
-    }
-    return s;
-}
-
-unsigned
-dispatch_tokens_out(const struct dispatch *d, int64_t *back_ms)
-{
-    int64_t now_us = clock_mono_us();
-    int64_t last = 0;
-    unsigned n = permits_out(&d->permits, now_us, &last);
-
-    *back_ms = last > now_us ? (last - now_us) / 1000 + 1 : 0;
-    return n;
 }

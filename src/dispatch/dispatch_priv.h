@@ -16,6 +16,7 @@
  *   result.c     what an answer means to the jobs whose needs it carried
  *   contact.c    contacts that HubSpot has already
  *   save.c       outcomes on their way into the store, kept until they are in
+ *   refused.c    outcomes that the store refuses for their content
  *   setup.c      provisioning before a tenant's first write; single calls
  */
 #include "ml/dispatch.h"
@@ -39,8 +40,10 @@ enum {
     DOUBT_ATTEMPTS = 2,       /* then ends of associations are looked up */
     BACKS_MAX = 3,            /* times a job goes back for an object gone */
     REPROVISION_MS = 60000,   /* a property is made again that often at most */
-    LOCKED_MS = 2500,     /* 423: locks last 2 s (HubSpot, error handling) */
-    STORE_RETRY_MS = 1000 /* database away: try the same again */
+    LOCKED_MS = 2500,      /* 423: locks last 2 s (HubSpot, error handling) */
+    STORE_RETRY_MS = 1000, /* database away: try the same again, */
+    STORE_CAP_MS = 10000,  /* at the latest after this */
+    REFUSALS_MAX = 3       /* of an outcome's content, then it is given up */
 };
 
 /* ---- lanes -------------------------------------------------------------- */
@@ -190,6 +193,19 @@ struct batch {
     struct hubspot_op *sending;
 };
 
+/* JSON arrays in the making. */
+enum save_which { SAVE_LINKS, SAVE_JOBS, SAVE_AUDIT, SAVE_GONE, SAVE_LISTS };
+struct save_list {
+    struct buf text;
+    struct jsonx_writer w;
+    size_t n;
+};
+struct save_row { /* where it stands in its list, and whose it is */
+    const struct job *job;
+    enum save_which which;
+    size_t from, to;
+};
+
 /* An outcome on its way into the store; kept and repeated until it is in. */
 struct save {
     unsigned magic;
@@ -200,16 +216,22 @@ struct save {
     char correlation[FAULT_CODE_MAX]; /* of the answer */
     const char *result;               /* static */
     int64_t duration_ms;
-    struct buf links, jobs, audit, gone; /* JSON arrays in the making */
-    struct jsonx_writer wl, wj, wa, wg;
-    size_t n_links, n_jobs, n_audit, n_gone;
+    struct save_list lists[SAVE_LISTS];
+    struct save_row *rows; /* of all lists */
+    size_t n_rows, cap_rows;
     struct job **carried; /* jobs whose unsaved counts this */
     size_t n_carried, cap_carried;
     struct job **ended; /* freed when it is in */
     size_t n_ended, cap_ended;
     struct store_op *op;
     struct loop_timer again;
+    int64_t since_us;  /* when it was sent first; 0: it is being filled */
+    unsigned tries;    /* that failed, one after the other */
+    unsigned refusals; /* of them for its content */
     bool failing;
+    bool reduced;       /* to what cannot be refused for its content */
+    struct save *whole; /* a piece: of this; NULL: it is none */
+    size_t pieces;      /* that are not in yet; it is sent after them */
 };
 
 /* ---- tenants, the portal ------------------------------------------------ */
@@ -229,6 +251,8 @@ struct dtenant {
     size_t n_jobs;
     struct store_op *claiming, *learning;
     bool want_claim; /* there may be claimable jobs */
+    bool claim_lost; /* a claim may have taken jobs, and its answer was lost */
+    unsigned claim_tries; /* that failed, one after the other */
     bool halted;
     struct fault halt_fault; /* why, until it is told on the next turn */
     struct loop_call telling;
@@ -273,6 +297,8 @@ struct dispatch {
     uint64_t n_needs;      /* that ever came to a lane */
     size_t failing;        /* saves that the database did not take yet */
     int64_t away_until_us; /* the database did not take a write row */
+    int64_t stuck_us;      /* since when nothing can be recorded; 0: it can */
+    struct fault stuck;    /* because of this */
     struct loop_call run;
     struct loop_timer wake;
     struct loop_call drained_call, lost_call;
@@ -396,6 +422,19 @@ struct save_note {
 void save_audit(struct save *s, const struct job *j, const struct save_note *n);
 void save_send(struct save *s); /* takes s */
 void save_free(struct save *s);
+/* Of the files of saves alone. */
+void save_begin(struct save *s); /* empty lists */
+void save_close(struct save *s); /* nothing more comes into them */
+void save_fini(struct save *s);  /* their memory */
+void save_remember(struct job ***list, size_t *n, size_t *cap, struct job *j);
+void save_start(void *save);
+/* refused.c: whether the database will not take it, whatever comes; and then, a
+ * save for each job. */
+bool save_is_refused(const struct save *s, enum err err, const struct fault *f);
+void save_divide(struct save *s, const struct fault *f);
+/* What the database did not take, and that it does again: told once each. */
+void save_is_stuck(struct dispatch *d, enum err err, const struct fault *f);
+void save_goes_on(struct dispatch *d);
 
 /* setup.c */
 struct setup;

@@ -3,17 +3,77 @@
  * Outcomes on their way into the store.
  *
  *     filled --save_send--> sent --done--> freed
- *                            ^  |
- *                            +--+ database away: the same again in a second
+ *                            ^ |
+ *                            +-+ the database did not take it: the same again
  *
  * A save is never dropped while its dispatcher lives: while the database is
  * away the outcome stays here, and nothing new is sent. Jobs whose results it
- * carries go on only when it is in.
+ * carries go on only when it is in. So there are at most as many as requests
+ * were in flight, and one for each tenant's thoughts. What the database refuses
+ * for ever is a matter of refused.c.
  */
 #include "dispatch_priv.h"
 
 #include <inttypes.h>
 #include <string.h>
+
+void
+save_begin(struct save *s)
+{
+    for (unsigned i = 0; i < SAVE_LISTS; i++) {
+        struct save_list *l = &s->lists[i];
+
+        buf_init(&l->text, OUTCOME_BYTES);
+        jsonx_begin(&l->w, &l->text);
+        jsonx_open(&l->w, '[');
+        l->n = 0;
+    }
+    s->n_rows = 0;
+}
+
+void
+save_close(struct save *s)
+{
+    for (unsigned i = 0; i < SAVE_LISTS; i++) {
+        jsonx_close(&s->lists[i].w, ']');
+        ML_ASSERT(!s->lists[i].text.failed);
+    }
+}
+
+void
+save_fini(struct save *s)
+{
+    for (unsigned i = 0; i < SAVE_LISTS; i++) {
+        buf_fini(&s->lists[i].text);
+    }
+}
+
+/* A row begins; NULL: it is of no job of ours. */
+static struct jsonx_writer *
+row_open(struct save *s, enum save_which which, const struct job *j)
+{
+    struct save_list *l = &s->lists[which];
+
+    if (s->n_rows == s->cap_rows) {
+        s->cap_rows = s->cap_rows == 0 ? 64 : s->cap_rows * 2;
+        s->rows = mem_resize(s->rows, s->cap_rows * sizeof(*s->rows));
+    }
+    s->rows[s->n_rows++] = (struct save_row){
+        .job = j, .which = which, .from = l->text.len, .to = 0};
+    jsonx_open(&l->w, '{');
+    return &l->w;
+}
+
+static void
+row_close(struct save *s)
+{
+    struct save_row *r = &s->rows[s->n_rows - 1];
+    struct save_list *l = &s->lists[r->which];
+
+    jsonx_close(&l->w, '}');
+    r->to = l->text.len;
+    l->n++;
+}
 
 struct save *
 save_new(struct dtenant *t, const char *write)
@@ -26,18 +86,7 @@ save_new(struct dtenant *t, const char *write)
     if (write != NULL) {
         memcpy(s->write, write, RANDOM_ID_MAX);
     }
-    buf_init(&s->links, OUTCOME_BYTES);
-    buf_init(&s->jobs, OUTCOME_BYTES);
-    buf_init(&s->audit, OUTCOME_BYTES);
-    buf_init(&s->gone, OUTCOME_BYTES);
-    jsonx_begin(&s->wl, &s->links);
-    jsonx_begin(&s->wj, &s->jobs);
-    jsonx_begin(&s->wa, &s->audit);
-    jsonx_begin(&s->wg, &s->gone);
-    jsonx_open(&s->wl, '[');
-    jsonx_open(&s->wj, '[');
-    jsonx_open(&s->wa, '[');
-    jsonx_open(&s->wg, '[');
+    save_begin(s);
     list_push(&t->d->saves, &s->link);
     t->busy++;
     return s;
@@ -55,10 +104,8 @@ save_free(struct save *s)
         s->tenant->d->failing--;
     }
     s->tenant->busy--;
-    buf_fini(&s->links);
-    buf_fini(&s->jobs);
-    buf_fini(&s->audit);
-    buf_fini(&s->gone);
+    save_fini(s);
+    mem_free(s->rows);
     mem_free(s->carried);
     mem_free(s->ended);
     mem_free(s);
@@ -66,15 +113,16 @@ save_free(struct save *s)
 
 /* ---- filling ------------------------------------------------------------ */
 
-static void
-put_link_head(struct save *s, const struct job *j, const struct part *p)
+static struct jsonx_writer *
+link_open(struct save *s, const struct job *j, const struct part *p)
 {
-    jsonx_open(&s->wl, '{');
-    jsonx_add_text(&s->wl, "kind", map_kind_name(j->kind));
-    jsonx_add_text(&s->wl, "fusion_id", j->fusion_id);
-    jsonx_add_text(&s->wl, "object", map_object_name(p->object));
-    jsonx_add_text(&s->wl, "key", p->key);
-    s->n_links++;
+    struct jsonx_writer *w = row_open(s, SAVE_LINKS, j);
+
+    jsonx_add_text(w, "kind", map_kind_name(j->kind));
+    jsonx_add_text(w, "fusion_id", j->fusion_id);
+    jsonx_add_text(w, "object", map_object_name(p->object));
+    jsonx_add_text(w, "key", p->key);
+    return w;
 }
 
 /* What HubSpot now holds of this object: the wanted properties, and for an
@@ -82,15 +130,16 @@ put_link_head(struct save *s, const struct job *j, const struct part *p)
 static void
 put_link_properties(struct save *s, const struct part *p)
 {
+    struct save_list *l = &s->lists[SAVE_LINKS];
     char text[HASH_TEXT_MAX];
     size_t n = strlen(p->properties);
     struct buf b;
 
-    jsonx_add_text(&s->wl, "hash", hash_text(&p->hash, text));
-    if (s->links.len + n > OUTCOME_BYTES - ROOM_BYTES) {
+    jsonx_add_text(&l->w, "hash", hash_text(&p->hash, text));
+    if (l->text.len + n > OUTCOME_BYTES - ROOM_BYTES) {
         return; /* the hash alone says that it is written */
     }
-    jsonx_key(&s->wl, "properties");
+    jsonx_key(&l->w, "properties");
     buf_init(&b, OUTCOME_BYTES);
     buf_add(&b, p->properties, n - 1); /* without the closing brace */
     if (p->status != NULL) {
@@ -98,7 +147,7 @@ put_link_properties(struct save *s, const struct part *p)
                  p->status);
     }
     buf_addc(&b, '}');
-    jsonx_put_raw(&s->wl, buf_text(&b));
+    jsonx_put_raw(&l->w, buf_text(&b));
     buf_fini(&b);
 }
 
@@ -106,71 +155,73 @@ void
 save_link(struct save *s, const struct job *j, const struct part *p,
           bool properties)
 {
-    put_link_head(s, j, p);
-    jsonx_add_text(&s->wl, "id", p->id);
+    struct jsonx_writer *w = link_open(s, j, p);
+
+    jsonx_add_text(w, "id", p->id);
     if (properties) {
         put_link_properties(s, p);
     }
-    jsonx_key(&s->wl, "assoc");
-    jsonx_open(&s->wl, '[');
+    jsonx_key(w, "assoc");
+    jsonx_open(w, '[');
     for (size_t i = 0; i < p->assoc_count; i++) {
-        jsonx_put_text(&s->wl, p->assoc[i]);
+        jsonx_put_text(w, p->assoc[i]);
     }
-    jsonx_close(&s->wl, ']');
-    jsonx_close(&s->wl, '}');
+    jsonx_close(w, ']');
+    row_close(s);
 }
 
 void
 save_unlink(struct save *s, const struct job *j, const struct part *p)
 {
-    put_link_head(s, j, p);
-    jsonx_key(&s->wl, "id");
-    jsonx_put_null(&s->wl);
-    jsonx_close(&s->wl, '}');
+    struct jsonx_writer *w = link_open(s, j, p);
+
+    jsonx_key(w, "id");
+    jsonx_put_null(w);
+    row_close(s);
 }
 
 void
 save_gone(struct save *s, const char *kind, const char *fusion_id,
           const char *object, const char *id)
 {
-    jsonx_open(&s->wg, '{');
-    jsonx_add_text(&s->wg, "kind", kind);
-    jsonx_add_text(&s->wg, "fusion_id", fusion_id);
-    jsonx_add_text(&s->wg, "object", object);
-    jsonx_add_text(&s->wg, "id", id);
-    jsonx_close(&s->wg, '}');
-    s->n_gone++;
+    struct jsonx_writer *w = row_open(s, SAVE_GONE, NULL);
+
+    jsonx_add_text(w, "kind", kind);
+    jsonx_add_text(w, "fusion_id", fusion_id);
+    jsonx_add_text(w, "object", object);
+    jsonx_add_text(w, "id", id);
+    row_close(s);
 }
 
 void
 save_job_row(struct save *s, struct job *j, const char *state, int64_t due_ms,
              const char *waiting_for)
 {
-    jsonx_open(&s->wj, '{');
-    jsonx_add_int(&s->wj, "id", j->id);
-    jsonx_add_int(&s->wj, "revision", j->revision);
-    jsonx_add_text(&s->wj, "state", state);
-    jsonx_add_int(&s->wj, "attempts", (int64_t)j->attempts);
-    jsonx_add_int(&s->wj, "due_ms", due_ms);
+    struct jsonx_writer *w = row_open(s, SAVE_JOBS, j);
+
+    jsonx_add_int(w, "id", j->id);
+    jsonx_add_int(w, "revision", j->revision);
+    jsonx_add_text(w, "state", state);
+    jsonx_add_int(w, "attempts", (int64_t)j->attempts);
+    jsonx_add_int(w, "due_ms", due_ms);
     if (waiting_for != NULL) {
-        jsonx_add_text(&s->wj, "waiting_for", waiting_for);
+        jsonx_add_text(w, "waiting_for", waiting_for);
     }
     if (j->gone) {
-        jsonx_add_bool(&s->wj, "gone", true);
+        jsonx_add_bool(w, "gone", true);
     }
     if (j->verdict != HUBSPOT_WRITTEN) {
-        jsonx_add_text(&s->wj, "error_code",
+        jsonx_add_text(w, "error_code",
                        j->fault.code[0] != '\0' ? j->fault.code :
                                                   err_name(j->fault.err));
-        jsonx_add_text(&s->wj, "error", j->fault.message);
-        jsonx_add_text(&s->wj, "correlation", j->fault.correlation);
+        jsonx_add_text(w, "error", j->fault.message);
+        jsonx_add_text(w, "correlation", j->fault.correlation);
     }
-    jsonx_close(&s->wj, '}');
-    s->n_jobs++;
+    row_close(s);
 }
 
-static void
-remember(struct job ***list, size_t *n, size_t *cap, struct job *j)
+void
+save_remember(struct job ***list, size_t *n, size_t *cap, struct job *j)
 {
     if (*n == *cap) {
         *cap = *cap == 0 ? 16 : *cap * 2;
@@ -187,75 +238,102 @@ save_carry(struct save *s, struct job *j)
             return; /* results of one job stand close together */
         }
     }
-    remember(&s->carried, &s->n_carried, &s->cap_carried, j);
+    save_remember(&s->carried, &s->n_carried, &s->cap_carried, j);
     j->unsaved++;
 }
 
 void
 save_end(struct save *s, struct job *j)
 {
-    remember(&s->ended, &s->n_ended, &s->cap_ended, j);
+    save_remember(&s->ended, &s->n_ended, &s->cap_ended, j);
 }
 
 static void
-put_fault(struct save *s, const struct fault *f)
+put_fault(struct jsonx_writer *w, const struct fault *f)
 {
     if (f->http_status != 0) {
-        jsonx_add_int(&s->wa, "http_status", f->http_status);
+        jsonx_add_int(w, "http_status", f->http_status);
     }
-    jsonx_add_text(&s->wa, "error_code",
+    jsonx_add_text(w, "error_code",
                    f->code[0] != '\0' ? f->code : err_name(f->err));
-    jsonx_add_text(&s->wa, "correlation", f->correlation);
+    jsonx_add_text(w, "correlation", f->correlation);
 }
 
 /* What changed, unless the whole would be too much for one statement. */
 static void
 put_values(struct save *s, const struct save_note *n, const char *message)
 {
+    struct save_list *l = &s->lists[SAVE_AUDIT];
     size_t size = (n->before != NULL ? strlen(n->before) : 0) +
                   (n->after != NULL ? strlen(n->after) : 0);
 
-    if (s->audit.len + size > OUTCOME_BYTES - ROOM_BYTES) {
-        jsonx_add_text(&s->wa, "message", "the values are too large to keep");
+    if (l->text.len + size > OUTCOME_BYTES - ROOM_BYTES) {
+        jsonx_add_text(&l->w, "message", "the values are too large to keep");
         return;
     }
-    jsonx_add_text(&s->wa, "message", message);
+    jsonx_add_text(&l->w, "message", message);
     if (n->before != NULL) {
-        jsonx_key(&s->wa, "before");
-        jsonx_put_raw(&s->wa, n->before);
+        jsonx_key(&l->w, "before");
+        jsonx_put_raw(&l->w, n->before);
     }
     if (n->after != NULL) {
-        jsonx_key(&s->wa, "after");
-        jsonx_put_raw(&s->wa, n->after);
+        jsonx_key(&l->w, "after");
+        jsonx_put_raw(&l->w, n->after);
     }
 }
 
 void
 save_audit(struct save *s, const struct job *j, const struct save_note *n)
 {
+    struct jsonx_writer *w = row_open(s, SAVE_AUDIT, j);
     const char *message = n->message;
 
-    jsonx_open(&s->wa, '{');
-    jsonx_add_text(&s->wa, "event", n->event);
-    jsonx_add_text(&s->wa, "kind", map_kind_name(j->kind));
-    jsonx_add_text(&s->wa, "fusion_id", j->fusion_id);
-    jsonx_add_text(&s->wa, "hubspot_id", n->hubspot_id);
-    jsonx_add_int(&s->wa, "job", j->id);
-    jsonx_add_int(&s->wa, "attempt", (int64_t)j->attempts + 1);
-    jsonx_add_text(&s->wa, "outcome", n->outcome);
+    jsonx_add_text(w, "event", n->event);
+    jsonx_add_text(w, "kind", map_kind_name(j->kind));
+    jsonx_add_text(w, "fusion_id", j->fusion_id);
+    jsonx_add_text(w, "hubspot_id", n->hubspot_id);
+    jsonx_add_int(w, "job", j->id);
+    jsonx_add_int(w, "attempt", (int64_t)j->attempts + 1);
+    jsonx_add_text(w, "outcome", n->outcome);
     if (n->fault != NULL) {
-        put_fault(s, n->fault);
+        put_fault(w, n->fault);
         message = message != NULL ? message : n->fault->message;
     } else if (s->http_status != 0) {
-        jsonx_add_int(&s->wa, "http_status", s->http_status);
-        jsonx_add_text(&s->wa, "correlation", s->correlation);
+        jsonx_add_int(w, "http_status", s->http_status);
+        jsonx_add_text(w, "correlation", s->correlation);
     }
     put_values(s, n, message);
     if (n->duration_ms > 0) {
-        jsonx_add_int(&s->wa, "duration_ms", n->duration_ms);
+        jsonx_add_int(w, "duration_ms", n->duration_ms);
     }
-    jsonx_close(&s->wa, '}');
-    s->n_audit++;
+    row_close(s);
+}
+
+/* ---- the database takes it, or not -------------------------------------- */
+
+void
+save_is_stuck(struct dispatch *d, enum err err, const struct fault *f)
+{
+    char safe[LOG_TEXT_MAX];
+
+    d->stuck = *f;
+    d->stuck.err = err;
+    if (d->stuck_us == 0) {
+        d->stuck_us = clock_mono_us();
+        LOG_WARN(NULL, "dispatch.unsaved",
+                 "portal=%s error=%s code=%s message=\"%s\"", d->portal,
+                 err_name(err), f->code, log_safe(safe, f->message));
+    }
+}
+
+void
+save_goes_on(struct dispatch *d)
+{
+    if (d->stuck_us != 0 && d->failing == 0) {
+        LOG_INFO(NULL, "dispatch.saved", "portal=%s stuck_ms=%" PRId64,
+                 d->portal, (clock_mono_us() - d->stuck_us) / 1000);
+        d->stuck_us = 0;
+    }
 }
 
 /* ---- sending ------------------------------------------------------------ */
@@ -301,40 +379,69 @@ save_is_in(struct save *s, size_t released)
     if (released > 0 || s->n_ended > 0) {
         dispatch_poke(d, t->id); /* also one that was added again meanwhile */
     }
+    if (s->whole != NULL && --s->whole->pieces == 0) {
+        save_start(s->whole);
+    }
     save_free(s);
     dtenant_release(t);
     dispatch_poke_run(d);
 }
 
-static void save_start(void *arg);
+static void
+save_again(struct save *s)
+{
+    double random = (double)(random_u64() >> 11) * 0x1.0p-53;
+
+    loop_timer_start(s->tenant->d->loop, &s->again,
+                     backoff_ms(s->tries, STORE_RETRY_MS, STORE_CAP_MS, random),
+                     save_start, s);
+    s->tries++;
+}
 
 static void
 on_saved(void *arg, enum err err, size_t released, const struct fault *f)
 {
     struct save *s = arg;
     struct dispatch *d = s->tenant->d;
-    char safe[LOG_TEXT_MAX];
 
     ML_ASSERT(s->magic == SAVE_MAGIC);
     s->op = NULL;
     if (err == ERR_OK) {
+        if (s->failing) {
+            s->failing = false;
+            d->failing--;
+        }
+        save_goes_on(d);
         save_is_in(s, released);
         return;
     }
     if (!s->failing) {
         s->failing = true;
         d->failing++;
-        LOG_WARN(&s->tenant->log, "dispatch.unsaved", "error=%s message=\"%s\"",
-                 err_name(err), log_safe(safe, f->message));
     }
     if (err == ERR_LEASE_LOST) {
         dispatch_lost(d);
-        return;
+        save_again(s); /* it may have run out only */
+    } else if (err == ERR_NOT_FOUND) {
+        s->write[0] = '\0'; /* the row is gone: what came of it is known */
+        save_again(s);
+    } else if (!save_is_refused(s, err, f)) {
+        save_is_stuck(d, err, f);
+        save_again(s);
+    } else if (++s->refusals < REFUSALS_MAX) {
+        save_again(s);
+    } else {
+        save_divide(s, f);
     }
-    loop_timer_start(d->loop, &s->again, STORE_RETRY_MS, save_start, s);
 }
 
-static void
+static const char *
+list_text(struct save_list *l)
+{
+    return l->n > 0 ? buf_text(&l->text) : NULL;
+}
+
+void
 save_start(void *arg)
 {
     struct save *s = arg;
@@ -348,26 +455,22 @@ save_start(void *arg)
         .http_status = s->http_status,
         .result = s->result,
         .duration_ms = s->duration_ms,
-        .links = s->n_links > 0 ? buf_text(&s->links) : NULL,
-        .jobs = s->n_jobs > 0 ? buf_text(&s->jobs) : NULL,
-        .audit = s->n_audit > 0 ? buf_text(&s->audit) : NULL,
-        .gone = s->n_gone > 0 ? buf_text(&s->gone) : NULL,
+        .links = list_text(&s->lists[SAVE_LINKS]),
+        .jobs = list_text(&s->lists[SAVE_JOBS]),
+        .audit = list_text(&s->lists[SAVE_AUDIT]),
+        .gone = list_text(&s->lists[SAVE_GONE]),
     };
 
     ML_ASSERT(s->magic == SAVE_MAGIC);
     if (store_outcome(d->store, &o, on_saved, s, &s->op) != ERR_OK) {
-        loop_timer_start(d->loop, &s->again, STORE_RETRY_MS, save_start, s);
+        save_again(s);
     }
 }
 
 void
 save_send(struct save *s)
 {
-    jsonx_close(&s->wl, ']');
-    jsonx_close(&s->wj, ']');
-    jsonx_close(&s->wa, ']');
-    jsonx_close(&s->wg, ']');
-    ML_ASSERT(!s->links.failed && !s->jobs.failed && !s->audit.failed &&
-              !s->gone.failed);
+    save_close(s);
+    s->since_us = clock_mono_us();
     save_start(s);
 }

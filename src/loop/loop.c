@@ -254,7 +254,9 @@ loop_on_signal(struct loop *l, loop_signal_fn *fn, void *arg)
     l->signal_fn = fn;
     l->signal_arg = arg;
     for (i = 0; i < LOOP_SIGNALS; i++) {
-        int rc = uv_signal_start(&l->signals[i], on_signal, wanted[i]);
+        int rc = fn != NULL ?
+                     uv_signal_start(&l->signals[i], on_signal, wanted[i]) :
+                     uv_signal_stop(&l->signals[i]);
 
         ML_ASSERT(rc == 0);
         uv_unref((uv_handle_t *)&l->signals[i]);

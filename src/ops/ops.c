@@ -3,8 +3,10 @@
  * The worker's HTTP: a libmicrohttpd daemon without a thread, run from the loop
  * when its epoll descriptor has something or its own time-outs are due.
  *
- * /readyz says what the last look at the database said; the look is taken every
- * few seconds, so that a probe costs no statement and never waits.
+ * /readyz says what the last look at the database said, and whether what comes
+ * of requests can be recorded; the look is taken every few seconds, so that a
+ * probe costs no statement and never waits. It names no host and no user: those
+ * stand in the log.
  */
 #include "ml/ops.h"
 
@@ -22,6 +24,7 @@
 enum {
     OPS_MAGIC = 0x4f505321,
     CHECK_MS = 3000,
+    ANSWER_MS = 5000, /* a look that takes longer is no answer */
     METRICS_BYTES = 16 << 20,
     IDLE_S = 30, /* an idle client connection is closed */
     CONNECTIONS = 64
@@ -36,6 +39,7 @@ struct ops {
     uv_poll_t poll;
     struct loop_timer timer, check;
     struct store_op *check_op;
+    int64_t checked_us; /* when it was asked */
     struct secret *token;
     enum err ready; /* of the last look at the database */
     char reason[FAULT_MESSAGE_MAX];
@@ -70,8 +74,14 @@ on_checked(void *arg, enum err err, const struct fault *f)
     struct ops *o = ops_from(arg);
 
     o->check_op = NULL;
-    set_ready(o, err,
-              f != NULL && f->message[0] != '\0' ? f->message : err_text(err));
+    if (err == ERR_SCHEMA_OLD || err == ERR_SCHEMA_NEW) {
+        set_ready(o, err, f->message);
+    } else {
+        char *why = mem_printf("%s: %s", err_text(err), store_fault_cause(f));
+
+        set_ready(o, err, why);
+        mem_free(why);
+    }
     loop_timer_start(o->loop, &o->check, CHECK_MS, on_check, o);
 }
 
@@ -80,6 +90,7 @@ on_check(void *arg)
 {
     struct ops *o = ops_from(arg);
 
+    o->checked_us = clock_mono_us();
     if (store_check(o->store, on_checked, o, &o->check_op) != ERR_OK) {
         o->check_op = NULL;
         set_ready(o, ERR_DB_AWAY, err_text(ERR_DB_AWAY));
@@ -117,17 +128,41 @@ answer_text(struct MHD_Connection *c, unsigned status, const char *text)
     return answer(c, status, "text/plain; charset=utf-8", text, strlen(text));
 }
 
+/* Why it is not ready, to free; NULL: it is. */
+static char *
+why_not(const struct ops *o)
+{
+    const char *stuck = tenants_stuck(o->tenants);
+
+    if (!store_is_up(o->store)) {
+        return mem_printf("%s: %s", err_text(ERR_DB_AWAY),
+                          store_cause(o->store));
+    }
+    if (o->ready != ERR_OK) {
+        return mem_strdup(o->reason);
+    }
+    if (o->check_op != NULL &&
+        clock_mono_us() - o->checked_us > ANSWER_MS * INT64_C(1000)) {
+        return mem_strdup(err_text(ERR_DB_TIMEOUT));
+    }
+    return stuck == NULL ? NULL :
+                           mem_printf("outcomes cannot be stored in the "
+                                      "database: %s",
+                                      stuck);
+}
+
 static enum MHD_Result
 answer_ready(struct ops *o, struct MHD_Connection *c)
 {
+    char *why = why_not(o);
     enum MHD_Result result;
     char *text;
 
-    if (o->ready == ERR_OK && store_is_up(o->store)) {
+    if (why == NULL) {
         return answer_text(c, MHD_HTTP_OK, "ready\n");
     }
-    text = mem_printf("not ready: %s\n",
-                      o->ready == ERR_OK ? err_text(ERR_DB_AWAY) : o->reason);
+    text = mem_printf("not ready: %s\n", why);
+    mem_free(why);
     result = answer_text(c, MHD_HTTP_SERVICE_UNAVAILABLE, text);
     mem_free(text);
     return result;

@@ -18,6 +18,7 @@
 #include <uv.h>
 
 #include "ml/log.h"
+#include "ml/stat.h"
 #include "pg_priv.h"
 
 struct pg_watch {
@@ -194,6 +195,44 @@ fault_from(struct fault *f, enum err err, const char *code, const char *message)
     }
 }
 
+/* Once when the worker's last connection is gone, once when it has one again. */
+static void
+tell_away(struct pg *p)
+{
+    char text[LOG_TEXT_MAX];
+
+    if (!p->writable || pg_is_up(p)) {
+        return;
+    }
+    stat_set(STAT_database_up, NULL, NULL, 0);
+    if (p->away_since_us == 0) {
+        p->away_since_us = clock_mono_us();
+        LOG_WARN(NULL, "db.away", "err=%s code=%s cause=\"%s\" reason=\"%s\"",
+                 err_name(p->fault.err), p->fault.code, pg_cause(&p->fault),
+                 log_safe(text, p->fault.message));
+    }
+}
+
+static void
+tell_back(struct pg *p)
+{
+    if (!p->writable) {
+        return;
+    }
+    stat_set(STAT_database_up, NULL, NULL, 1);
+    if (p->away_since_us != 0) {
+        LOG_INFO(NULL, "db.back", "away_ms=%lld",
+                 (long long)((clock_mono_us() - p->away_since_us) / 1000));
+        p->away_since_us = 0;
+        for (size_t i = 0; i < p->conn_count; i++) { /* the others as well */
+            if (p->conns[i].state == PG_DOWN) {
+                loop_timer_start(p->loop, &p->conns[i].timer, PG_BACKOFF_MIN_MS,
+                                 on_backoff, &p->conns[i]);
+            }
+        }
+    }
+}
+
 /* The connection is of no use any more: drop it and try again later. Its unit,
  * if any, must have been taken off before. */
 void
@@ -210,16 +249,14 @@ pg_conn_lost(struct pg_conn *c, enum err err, const char *code,
     conn_drop(c);
     conn_enter(c, PG_DOWN);
     c->attempts++;
+    stat_add(STAT_database_errors, "connection",
+             code[0] != '\0' ? code : "none", 1);
     if (was_up || c->attempts == 1) {
         LOG_WARN(NULL, "db.down", "err=%s code=%s retry_ms=%lld reason=\"%s\"",
                  err_name(err), p->fault.code, (long long)wait_ms,
                  log_safe(text, p->fault.message));
     }
-    if (p->begun) {
-        p->over = true; /* what was done in the transaction is gone */
-        pg_fail_waiting(p, &p->fault);
-        return;
-    }
+    tell_away(p);
     loop_timer_start(p->loop, &c->timer, wait_ms, on_backoff, c);
     if (err == ERR_DB_REFUSED && !pg_is_up(p)) {
         pg_fail_waiting(p, &p->fault);
@@ -274,6 +311,9 @@ conn_refused(struct pg_conn *c)
         return;
     }
     sqlstate_of(words, code);
+    if (code[0] == '\0' && strstr(words, "session is read-only") != NULL) {
+        memcpy(code, PG_READ_ONLY, sizeof(code)); /* libpq asked for us */
+    }
     err = code[0] != '\0' ? pg_sqlstate_err(code) : ERR_DB_AWAY;
     if (PQconnectionNeedsPassword(c->db)) {
         err = ERR_DB_REFUSED;
@@ -282,6 +322,23 @@ conn_refused(struct pg_conn *c)
     }
     pg_conn_lost(c, err, code, words);
     mem_free(words);
+}
+
+static bool
+is_on(const PGconn *db, const char *parameter)
+{
+    const char *value = PQparameterStatus(db, parameter);
+
+    return value != NULL && strcmp(value, "on") == 0;
+}
+
+/* Both are told at the start and whenever they change, by Postgres from 14 on;
+ * a pooler may keep them to itself. */
+bool
+pg_conn_is_read_only(const struct pg_conn *c)
+{
+    return c->pg->writable && (is_on(c->db, "default_transaction_read_only") ||
+                               is_on(c->db, "in_hot_standby"));
 }
 
 static void
@@ -294,12 +351,17 @@ conn_connected(struct pg_conn *c)
         conn_refused(c);
         return;
     }
+    if (pg_conn_is_read_only(c)) {
+        pg_conn_lost(c, ERR_DB_AWAY, PG_READ_ONLY, "the server is read-only");
+        return;
+    }
     loop_timer_stop(&c->timer);
     if (!watch_start(c, UV_READABLE)) {
         return;
     }
     conn_enter(c, PG_READY);
     fault_clear(&p->fault);
+    tell_back(p);
     if (c->attempts > 0) {
         LOG_INFO(NULL, "db.up", "attempts=%u", c->attempts);
     }
@@ -342,7 +404,7 @@ conn_connect(struct pg_conn *c)
     conn_enter(c, PG_CONNECTING);
     c->plain = p->plain;
     c->db = pg_target_connect(&p->target, &c->places, p->statement_timeout_ms,
-                              c->plain);
+                              p->lock_timeout_ms, c->plain);
     ML_ASSERT(c->db != NULL);
     (void)PQsetErrorVerbosity(c->db, PQERRORS_VERBOSE);
     (void)PQsetNoticeReceiver(c->db, on_notice, NULL);
@@ -508,8 +570,10 @@ void
 pg_conn_ready(struct pg_conn *c)
 {
     loop_timer_stop(&c->timer);
+    if (!c->op->refused) {
+        c->attempts = 0;
+    }
     c->op = NULL;
-    c->attempts = 0;
     conn_enter(c, PG_READY);
     pg_conn_want(c, false);
 }

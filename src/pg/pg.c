@@ -79,6 +79,7 @@ queue_take(struct pg_op *op)
 {
     list_remove(&op->link);
     op->pg->queued--;
+    op->pg->queued_bytes -= op->bytes;
     loop_timer_stop(&op->wait);
 }
 
@@ -191,7 +192,8 @@ pg_open(struct loop *l, const struct pg_config *c, struct pg **out,
         return fault_set(f, ERR_CONFIG, "no database is configured");
     }
     p = MEM_NEW(struct pg);
-    err = pg_target_parse(c->conninfo, c->application_name, &p->target, f);
+    err = pg_target_parse(c->conninfo, c->application_name, c->writable,
+                          &p->target, f);
     if (err != ERR_OK) {
         mem_free(p);
         return err;
@@ -200,14 +202,17 @@ pg_open(struct loop *l, const struct pg_config *c, struct pg **out,
     p->loop = l;
     p->statement_timeout_ms =
         c->statement_timeout_ms > 0 ? c->statement_timeout_ms : 30000;
+    p->lock_timeout_ms = p->statement_timeout_ms / 3 < PG_LOCK_TIMEOUT_MS ?
+                             p->statement_timeout_ms / 3 :
+                             PG_LOCK_TIMEOUT_MS;
+    p->writable = c->writable;
     p->connect_timeout_ms = c->connect_timeout_ms > 0 ? c->connect_timeout_ms :
                                                         PG_CONNECT_DEFAULT_MS;
     p->queue_max = c->queue_max > 0 ? c->queue_max : PG_QUEUE_DEFAULT;
     p->wait_ms = c->wait_ms > 0 ? c->wait_ms : PG_WAIT_DEFAULT_MS;
     list_init(&p->queue);
     (void)fault_set(&p->fault, ERR_DB_AWAY, "not connected yet");
-    p->block = c->block;
-    p->conn_count = c->block ? 1 : c->connections;
+    p->conn_count = c->connections;
     p->conns = mem_array(p->conn_count, sizeof(*p->conns));
     for (i = 0; i < p->conn_count; i++) {
         pg_conn_init(&p->conns[i], p);
@@ -236,6 +241,36 @@ pg_fault(const struct pg *p)
     return &p->fault;
 }
 
+const char *
+pg_cause(const struct fault *f)
+{
+    static const struct {
+        const char *code, *words;
+    } causes[] = {{PG_READ_ONLY, "it is read-only"},
+                  {"53100", "its disk is full"},
+                  {"53200", "it is out of memory"},
+                  {"53300", "it has too many connections"},
+                  {"55P03", "what is to be written is locked"},
+                  {"57014", "its statements take too long"},
+                  {"57P01", "it is shutting down"},
+                  {"57P02", "it crashed and is shutting down"},
+                  {"57P03", "it is starting up or shutting down"}};
+
+    for (size_t i = 0; i < COUNT_OF(causes); i++) {
+        if (strcmp(f->code, causes[i].code) == 0) {
+            return causes[i].words;
+        }
+    }
+    switch ((int)f->err) {
+    case ERR_DB_REFUSED:
+        return "it refuses the login";
+    case ERR_DB_STATEMENT:
+        return "it refuses a statement";
+    default:
+        return "it does not answer";
+    }
+}
+
 static struct pg_op *
 op_new(struct pg *p, uint64_t lane, pg_done_fn *done, void *arg)
 {
@@ -259,6 +294,7 @@ op_queue(struct pg_op *op, int64_t wait_ms, struct pg_op **out)
 
     list_push(&p->queue, &op->link);
     p->queued++;
+    p->queued_bytes += op->bytes;
     loop_timer_start(p->loop, &op->wait,
                      wait_ms > 0 ? wait_ms : op->pg->wait_ms, on_wait_over, op);
     pg_poke(p);
@@ -303,6 +339,7 @@ enum err
 pg_send(struct pg *p, const struct pg_statement *s, size_t n, int64_t wait_ms,
         uint64_t lane, pg_done_fn *done, void *arg, struct pg_op **out)
 {
+    size_t bytes = unit_bytes(s, n);
     struct pg_op *op;
     size_t i;
 
@@ -310,13 +347,15 @@ pg_send(struct pg *p, const struct pg_statement *s, size_t n, int64_t wait_ms,
     if (out != NULL) {
         *out = NULL;
     }
-    if (p->closing || p->over) {
+    if (p->closing) {
         return ERR_CLOSED;
     }
-    if (p->queued >= p->queue_max || unit_bytes(s, n) > PG_UNIT_BYTES_MAX) {
+    if (p->queued >= p->queue_max || bytes > PG_UNIT_BYTES_MAX ||
+        p->queued_bytes + bytes > PG_QUEUE_BYTES_MAX) {
         return ERR_FULL;
     }
     op = op_new(p, lane, done, arg);
+    op->bytes = bytes;
     op->count = n;
     op->statements = arena_array(&op->arena, n, sizeof(*op->statements));
     op->results = arena_array(&op->arena, n, sizeof(*op->results));

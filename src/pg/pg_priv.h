@@ -24,14 +24,15 @@ enum {
     PG_QUEUE_DEFAULT = 10000,
     PG_WAIT_DEFAULT_MS = 30000,
     PG_CONNECT_DEFAULT_MS = 10000,
-    PG_LOCK_TIMEOUT_MS = 10000,
+    PG_LOCK_TIMEOUT_MS = 10000, /* or a third of the statement timeout */
     PG_IDLE_IN_TRANSACTION_MS = 60000,
     PG_GRACE_MS = 5000, /* what a unit may take beyond the server's limit */
     PG_SCRIPT_STATEMENTS = 20, /* a script's time, in statement timeouts */
     PG_BACKOFF_MIN_MS = 100,
-    PG_BACKOFF_MAX_MS = 30000,
+    PG_BACKOFF_MAX_MS = 5000,
     PG_TRIES = 3, /* further ones after a serialization failure */
-    PG_UNIT_BYTES_MAX = 64 * 1024 * 1024
+    PG_UNIT_BYTES_MAX = 64 * 1024 * 1024,
+    PG_QUEUE_BYTES_MAX = 256 * 1024 * 1024 /* of all units that wait */
 };
 
 /* ---- target ------------------------------------------------------------- */
@@ -61,8 +62,10 @@ struct pg_places {
     bool has_address;
 };
 
+/* Writable: hosts that take no writes are passed over. */
 MUST_USE enum err pg_target_parse(const char *conninfo, const char *application,
-                                  struct pg_target *t, struct fault *f);
+                                  bool writable, struct pg_target *t,
+                                  struct fault *f);
 void pg_target_fini(struct pg_target *t);
 void pg_places_init(struct pg_places *p);
 void pg_places_fini(struct pg_places *p);
@@ -71,7 +74,8 @@ void pg_places_add(struct pg_places *p, const struct pg_host *h,
 /* Starts connecting; plain leaves our options out of the start-up packet. */
 PGconn *pg_target_connect(const struct pg_target *t,
                           const struct pg_places *places,
-                          int64_t statement_timeout_ms, bool plain);
+                          int64_t statement_timeout_ms, int64_t lock_timeout_ms,
+                          bool plain);
 
 /* ---- one unit of work --------------------------------------------------- */
 
@@ -84,6 +88,7 @@ struct pg_op {
     pg_done_fn *done; /* NULL: cancelled on its way */
     void *arg;
     struct arena arena; /* copies of what was passed */
+    size_t bytes;       /* of its values */
     struct pg_statement *statements;
     size_t count;
     const char *script; /* instead of statements */
@@ -134,17 +139,18 @@ struct pg {
     struct loop *loop;
     struct pg_target target;
     int64_t statement_timeout_ms;
+    int64_t lock_timeout_ms;
     int64_t connect_timeout_ms;
+    bool writable;
+    int64_t away_since_us; /* 0: there is a connection, or was none yet */
     size_t queue_max;
+    size_t queued_bytes;
     int64_t wait_ms;
     struct pg_conn *conns;
     size_t conn_count;
     struct list queue;
     size_t queued;
     bool plain; /* the peer takes no options in the start-up packet */
-    bool block; /* all units are one transaction, */
-    bool begun; /* which was begun, */
-    bool over;  /* and is lost */
     struct fault fault;
     struct loop_call pump;
     size_t handles; /* watches and resolves, open or closing */
@@ -169,8 +175,11 @@ void pg_conn_lost(struct pg_conn *c, enum err err, const char *code,
 void pg_conn_busy(struct pg_conn *c, struct pg_op *op);
 void pg_conn_ready(struct pg_conn *c);
 void pg_conn_want(struct pg_conn *c, bool write);
+/* Whether the server said that it takes no writes, and we need one that does. */
+bool pg_conn_is_read_only(const struct pg_conn *c);
 
 /* unit.c */
+#define PG_READ_ONLY "25006" /* SQLSTATE read_only_sql_transaction */
 enum err pg_sqlstate_err(const char *sqlstate);
 void pg_unit_start(struct pg_conn *c, struct pg_op *op);
 void pg_unit_io(struct pg_conn *c, bool readable);

@@ -180,6 +180,23 @@ take_options(struct pg_target *t, const PQconninfoOption *options,
     return ERR_OK;
 }
 
+/* Who wants any server needs one that takes writes: libpq goes on to the next
+ * host when one does not. */
+static void
+want_writable(struct pg_target *t)
+{
+    for (size_t i = 0; i < t->params; i++) {
+        if (strcmp(t->keywords[i], "target_session_attrs") == 0 &&
+            strcmp(t->values[i], "any") == 0) {
+            mem_free(t->values[i]);
+            t->values[i] = mem_strdup("read-write");
+        }
+    }
+    if (!has_param(t, "target_session_attrs")) {
+        add_param(t, "target_session_attrs", "read-write");
+    }
+}
+
 static void
 add_defaults(struct pg_target *t, const PQconninfoOption *given,
              const char *application)
@@ -215,7 +232,7 @@ add_defaults(struct pg_target *t, const PQconninfoOption *given,
 }
 
 enum err
-pg_target_parse(const char *conninfo, const char *application,
+pg_target_parse(const char *conninfo, const char *application, bool writable,
                 struct pg_target *t, struct fault *f)
 {
     PQconninfoOption *given;
@@ -239,6 +256,9 @@ pg_target_parse(const char *conninfo, const char *application,
     err = take_options(t, options, f);
     if (err == ERR_OK) {
         add_defaults(t, given, application);
+        if (writable) {
+            want_writable(t);
+        }
     }
 fail:
     PQconninfoFree(given);
@@ -306,7 +326,8 @@ pg_places_add(struct pg_places *p, const struct pg_host *h, const char *address)
 
 PGconn *
 pg_target_connect(const struct pg_target *t, const struct pg_places *places,
-                  int64_t statement_timeout_ms, bool plain)
+                  int64_t statement_timeout_ms, int64_t lock_timeout_ms,
+                  bool plain)
 {
     const char *keywords[PG_PARAMS_MAX + 5] = {NULL};
     const char *values[PG_PARAMS_MAX + 5] = {NULL};
@@ -332,9 +353,9 @@ pg_target_connect(const struct pg_target *t, const struct pg_places *places,
     buf_adds(&options, t->options);
     if (!plain) {
         buf_addf(&options,
-                 " -c statement_timeout=%lld -c lock_timeout=%d"
+                 " -c statement_timeout=%lld -c lock_timeout=%lld"
                  " -c idle_in_transaction_session_timeout=%d",
-                 (long long)statement_timeout_ms, (int)PG_LOCK_TIMEOUT_MS,
+                 (long long)statement_timeout_ms, (long long)lock_timeout_ms,
                  (int)PG_IDLE_IN_TRANSACTION_MS);
     }
     if (options.len > 0) {

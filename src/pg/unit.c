@@ -23,10 +23,21 @@
 
 enum { NUMBER_MAX = 24, TIMEOUT_PARAMS = 3 };
 
-/* A unit goes by the name of its first statement. */
-#define UNIT_POINT(where, op)                                                  \
-    CRASH_POINT(where,                                                         \
-                (op)->script != NULL ? "script" : (op)->statements[0].name)
+#ifdef ML_CRASH_POINTS
+/* A unit goes by the name of each of its statements. */
+static void
+unit_point(const char *where, const struct pg_op *op)
+{
+    if (op->script != NULL) {
+        CRASH_POINT(where, "script");
+    }
+    for (size_t i = 0; i < op->count; i++) {
+        CRASH_POINT(where, op->statements[i].name);
+    }
+}
+#else
+#define unit_point(where, op) ((void)0)
+#endif
 
 /* ---- errors ------------------------------------------------------------- */
 
@@ -40,7 +51,7 @@ pg_sqlstate_err(const char *s)
         return ERR_DB_TIMEOUT;
     }
     if (strncmp(s, "57P0", 4) == 0 || strncmp(s, "08", 2) == 0 ||
-        strncmp(s, "53", 2) == 0 || strcmp(s, "25006") == 0 ||
+        strncmp(s, "53", 2) == 0 || strcmp(s, PG_READ_ONLY) == 0 ||
         strcmp(s, "25P03") == 0) {
         return ERR_DB_AWAY;
     }
@@ -93,6 +104,7 @@ unit_failed(struct pg_op *op, const PGresult *result)
         return; /* without a code it is libpq: the connection broke */
     }
     op->refused = true;
+    stat_add(STAT_database_errors, "statement", code, 1);
     set_code(&op->fault, code);
     (void)fault_set(&op->fault, pg_sqlstate_err(code), "statement %s: %s",
                     statement_name(op), text != NULL ? text : "");
@@ -150,7 +162,7 @@ send_timeouts(struct pg_conn *c, struct pg_op *op)
     const char *values[TIMEOUT_PARAMS];
 
     values[0] = number_text(&op->arena, c->pg->statement_timeout_ms);
-    values[1] = number_text(&op->arena, PG_LOCK_TIMEOUT_MS);
+    values[1] = number_text(&op->arena, c->pg->lock_timeout_ms);
     values[2] = number_text(&op->arena, PG_IDLE_IN_TRANSACTION_MS);
     return PQsendQueryParams(c->db, TIMEOUTS, TIMEOUT_PARAMS, NULL, values,
                              NULL, NULL, 0) == 1;
@@ -165,7 +177,7 @@ send_statements(struct pg_conn *c, struct pg_op *op)
         PQenterPipelineMode(c->db) != 1) {
         return false;
     }
-    op->lead = c->plain && !c->pg->block ? 1 : 0;
+    op->lead = c->plain ? 1 : 0;
     if (op->lead > 0 && !send_timeouts(c, op)) {
         return false;
     }
@@ -201,7 +213,7 @@ unit_flush(struct pg_conn *c)
     }
     c->op->flushed = rc == 0;
     if (rc == 0) {
-        UNIT_POINT("commit.sent", c->op);
+        unit_point("commit.sent", c->op);
     }
     pg_conn_want(c, rc > 0);
     return true;
@@ -230,7 +242,7 @@ unit_send(struct pg_conn *c)
     struct pg_op *op = c->op;
 
     unit_reset(op);
-    UNIT_POINT("commit.before", op);
+    unit_point("commit.before", op);
     if (!(op->script != NULL ? send_script(c, op) : send_statements(c, op)) ||
         !unit_flush(c)) {
         pg_unit_broken(c, PQerrorMessage(c->db));
@@ -241,7 +253,6 @@ void
 pg_unit_start(struct pg_conn *c, struct pg_op *op)
 {
     pg_conn_busy(c, op);
-    c->pg->begun = c->pg->block;
     unit_send(c);
 }
 
@@ -315,6 +326,15 @@ unit_read(struct pg_conn *c)
 
 /* ---- the outcome -------------------------------------------------------- */
 
+/* The server became read-only: another may have taken its place. */
+static bool
+is_read_only(const struct pg_conn *c, const struct pg_op *op)
+{
+    return pg_conn_is_read_only(c) ||
+           (c->pg->writable && op->refused &&
+            strcmp(op->fault.code, PG_READ_ONLY) == 0);
+}
+
 static void
 unit_done(struct pg_conn *c)
 {
@@ -322,8 +342,7 @@ unit_done(struct pg_conn *c)
     struct pg_op *op = c->op;
     enum err err = op->fault.err;
 
-    if (op->refused && is_serialization(&op->fault) && op->tries < PG_TRIES &&
-        !p->block) {
+    if (op->refused && is_serialization(&op->fault) && op->tries < PG_TRIES) {
         op->tries++;
         unit_send(c);
         return;
@@ -332,14 +351,13 @@ unit_done(struct pg_conn *c)
         err = check_shapes(op);
     }
     pg_conn_ready(c);
-    if (PQtransactionStatus(c->db) !=
-        (p->block ? PQTRANS_INTRANS : PQTRANS_IDLE)) {
-        /* A script that left a transaction open, or a block that failed. */
-        pg_conn_lost(c, ERR_DB_AWAY, "",
-                     p->block ? op->fault.message :
-                                "a transaction was left open");
+    if (PQtransactionStatus(c->db) != PQTRANS_IDLE) {
+        /* A script that left a transaction open. */
+        pg_conn_lost(c, ERR_DB_AWAY, "", "a transaction was left open");
+    } else if (is_read_only(c, op)) {
+        pg_conn_lost(c, ERR_DB_AWAY, PG_READ_ONLY, "the server is read-only");
     }
-    UNIT_POINT("commit.after", op);
+    unit_point("commit.after", op);
     pg_poke(p);
     pg_tell(op, err);
 }
@@ -388,8 +406,13 @@ pg_unit_io(struct pg_conn *c, bool readable)
 
             pg_conn_lost(c, ERR_DB_AWAY, "", words);
             mem_free(words);
+            return;
+        }
+        (void)PQisBusy(c->db); /* takes notices off the buffer */
+        if (pg_conn_is_read_only(c)) {
+            pg_conn_lost(c, ERR_DB_AWAY, PG_READ_ONLY,
+                         "the server is read-only");
         } else {
-            (void)PQisBusy(c->db); /* takes notices off the buffer */
             pg_conn_want(c, false);
         }
         return;

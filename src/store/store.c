@@ -15,7 +15,10 @@
 #include "store_priv.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+
+#define LEASE_CODE "MLT01" /* raised by lease_check() of the schema */
 
 static struct store_op *
 op_from(void *arg)
@@ -107,13 +110,20 @@ store_reply_err(enum err err, const struct pg_reply *r, struct fault *f)
     if (f->err == ERR_OK) {
         (void)fault_set(f, err, "%s", err_text(err));
     }
-    if (err == ERR_DB_STATEMENT) {
+    if (strcmp(f->code, "MLP01") == 0) {
+        err = fault_set(f, ERR_CONFLICT,
+                        "this plan is over: another of the same tenant was "
+                        "begun meanwhile, or the database was started anew; "
+                        "plan again");
+    } else if (err == ERR_DB_STATEMENT) {
         if (strcmp(f->code, "42P01") == 0 || strcmp(f->code, "3F000") == 0 ||
             strcmp(f->code, "42703") == 0) {
             err = ERR_SCHEMA_OLD;
         } else if (strncmp(f->code, "40", 2) == 0 ||
                    strcmp(f->code, "55P03") == 0) {
             err = ERR_DB_TIMEOUT; /* deadlock or lock not free: again */
+        } else if (strcmp(f->code, LEASE_CODE) == 0) {
+            err = ERR_LEASE_LOST;
         }
         f->err = err;
     }
@@ -139,14 +149,11 @@ on_reply(void *arg, enum err err, const struct pg_reply *r)
 enum err
 store_op_send(struct store_op *op, struct store_call *c, struct store_op **out)
 {
-    enum err err;
-
-    for (size_t i = 0; op->s->plan != NULL && i < c->count; i++) {
-        c->steps[i].sql = store_plan_sql(op->s, c->steps[i].sql);
+    enum err err = op->s->plan != NULL ? store_plan_call(op, c) : ERR_OK;
+    if (err == ERR_OK) {
+        err = pg_send(op->s->pg, c->steps, c->count, 0, c->lane, on_reply, op,
+                      &op->pg);
     }
-    err = pg_send(op->s->pg, c->steps, c->count, 0, c->lane, on_reply, op,
-                  &op->pg);
-
     arena_fini(&c->a);
     if (err != ERR_OK) {
         op->pg = NULL;
@@ -176,6 +183,56 @@ store_finish_json(struct store_op *op, enum err err, const struct pg_reply *r,
     op->done.json(op->arg, err, json, f);
 }
 
+/* ---- fences ------------------------------------------------------------- */
+
+enum { TENANT_KEY_MAX = 24 };
+
+static const char *
+tenant_key(int64_t tenant, char out[TENANT_KEY_MAX])
+{
+    (void)snprintf(out, TENANT_KEY_MAX, "%" PRId64, tenant);
+    return out;
+}
+
+static void
+fence_free(struct store_fence *fence)
+{
+    if (fence != NULL) {
+        mem_free(fence->portal);
+    }
+    mem_free(fence);
+}
+
+void
+store_fence(struct store *s, int64_t tenant, const char *portal, int64_t term)
+{
+    char key[TENANT_KEY_MAX];
+
+    fence_free(map_del(&s->fences, tenant_key(tenant, key)));
+    if (portal != NULL) {
+        struct store_fence *fence = MEM_NEW(struct store_fence);
+
+        fence->portal = mem_strdup(portal);
+        fence->term = term;
+        (void)map_put(&s->fences, key, fence);
+    }
+}
+
+void
+store_call_fence(struct store_call *c, struct store *s, int64_t tenant)
+{
+    char key[TENANT_KEY_MAX];
+    const struct store_fence *fence =
+        map_get(&s->fences, tenant_key(tenant, key));
+
+    if (fence != NULL) {
+        (void)store_call_add(
+            c, SQL_LEASE_CHECK,
+            (const char *const[]){fence->portal,
+                                  store_call_int(c, fence->term)});
+    }
+}
+
 /* ---- the store ---------------------------------------------------------- */
 
 struct store *
@@ -187,7 +244,9 @@ store_new(struct loop *l, struct pg *p)
     s->loop = l;
     s->pg = p;
     list_init(&s->ops);
+    list_init(&s->plans);
     map_init(&s->terms);
+    map_init(&s->fences);
     return s;
 }
 
@@ -203,6 +262,18 @@ bool
 store_is_up(const struct store *s)
 {
     return pg_is_up(s->pg);
+}
+
+const char *
+store_cause(const struct store *s)
+{
+    return pg_cause(pg_fault(s->pg));
+}
+
+const char *
+store_fault_cause(const struct fault *f)
+{
+    return pg_cause(f);
 }
 
 void
@@ -224,6 +295,14 @@ store_free(struct store *s)
         mem_free(value);
     }
     map_fini(&s->terms);
+    it = 0;
+    while (map_next(&s->fences, &it, &key, &value)) {
+        fence_free(value);
+    }
+    map_fini(&s->fences);
+    ML_ASSERT(list_empty(&s->plans));
+    loop_timer_stop(&s->plans_wait);
+    loop_call_cancel(&s->plans_gone);
     store_plan_free(s->plan);
     s->magic = 0;
     mem_free(s);

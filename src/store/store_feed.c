@@ -12,21 +12,25 @@
 
 enum { VALUES_MAX = 4, NUMBER_MAX = 24 };
 
-/* A statement that takes the tenant and `n` values more. */
+/* A statement that takes the tenant and `n` values more; one that changes
+ * something does so under the tenant's fence. */
 static enum err
 send(struct store_op *o, int64_t tenant, enum store_sql_id id,
-     const char *const *more, size_t n, struct store_op **op)
+     const char *const *more, size_t n, bool changes, struct store_op **op)
 {
     const char *values[1 + VALUES_MAX];
     struct store_call c;
 
     ML_ASSERT(n <= VALUES_MAX);
     store_call_init(&c, tenant);
+    if (changes) {
+        store_call_fence(&c, o->s, tenant);
+    }
     values[0] = store_call_int(&c, tenant);
     for (size_t i = 0; i < n; i++) {
         values[1 + i] = more[i];
     }
-    (void)store_call_add(&c, id, values);
+    o->at = store_call_add(&c, id, values);
     return store_op_send(o, &c, op);
 }
 
@@ -39,10 +43,10 @@ ask(struct store *s, int64_t tenant, enum store_sql_id id,
     struct store_op *o = store_op_new(s, store_finish_json, arg);
 
     o->done.json = done;
-    return send(o, tenant, id, more, n, op);
+    return send(o, tenant, id, more, n, false, op);
 }
 
-/* One that gives nothing. */
+/* One that changes something and gives nothing. */
 static enum err
 tell(struct store *s, int64_t tenant, enum store_sql_id id,
      const char *const *more, size_t n, store_done_fn *done, void *arg,
@@ -51,7 +55,7 @@ tell(struct store *s, int64_t tenant, enum store_sql_id id,
     struct store_op *o = store_op_new(s, store_finish_none, arg);
 
     o->done.none = done;
-    return send(o, tenant, id, more, n, op);
+    return send(o, tenant, id, more, n, true, op);
 }
 
 static const char *
@@ -104,6 +108,7 @@ store_pass_save(struct store *s, int64_t tenant, const char *feed,
 
     o->done.none = done;
     store_call_init(&c, tenant);
+    store_call_fence(&c, s, tenant);
     add_pass(&c, tenant, feed, pass);
     return store_op_send(o, &c, op);
 }
@@ -152,6 +157,7 @@ store_intake(struct store *s, const struct store_intake *in,
 
     o->done.intake = done;
     store_call_init(&c, in->tenant);
+    store_call_fence(&c, s, in->tenant);
     tenant = store_call_int(&c, in->tenant);
     if (has_rows(in->accounts)) {
         (void)store_call_add(&c, SQL_INTAKE_ACCOUNTS,
@@ -224,6 +230,7 @@ store_poll_save(struct store *s, const struct store_poll *p,
 
     o->done.none = done;
     store_call_init(&c, p->tenant);
+    store_call_fence(&c, s, p->tenant);
     (void)store_call_add(
         &c, SQL_POLL_SAVE,
         (const char *const[]){store_call_int(&c, p->tenant), p->feed, p->poll,

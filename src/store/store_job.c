@@ -9,25 +9,25 @@
 #include <string.h>
 
 static void
-job_read(struct store_job *j, const struct pg_reply *r, size_t i)
+job_read(struct store_job *j, const struct pg_reply *r, size_t at, size_t i)
 {
     *j = (struct store_job){
-        .id = pg_int(r, 0, i, "id"),
-        .revision = pg_int(r, 0, i, "revision"),
-        .kind = pg_text(r, 0, i, "kind"),
-        .fusion_id = pg_text(r, 0, i, "fusion_id"),
-        .number = pg_text(r, 0, i, "number"),
-        .klass = pg_text(r, 0, i, "class"),
-        .verify = pg_bool(r, 0, i, "verify"),
-        .attempts = (unsigned)pg_int(r, 0, i, "attempts"),
-        .seen_us = pg_int(r, 0, i, "seen_us"),
-        .sent_us = pg_int(r, 0, i, "sent_us"),
-        .desired = pg_text(r, 0, i, "desired"),
-        .links = pg_text(r, 0, i, "links"),
-        .parents = pg_text(r, 0, i, "parents"),
-        .email_holder = pg_text(r, 0, i, "email_holder"),
-        .amount = pg_text(r, 0, i, "amount"),
-        .currency = pg_text(r, 0, i, "currency"),
+        .id = pg_int(r, at, i, "id"),
+        .revision = pg_int(r, at, i, "revision"),
+        .kind = pg_text(r, at, i, "kind"),
+        .fusion_id = pg_text(r, at, i, "fusion_id"),
+        .number = pg_text(r, at, i, "number"),
+        .klass = pg_text(r, at, i, "class"),
+        .verify = pg_bool(r, at, i, "verify"),
+        .attempts = (unsigned)pg_int(r, at, i, "attempts"),
+        .seen_us = pg_int(r, at, i, "seen_us"),
+        .sent_us = pg_int(r, at, i, "sent_us"),
+        .desired = pg_text(r, at, i, "desired"),
+        .links = pg_text(r, at, i, "links"),
+        .parents = pg_text(r, at, i, "parents"),
+        .email_holder = pg_text(r, at, i, "email_holder"),
+        .amount = pg_text(r, at, i, "amount"),
+        .currency = pg_text(r, at, i, "currency"),
     };
 }
 
@@ -42,14 +42,14 @@ finish_claim(struct store_op *op, enum err err, const struct pg_reply *r,
         op->done.claim(op->arg, err, NULL, f);
         return;
     }
-    claim.n = pg_rows(r, 0);
+    claim.n = pg_rows(r, op->at);
     jobs = mem_array(claim.n, sizeof(*jobs));
     for (size_t i = 0; i < claim.n; i++) {
-        job_read(&jobs[i], r, i);
+        job_read(&jobs[i], r, op->at, i);
     }
     claim.jobs = jobs;
-    claim.next_due_ms = pg_int(r, 1, 0, "next_due_ms");
-    claim.lease_lost = !pg_bool(r, 1, 0, "held") && claim.n == 0;
+    claim.next_due_ms = pg_int(r, op->at + 1, 0, "next_due_ms");
+    claim.lease_lost = !pg_bool(r, op->at + 1, 0, "held") && claim.n == 0;
     op->done.claim(op->arg, ERR_OK, &claim, f);
     mem_free(jobs);
 }
@@ -72,10 +72,15 @@ store_claim(struct store *s, int64_t tenant, const char *portal, int64_t term,
                      room->parts[2], room->parts[3], room->parts[4]);
     id = store_call_int(&c, tenant);
     held = store_call_int(&c, term);
-    (void)store_call_add(&c, SQL_CLAIM,
-                         (const char *const[]){id, portal, held,
-                                               store_call_int(&c, room->jobs),
-                                               parts});
+    if (room->known != NULL) {
+        (void)store_call_add(
+            &c, SQL_CLAIM_LOST,
+            (const char *const[]){id, portal, held, room->known});
+    }
+    o->at = store_call_add(&c, SQL_CLAIM,
+                           (const char *const[]){id, portal, held,
+                                                 store_call_int(&c, room->jobs),
+                                                 parts});
     (void)store_call_add(&c, SQL_CLAIM_DUE,
                          (const char *const[]){id, portal, held});
     return store_op_send(o, &c, op);

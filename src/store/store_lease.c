@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: UNLICENSED */
 /*
- * store: leases of portals. The store remembers the term of each lease it
- * holds: a renewal names worker and term, so a process that starts under the
- * name of one that died takes the lease over (with a new term and all the
- * caution that asks for) instead of renewing it. Also what the holder stores of
- * its budget.
+ * store: leases of portals. A renewal names worker and term, so a process that
+ * starts under the name of one that died takes the lease over (with a new term
+ * and all the caution that asks for) instead of renewing it. Workers say the
+ * terms of all their leases in one beat; of those taken one by one the store
+ * remembers them. Also what the holder stores of its budget.
  */
 #include "store_priv.h"
 
@@ -29,35 +29,37 @@ term_remember(struct store *s, const char *portal, int64_t term)
     *kept = term;
 }
 
-void
-store_lease_forget(struct store *s, const char *portal)
+/* What both ways of taking say alike. */
+static struct store_lease
+read_lease(const struct pg_reply *r, size_t row)
 {
-    term_forget(s, portal);
+    struct store_lease lease = {
+        .term = pg_int(r, 0, row, "term"),
+        .ttl_ms = pg_int(r, 0, row, "ttl_ms"),
+        .hold_ms = pg_int(r, 0, row, "hold_ms"),
+        .holder = pg_text(r, 0, row, "holder"),
+    };
+    int64_t out = pg_int(r, 0, row, "tokens_out");
+
+    if (lease.hold_ms > 0) {
+        lease.hold = out < 0 || out >= UINT_MAX ? UINT_MAX : (unsigned)out;
+    }
+    return lease;
 }
 
 static void
 finish_take(struct store_op *op, enum err err, const struct pg_reply *r,
             const struct fault *f)
 {
-    struct store_lease lease = {0};
-    int64_t out;
+    struct store_lease lease;
 
     if (err != ERR_OK) {
         /* Whether it was taken is not known; a term kept stays true. */
         op->done.lease(op->arg, err, NULL, f);
         return;
     }
-    out = pg_int(r, 0, 0, "tokens_out");
+    lease = read_lease(r, 0);
     lease.held = pg_bool(r, 0, 0, "held");
-    lease.term = pg_int(r, 0, 0, "term");
-    lease.ttl_ms = pg_int(r, 0, 0, "ttl_ms");
-    lease.hold_ms = pg_int(r, 0, 0, "hold_ms");
-    lease.holder = pg_text(r, 0, 0, "holder");
-    if (lease.hold_ms > 0) {
-        lease.hold = pg_bool(r, 0, 0, "unclean") || out >= UINT_MAX ?
-                         UINT_MAX :
-                         (unsigned)out;
-    }
     if (lease.held) {
         term_remember(op->s, op->text, lease.term);
     } else {
@@ -67,9 +69,9 @@ finish_take(struct store_op *op, enum err err, const struct pg_reply *r,
 }
 
 enum err
-store_lease_take(struct store *s, const char *portal, const char *worker,
-                 int64_t ttl_ms, store_lease_fn *done, void *arg,
-                 struct store_op **op)
+store_lease_take(struct store *s, const char *portal,
+                 const struct store_lessee *who, store_lease_fn *done,
+                 void *arg, struct store_op **op)
 {
     struct store_op *o = store_op_new(s, finish_take, arg);
     const int64_t *known = map_get(&s->terms, portal);
@@ -80,11 +82,92 @@ store_lease_take(struct store *s, const char *portal, const char *worker,
     store_call_init(&c, 0);
     (void)store_call_add(
         &c, SQL_LEASE_TAKE,
-        (const char *const[]){portal, worker, store_call_int(&c, ttl_ms),
+        (const char *const[]){portal, who->worker,
+                              store_call_int(&c, who->ttl_ms),
+                              store_call_int(&c, who->window_ms),
                               store_call_int(&c, known ? *known : 0)});
     (void)store_call_add(&c, SQL_LEASE_RECOVER, (const char *const[]){portal});
     return store_op_send(o, &c, op);
 }
+
+/* ---- all at once -------------------------------------------------------- */
+
+static enum store_lease_event
+read_event(const char *name)
+{
+    static const char *const names[] = {[STORE_LEASE_RENEWED] = "renewed",
+                                        [STORE_LEASE_LOST] = "lost",
+                                        [STORE_LEASE_TAKEN] = "taken",
+                                        [STORE_LEASE_BUSY] = "busy"};
+    size_t i = 0;
+
+    while (strcmp(names[i], name) != 0) {
+        i++;
+        ML_ASSERT(i < COUNT_OF(names));
+    }
+    return (enum store_lease_event)i;
+}
+
+static void
+finish_beat(struct store_op *op, enum err err, const struct pg_reply *r,
+            const struct fault *f)
+{
+    struct store_beat_lease *leases;
+    struct store_beat b = {0};
+    size_t n;
+
+    if (err != ERR_OK) {
+        op->done.beat(op->arg, err, NULL, f);
+        return;
+    }
+    n = pg_rows(r, 0);
+    leases = mem_array(n, sizeof(*leases));
+    b.share = (uint64_t)pg_int(r, 0, 0, "share");
+    b.workers = (uint64_t)pg_int(r, 0, 0, "workers");
+    b.portals = (uint64_t)pg_int(r, 0, 0, "portals");
+    b.next_ms = pg_int(r, 0, 0, "next_ms");
+    b.leases = leases;
+    for (size_t i = 0; i < n; i++) {
+        const char *event = pg_text(r, 0, i, "event");
+
+        if (event != NULL) { /* a row without says the rest only */
+            struct store_beat_lease *l = &leases[b.n++];
+
+            l->event = read_event(event);
+            l->portal = pg_text(r, 0, i, "portal");
+            l->lease = read_lease(r, i);
+            l->lease.held = l->event == STORE_LEASE_RENEWED ||
+                            l->event == STORE_LEASE_TAKEN;
+        }
+    }
+    op->done.beat(op->arg, ERR_OK, &b, f);
+    mem_free(leases);
+}
+
+enum err
+store_lease_beat(struct store *s, const struct store_beat_spec *spec,
+                 store_beat_fn *done, void *arg, struct store_op **op)
+{
+    static const char *const modes[] = {[STORE_BEAT_SHARES] = "shares",
+                                        [STORE_BEAT_ALL] = "all",
+                                        [STORE_BEAT_LEAVES] = "leaves"};
+    struct store_op *o = store_op_new(s, finish_beat, arg);
+    struct store_call c;
+
+    o->done.beat = done;
+    store_call_init(&c, 0);
+    (void)store_call_add(
+        &c, SQL_LEASE_BEAT,
+        (const char *const[]){
+            spec->process, spec->who.worker, spec->version,
+            store_call_int(&c, spec->who.ttl_ms),
+            store_call_int(&c, spec->who.window_ms), spec->held, spec->wanted,
+            store_call_int(&c, spec->most), modes[spec->mode]});
+    (void)store_call_add(&c, SQL_LEASE_RECOVER, (const char *const[]){NULL});
+    return store_op_send(o, &c, op);
+}
+
+/* ---- giving back -------------------------------------------------------- */
 
 static void
 finish_release(struct store_op *op, enum err err, const struct pg_reply *r,

@@ -19,11 +19,22 @@ struct store_plan; /* store_plan.c */
 
 struct store {
     unsigned magic;
-    struct loop *loop; /* borrowed */
-    struct pg *pg;     /* borrowed; of a plan: its own */
+    struct loop *loop;       /* borrowed */
+    struct pg *pg;           /* borrowed; of a plan: its own */
     struct store_plan *plan; /* NULL: what is stored counts */
     struct list ops;
-    struct map terms; /* portal -> int64_t: leases we know to be ours */
+    struct map terms;    /* portal -> int64_t: leases taken one by one */
+    struct map fences;   /* tenant id -> struct store_fence */
+    struct list plans;   /* of this store, until they are closed */
+    loop_fn *plans_done; /* waits for their end */
+    void *plans_arg;
+    struct loop_timer plans_wait;
+    struct loop_call plans_gone;
+};
+
+struct store_fence {
+    char *portal;
+    int64_t term;
 };
 
 struct store_migration; /* store_schema.c */
@@ -43,6 +54,7 @@ struct store_op {
         store_json_fn *json;
         store_tenants_fn *tenants;
         store_lease_fn *lease;
+        store_beat_fn *beat;
         store_intake_fn *intake;
         store_claim_fn *claim;
         store_plan_fn *plan;
@@ -61,6 +73,7 @@ struct store_call {
     struct pg_statement steps[STORE_STEPS_MAX];
     size_t count;
     uint64_t lane; /* 0: any order */
+    bool bare;     /* in a plan: about its row, so as it stands */
 };
 void store_call_init(struct store_call *c, int64_t tenant);
 const char *store_call_int(struct store_call *c, int64_t v);
@@ -68,6 +81,10 @@ const char *store_call_int(struct store_call *c, int64_t v);
  * texts are borrowed until sent. Gives the statement's index. */
 size_t store_call_add(struct store_call *c, enum store_sql_id id,
                       const char *const *values);
+
+/* The first step of what changes something of the tenant: whether the fence
+ * still stands; none where there is no fence. */
+void store_call_fence(struct store_call *c, struct store *s, int64_t tenant);
 
 struct store_op *store_op_new(struct store *s, store_finish_fn *finish,
                               void *arg);
@@ -83,8 +100,13 @@ void store_migration_free(struct store_migration *m);
 enum err store_reply_err(enum err err, const struct pg_reply *r,
                          struct fault *f);
 
-/* The statement on the tables of the plan. */
-const char *store_plan_sql(struct store *s, const char *sql);
+/* The tables that plans have copies of, NULL at the end. */
+extern const char *const store_plan_tables[];
+/* The statement on the tables of plans; NULL when it would write to any other.
+ * Gives. */
+char *store_plan_text(const char *sql);
+/* Makes the call one of the plan: with other tables, after its own statement. */
+MUST_USE enum err store_plan_call(struct store_op *op, struct store_call *c);
 void store_plan_free(struct store_plan *p);
 
 /* Finishers of the plain shapes. */

@@ -79,6 +79,8 @@ add_report(struct store_call *c, const struct store_report_spec *spec)
         return store_call_add(c, SQL_REPORT_UNFINISHED, plain);
     case STORE_REPORT_LEASES:
         return store_call_add(c, SQL_REPORT_LEASES, plain);
+    case STORE_REPORT_WORKERS:
+        return store_call_add(c, SQL_REPORT_WORKERS, plain);
     case STORE_REPORT_JOBS:
         return store_call_add(c, SQL_REPORT_JOBS, plain);
     case STORE_REPORT_BUDGETS:

@@ -163,6 +163,7 @@ store_upkeep(struct store *s, int64_t retention_ms, store_done_fn *done,
         (const char *const[]){store_call_int(&c, retention_ms)});
     (void)store_call_add(&c, SQL_JOB_RELEASE, (const char *const[]){NULL});
     (void)store_call_add(&c, SQL_UPKEEP_PRUNE, NULL);
+    (void)store_call_add(&c, SQL_UPKEEP_PLANS, NULL);
     return store_op_send(o, &c, op);
 }
 

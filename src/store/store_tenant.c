@@ -146,6 +146,7 @@ store_tenant_learn(struct store *s, int64_t tenant, const char *portal,
 
     o->done.none = done;
     store_call_init(&c, tenant);
+    store_call_fence(&c, s, tenant);
     (void)store_call_add(
         &c, SQL_TENANT_LEARN,
         (const char *const[]){store_call_int(&c, tenant), portal, learned});

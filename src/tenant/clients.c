@@ -128,6 +128,14 @@ tenant_fusion(struct loop *l, struct http *h, const struct vault *v,
     return err;
 }
 
+struct store_lessee
+tenant_lessee(const struct conf *c, const char *worker)
+{
+    return (struct store_lessee){.worker = worker,
+                                 .ttl_ms = c->lease_ttl,
+                                 .window_ms = c->hubspot_window};
+}
+
 struct dispatch_config
 tenant_dispatch_config(const struct conf *c, const struct tenant_settings *s,
                        const char *portal, const char *worker)

@@ -58,6 +58,7 @@ begin(struct planning *k)
 {
     struct errand *e = k->e;
     struct tenant_plan_spec spec = {
+        .store = e->place.store,
         .conf = e->place.conf,
         .worker = e->place.worker,
         .row = &e->row,

@@ -9,6 +9,7 @@
  */
 #include "tenant_priv.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct member *
@@ -344,6 +345,7 @@ member_start(struct member *m)
     }
     m->at_work = true;
     m->polled = false;
+    store_fence(p->all->store, m->row.id, p->key, p->term);
     dispatch_add(p->dispatch, m->row.id, m->row.name, m->hubspot,
                  m->settings.hubspot_api_version, is_provisioned(m));
     open_feeds(m);
@@ -362,6 +364,7 @@ member_stop(struct member *m)
     }
     requests_drop(m);
     feeds_free(m->feeds);
+    store_fence(m->portal->all->store, m->row.id, NULL, 0);
     hubspot_free(m->hubspot);
     fusion_free(m->fusion);
     map_free(m->map);
@@ -390,10 +393,18 @@ learned_zone(struct member *m)
     return zone;
 }
 
+const char *
+member_key(int64_t tenant, char out[MEMBER_KEY_MAX])
+{
+    (void)snprintf(out, MEMBER_KEY_MAX, "%" PRId64, tenant);
+    return out;
+}
+
 struct member *
 member_new(struct portal *p, const struct store_tenant *row)
 {
     struct member *m = MEM_NEW(struct member);
+    char key[MEMBER_KEY_MAX];
     struct fault f;
 
     m->magic = MEMBER_MAGIC;
@@ -408,6 +419,7 @@ member_new(struct portal *p, const struct store_tenant *row)
         member_break(m, &f);
     }
     list_push(&p->members, &m->link);
+    (void)map_put(&p->all->by_id, member_key(m->row.id, key), m);
     if (strcmp(m->row.state, "halted") == 0 && !p->all->config.once) {
         loop_timer_start(p->all->loop, &m->again, HALTED_AGAIN_MS, on_again, m);
     }
@@ -417,6 +429,8 @@ member_new(struct portal *p, const struct store_tenant *row)
 void
 member_free(struct member *m)
 {
+    char key[MEMBER_KEY_MAX];
+
     ML_ASSERT(m->magic == MEMBER_MAGIC);
     member_stop(m);
     m->magic = 0;
@@ -424,6 +438,7 @@ member_free(struct member *m)
     store_cancel(m->learn_op);
     loop_timer_stop(&m->again);
     list_remove(&m->link);
+    (void)map_del(&m->portal->all->by_id, member_key(m->row.id, key));
     arena_fini(&m->arena);
     mem_free(m);
 }

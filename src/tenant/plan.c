@@ -4,23 +4,23 @@
  * at every job they leave open.
  *
  *     BEGIN --copies--> READ --idle--> FOLLOW --> jobs, kind by kind --> TOTALS
- *         --> closing (rolled back) --> done
+ *         --> closing (copies removed) --> done
  *
  * Counts are kept of all, records only of the first ones; jobs come by the
- * page. A feed that fails leaves the plan incomplete, and it says so.
+ * page. A feed that fails leaves the plan incomplete, and it says so. One that
+ * is not there in time fails.
  */
 #include "tenant_priv.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 enum {
     PLAN_MAGIC = 0x504c414e,
     PAGE_JOBS = 500,
-    WAITS_MAX = 1000,             /* parents told one by one */
-    REFUSED_MAX = 1000000,        /* parents remembered as not coming */
-    PLAN_STATEMENT_MS = 1800000,  /* the copies of a large tenant take long */
-    PLAN_IDLE_SLACK_MS = 3600000, /* the pod may be slow, and be asked again */
+    WAITS_MAX = 1000,     /* parents told one by one */
+    REFUSED_MAX = 1000000 /* parents remembered as not coming */
 };
 
 struct tenant_plan {
@@ -31,6 +31,7 @@ struct tenant_plan {
     struct store *store;
     struct feeds *feeds;
     struct store_op *op;
+    struct loop_timer deadline;
     enum map_kind kind; /* whose jobs are looked at */
     int64_t after;
     struct cost_counts cost;
@@ -85,6 +86,7 @@ on_closed(void *arg)
 static void
 plan_close(struct tenant_plan *p)
 {
+    loop_timer_stop(&p->deadline);
     store_cancel(p->op);
     p->op = NULL;
     feeds_free(p->feeds);
@@ -105,6 +107,21 @@ plan_fail(struct tenant_plan *p, enum err err, const struct fault *f)
     }
     p->err = err;
     plan_close(p);
+}
+
+static void
+on_deadline(void *arg)
+{
+    struct tenant_plan *p = plan_from(arg);
+    struct fault f;
+
+    fault_clear(&f);
+    (void)fault_set(&f, ERR_TIMEOUT,
+                    "the plan was not ready within %" PRId64
+                    " s (ML_PLAN_TIMEOUT): nothing of it is left; give it "
+                    "more time when this tenant has much to read",
+                    p->spec.conf->plan_timeout / 1000);
+    plan_fail(p, ERR_TIMEOUT, &f);
 }
 
 /* Whether a call to the store could begin. */
@@ -471,9 +488,8 @@ tenant_plan_start(struct loop *l, const struct tenant_plan_spec *c,
         .mapping_file = c->settings->mapping};
     struct store_plan_spec spec = {
         .conninfo = c->conf->database_url,
-        .application_name = c->worker,
-        .timeout_ms = PLAN_STATEMENT_MS,
-        .idle_ms = c->conf->fusion_timeout + PLAN_IDLE_SLACK_MS,
+        .worker = c->worker,
+        .timeout_ms = c->conf->plan_timeout,
         .tenant = c->row->id,
     };
     struct tenant_plan *p = MEM_NEW(struct tenant_plan);
@@ -492,12 +508,13 @@ tenant_plan_start(struct loop *l, const struct tenant_plan_spec *c,
     p->feeds_say = json_object();
     fault_clear(&p->fault);
     if (err == ERR_OK) {
-        err = store_plan_open(l, &spec, on_begun, p, &p->store, f);
+        err = store_plan_open(c->store, &spec, on_begun, p, &p->store, f);
     }
     if (err != ERR_OK) {
         plan_free(p);
         return err;
     }
+    loop_timer_start(l, &p->deadline, c->conf->plan_timeout, on_deadline, p);
     *out = p;
     return ERR_OK;
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: UNLICENSED */
 /*
- * One HubSpot portal: its lease, its dispatcher, its members.
+ * One HubSpot portal: its dispatcher, its members, what its lease allows.
  *
- *     WAITING --lease--> HELD --stop--> RELEASING --> WAITING
+ *     WAITING --taken--> HELD --stop, shared--> RELEASING --> WAITING
  *        ^                |
- *        +--lost, expired-+
+ *        +----- lost -----+
  *
- * The lease is renewed three times within its life and given up a fifth before
- * its end, counted from when it was asked for. A tenant whose portal id is not
- * known stands alone in a portal "tenant:<id>" and only asks for the account's
- * details.
+ * Nothing is sent from a fifth of the lease's life before its end on, counted
+ * from when it was asked for, until it is renewed; while nobody else took it,
+ * what is in memory stays. A tenant whose portal id is not known stands alone
+ * in a portal "tenant:<id>" and only asks for the account's details.
  */
 #include "tenant_priv.h"
 
@@ -78,7 +78,6 @@ portal_lose(struct portal *p)
     p->count_op = NULL;
 }
 
-static void on_renew(void *arg);
 static void on_later(void *arg);
 
 /* Stopped because its last member left: one that came back meanwhile has it
@@ -102,10 +101,12 @@ later(struct portal *p, int work)
     loop_later(p->all->loop, &p->later, on_later, p);
 }
 
+/* The database refused something for the lease: whether it only ran out, the
+ * next beat tells. */
 static void
-on_lost(void *arg)
+on_doubted(void *arg)
 {
-    later(portal_from(arg), LATER_LOSE);
+    leases_soon(portal_from(arg)->all);
 }
 
 /* ---- what dispatch tells ------------------------------------------------ */
@@ -314,8 +315,10 @@ portal_day(const struct portal *p, struct dispatch_config *c)
 static void
 portal_start(struct portal *p)
 {
-    struct dispatch_events events = {
-        .want = on_want, .halted = on_halted, .lease_lost = on_lost, .arg = p};
+    struct dispatch_events events = {.want = on_want,
+                                     .halted = on_halted,
+                                     .lease_lost = on_doubted,
+                                     .arg = p};
     const struct tenant_settings *settings = NULL;
     struct dispatch_config config;
     struct list *item, *next;
@@ -346,81 +349,72 @@ portal_start(struct portal *p)
 }
 
 static void
-lease_is_ours(struct portal *p, const struct store_lease *lease)
+may_work(struct portal *p, const struct store_lease *lease)
 {
     const struct conf *c = p->all->config.conf;
     int64_t until_us =
         p->asked_us + (lease->ttl_ms - c->lease_ttl / LEASE_MARGIN) * 1000;
 
-    if (p->state == PORTAL_WAITING) {
-        LOG_INFO(NULL, "portal.held", "portal=%s term=%" PRId64 " hold=%u",
-                 p->key, lease->term, lease->hold);
-        p->term = lease->term;
-        portal_start(p);
-    } else if (!portal_is_known(p) && !p->all->config.once) {
-        portal_identify(p);
-    }
     if (p->dispatch != NULL) {
         dispatch_lease(p->dispatch, lease->term, until_us, lease->hold,
                        lease->hold_ms);
     }
 }
 
-static void
-on_lease(void *arg, enum err err, const struct store_lease *lease,
-         const struct fault *f)
+bool
+portal_wants(const struct portal *p)
 {
-    struct portal *p = portal_from(arg);
-    const struct conf *c = p->all->config.conf;
-    char safe[LOG_TEXT_MAX];
-
-    p->lease_op = NULL;
-    p->asked = true;
-    mem_free(p->holder);
-    p->holder = NULL;
-    if (err != ERR_OK) {
-        LOG_WARN(NULL, "portal.unleased", "portal=%s error=%s message=\"%s\"",
-                 p->key, err_name(err), log_safe(safe, f->message));
-    } else if (lease->held &&
-               (p->state == PORTAL_WAITING || lease->term == p->term)) {
-        lease_is_ours(p, lease);
-    } else if (p->state == PORTAL_HELD) {
-        LOG_WARN(NULL, "portal.lost", "portal=%s", p->key);
-        portal_lose(p);
-        if (lease->held) { /* it had run out, and was free */
-            lease_is_ours(p, lease);
-        }
-    } else {
-        p->holder = mem_strdup(lease->holder);
-    }
-    loop_timer_start(p->all->loop, &p->renew, c->lease_ttl / 3, on_renew, p);
-    portal_check(p);
+    return p->state == PORTAL_WAITING && !p->stopping && !p->all->stopping &&
+           !list_empty((struct list *)(uintptr_t)&p->members);
 }
 
-static void
-on_renew(void *arg)
+bool
+portal_taken(struct portal *p, const struct store_lease *lease)
 {
-    struct portal *p = portal_from(arg);
-    struct tenants *t = p->all;
+    if (!portal_wants(p)) {
+        return false;
+    }
+    LOG_INFO(NULL, "portal.held", "portal=%s term=%" PRId64 " hold=%u", p->key,
+             lease->term, lease->hold);
+    mem_free(p->holder);
+    p->holder = NULL;
+    p->term = lease->term;
+    portal_start(p);
+    may_work(p, lease);
+    return true;
+}
 
-    if (p->lease_op != NULL || p->state == PORTAL_RELEASING ||
-        list_empty(&p->members)) {
+void
+portal_renewed(struct portal *p, const struct store_lease *lease)
+{
+    if (p->state == PORTAL_WAITING || lease->term != p->term) {
+        return; /* of a term that is over here */
+    }
+    if (p->state == PORTAL_HELD && !portal_is_known(p) &&
+        !p->all->config.once) {
+        portal_identify(p);
+    }
+    may_work(p, lease);
+}
+
+void
+portal_lost(struct portal *p, int64_t term)
+{
+    if (p->state == PORTAL_WAITING || term != p->term ||
+        p->release_op != NULL) {
         return;
     }
-    p->asked_us = clock_mono_us();
-    if (store_lease_take(t->store, p->key, t->config.worker,
-                         t->config.conf->lease_ttl, on_lease, p,
-                         &p->lease_op) != ERR_OK) {
-        p->lease_op = NULL;
-        loop_timer_start(t->loop, &p->renew, 1000, on_renew, p);
-    }
+    LOG_WARN(NULL, "portal.lost", "portal=%s term=%" PRId64, p->key, term);
+    portal_lose(p);
+    portal_is_free(p);
+    portal_poke(p);
 }
 
 void
 portal_poke(struct portal *p)
 {
-    if (p->state == PORTAL_WAITING && !p->stopping) {
-        loop_timer_start(p->all->loop, &p->renew, 0, on_renew, p);
+    if (portal_wants(p)) {
+        leases_soon(p->all);
     }
 }
 
@@ -432,7 +426,7 @@ on_released(void *arg, enum err err, const struct fault *f)
     struct portal *p = portal_from(arg);
     char safe[LOG_TEXT_MAX];
 
-    p->lease_op = NULL;
+    p->release_op = NULL;
     if (err != ERR_OK) {
         LOG_WARN(NULL, "portal.unreleased", "portal=%s error=%s message=\"%s\"",
                  p->key, err_name(err), log_safe(safe, f->message));
@@ -449,11 +443,9 @@ on_drained(void *arg)
     int64_t back_ms = 0;
     unsigned out = dispatch_tokens_out(p->dispatch, &back_ms);
 
-    store_cancel(p->lease_op);
-    p->lease_op = NULL;
-    loop_timer_stop(&p->renew);
     if (store_lease_release(t->store, p->key, t->config.worker, p->term, out,
-                            back_ms, on_released, p, &p->lease_op) != ERR_OK) {
+                            back_ms, on_released, p,
+                            &p->release_op) != ERR_OK) {
         later(p, LATER_LOSE);
     }
 }
@@ -464,13 +456,7 @@ portal_stop(struct portal *p)
     struct list *item, *next;
 
     p->stopping = true;
-    if (p->state == PORTAL_WAITING) {
-        store_cancel(p->lease_op);
-        p->lease_op = NULL;
-        loop_timer_stop(&p->renew);
-        return;
-    }
-    if (p->state == PORTAL_RELEASING || p->dispatch == NULL) {
+    if (p->state != PORTAL_HELD || p->dispatch == NULL) {
         return;
     }
     p->state = PORTAL_RELEASING;
@@ -494,7 +480,6 @@ on_later(void *arg)
 
     p->later_work = 0;
     if ((work & LATER_LOSE) != 0 && p->state != PORTAL_WAITING) {
-        store_lease_forget(p->all->store, p->key);
         portal_lose(p);
         portal_is_free(p);
     }
@@ -618,7 +603,7 @@ portal_check(struct portal *p)
         return;
     }
     if (p->state == PORTAL_WAITING || p->dispatch == NULL) {
-        if (p->asked && p->lease_op == NULL) {
+        if (p->asked) {
             portal_finished(p); /* another worker has it, or nobody works */
         }
         return;
@@ -645,17 +630,7 @@ portal_check(struct portal *p)
 struct portal *
 portal_find(struct tenants *t, const char *key)
 {
-    struct list *item, *next;
-
-    LIST_EACH(&t->portals, item, next)
-    {
-        struct portal *p = CONTAINER_OF(item, struct portal, link);
-
-        if (strcmp(p->key, key) == 0) {
-            return p;
-        }
-    }
-    return NULL;
+    return map_get(&t->by_key, key);
 }
 
 struct portal *
@@ -672,6 +647,7 @@ portal_get(struct tenants *t, const char *key)
     p->key = mem_strdup(key);
     list_init(&p->members);
     list_push(&t->portals, &p->link);
+    (void)map_put(&t->by_key, p->key, p);
     return p;
 }
 
@@ -686,10 +662,10 @@ portal_free(struct portal *p)
         member_free(CONTAINER_OF(item, struct member, link));
     }
     p->magic = 0;
-    store_cancel(p->lease_op);
-    loop_timer_stop(&p->renew);
+    store_cancel(p->release_op);
     loop_call_cancel(&p->later);
     list_remove(&p->link);
+    (void)map_del(&p->all->by_key, p->key);
     mem_free(p->key);
     mem_free(p->holder);
     mem_free(p);

@@ -8,7 +8,8 @@
  *   settings.c  what a tenant's settings say (pure)
  *   clients.c   the HubSpot and Fusion clients made from them
  *   member.c    one tenant at work: clients, mapping, feeds
- *   portal.c    one portal: its lease, its dispatcher, its members
+ *   portal.c    one portal: its dispatcher, its members, what its lease allows
+ *   leases.c    the leases of all portals: renewed, taken, shared
  *   plan.c      what a sync would write now
  *   requests.c  what commands ask of this worker
  *   errand.c    one thing a command wants done: its clients, its end
@@ -72,13 +73,19 @@ struct portal {
     struct dispatch *dispatch;
     int64_t term, asked_us;
     char *holder; /* who has it when not us */
-    bool asked, finished, identifying, stopping;
+    bool asking, asked, finished, identifying, stopping;
     bool counted_again; /* once: the same work was left the time before */
-    struct store_op *lease_op, *count_op;
+    struct store_op *release_op, *count_op;
     struct member *counting; /* once: whose jobs are being counted */
-    struct loop_timer renew, check;
+    struct loop_timer check;
     struct loop_call later; /* leaves callbacks of what it is about to free */
     int later_work;
+};
+
+enum share_state {
+    SHARE_KEPT,
+    SHARE_OVER,  /* more is held than the share: tenants are looked at again */
+    SHARE_LOOKED /* and were */
 };
 
 struct tenants {
@@ -90,14 +97,23 @@ struct tenants {
     struct tenants_config config;
     struct tenants_events events;
     struct list portals;
+    struct map by_key;       /* key -> struct portal */
+    struct map by_id;        /* member_key() -> struct member */
     size_t n_paused, n_held; /* of all tenants, at the last look */
-    struct fault unable; /* the first tenant that cannot be opened here */
+    struct fault unable;     /* the first tenant that cannot be opened here */
     struct store_op *load_op, *take_op, *answer_op;
     json_t *answers, *answering; /* to requests: to be stored, being stored */
     json_t *refused;  /* requests whose answer the database does not take */
     struct list runs; /* requests that take a while */
     struct loop_call beginning;
     struct loop_timer reload;
+    char process[RANDOM_ID_MAX]; /* among the workers that share */
+    struct store_op *beat_op;    /* leases.c */
+    struct loop_timer beat;
+    bool beating, beat_again; /* asked for while one was under way */
+    enum share_state over;
+    bool beat_fails, left;             /* left: counts no more for the others */
+    uint64_t beat_share, beat_workers; /* at the last one */
     struct loop_call ending;
     bool loaded, stopping, told;
     loop_fn *stopped;
@@ -105,6 +121,8 @@ struct tenants {
 };
 
 /* member.c */
+enum { MEMBER_KEY_MAX = 24 };
+const char *member_key(int64_t tenant, char out[MEMBER_KEY_MAX]);
 struct member *member_new(struct portal *p, const struct store_tenant *row);
 void member_start(struct member *m); /* opens clients, begins to poll */
 void member_stop(struct member *m);  /* stops work; stays known */
@@ -120,11 +138,21 @@ struct portal *portal_find(struct tenants *t, const char *key); /* or NULL */
 struct portal *portal_get(struct tenants *t, const char *key);
 bool portal_is_known(const struct portal *p); /* its HubSpot id is */
 void portal_identify(struct portal *p);       /* asks for it */
-void portal_poke(struct portal *p); /* takes or renews the lease soon */
+void portal_poke(struct portal *p);           /* takes the lease soon */
+bool portal_wants(const struct portal *p);    /* the lease, which it has not */
+void portal_renewed(struct portal *p, const struct store_lease *lease);
+/* False: it does not want it any more. */
+bool portal_taken(struct portal *p, const struct store_lease *lease);
+void portal_lost(struct portal *p, int64_t term); /* to another term */
 void portal_free(struct portal *p);
 void portal_stop(struct portal *p);  /* drain, release */
 void portal_check(struct portal *p); /* once: is everything done? */
 struct member *portal_member(struct portal *p, int64_t tenant);
+
+/* leases.c */
+void leases_soon(struct tenants *t);   /* a beat now, whatever the timer says */
+void leases_looked(struct tenants *t); /* tenants were loaded again */
+void leases_close(struct tenants *t);
 
 /* tenants.c */
 void tenants_check(struct tenants *t); /* once: all portals finished? stopping:

@@ -21,18 +21,9 @@ tenants_from(void *arg)
 struct member *
 tenants_member(struct tenants *t, int64_t id)
 {
-    struct list *item, *next;
+    char key[MEMBER_KEY_MAX];
 
-    LIST_EACH(&t->portals, item, next)
-    {
-        struct member *m =
-            portal_member(CONTAINER_OF(item, struct portal, link), id);
-
-        if (m != NULL) {
-            return m;
-        }
-    }
-    return NULL;
+    return map_get(&t->by_id, member_key(id, key));
 }
 
 static const char *
@@ -146,6 +137,7 @@ on_loaded(void *arg, enum err err, const struct store_tenant *rows, size_t n,
     t->loaded = true;
     forget_unseen(t);
     requests_look(t, rows, n);
+    leases_looked(t);
     tenants_check(t);
 }
 
@@ -209,7 +201,7 @@ on_ending(void *arg)
     struct tenants *t = tenants_from(arg);
 
     if (t->stopping) {
-        if (t->stopped != NULL && all_released(t)) {
+        if (t->stopped != NULL && t->left && all_released(t)) {
             loop_fn *fn = t->stopped;
 
             t->stopped = NULL;
@@ -248,6 +240,9 @@ tenants_new(struct loop *l, struct http *h, struct store *s,
     t->events = *e;
     list_init(&t->portals);
     list_init(&t->runs);
+    map_init(&t->by_key);
+    map_init(&t->by_id);
+    (void)random_id(t->process);
     return t;
 }
 
@@ -270,6 +265,7 @@ tenants_stop(struct tenants *t, loop_fn *stopped, void *arg)
     {
         portal_stop(CONTAINER_OF(item, struct portal, link));
     }
+    leases_soon(t); /* the others share the portals among them */
     tenants_check(t);
 }
 
@@ -285,9 +281,12 @@ tenants_free(struct tenants *t)
         portal_free(CONTAINER_OF(item, struct portal, link));
     }
     store_cancel(t->load_op);
+    leases_close(t);
     requests_close(t);
     loop_timer_stop(&t->reload);
     loop_call_cancel(&t->ending);
+    map_fini(&t->by_key);
+    map_fini(&t->by_id);
     t->magic = 0;
     mem_free(t);
 }
@@ -371,12 +370,32 @@ tenants_unable(const struct tenants *t)
     return &t->unable;
 }
 
-/* How the budgets of the portals held here stand, all together. */
+const char *
+tenants_stuck(const struct tenants *t)
+{
+    struct list *item, *next;
+
+    LIST_EACH((struct list *)(uintptr_t)&t->portals, item, next)
+    {
+        const struct portal *p = CONTAINER_OF(item, struct portal, link);
+        const char *stuck =
+            p->dispatch != NULL ? dispatch_status(p->dispatch).stuck : NULL;
+
+        if (stuck != NULL) {
+            return stuck;
+        }
+    }
+    return NULL;
+}
+
+/* How the budgets of the portals held here stand, all together, and what of
+ * them is not stored yet. */
 static void
 budget_metrics(const struct tenants *t)
 {
     size_t portals[QUOTA_LEVELS] = {0};
-    uint64_t tokens = 0;
+    uint64_t tokens = 0, unstored = 0;
+    int64_t oldest_us = 0;
     double most = 0;
     struct list *item, *next;
 
@@ -395,6 +414,8 @@ budget_metrics(const struct tenants *t)
                    0;
         portals[s.level]++;
         tokens += s.tokens_out;
+        unstored += s.unstored;
+        oldest_us = s.unstored_us > oldest_us ? s.unstored_us : oldest_us;
         most = used > most ? used : most;
     }
     for (size_t i = 0; i < QUOTA_LEVELS; i++) {
@@ -403,6 +424,8 @@ budget_metrics(const struct tenants *t)
     }
     stat_set(STAT_tokens_out, NULL, NULL, (double)tokens);
     stat_set(STAT_daily_used, NULL, NULL, most);
+    stat_set(STAT_outcomes_unstored, NULL, NULL, (double)unstored);
+    stat_set(STAT_outcomes_age, NULL, NULL, (double)oldest_us / 1e6);
 }
 
 void

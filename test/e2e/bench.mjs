@@ -4,6 +4,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -35,6 +36,15 @@ export async function until(what, seconds, test) {
   }
 }
 
+export function freePort() {
+  return new Promise((done) => {
+    const s = net.createServer().listen(0, '127.0.0.1', () => {
+      const { port } = s.address();
+      s.close(() => done(port));
+    });
+  });
+}
+
 // Of a shell of ours that runs something, that too.
 function killBelow(pid) {
   try {
@@ -45,9 +55,12 @@ function killBelow(pid) {
   }
 }
 
+// {settings, env}: of its Postgres.
 export class House {
-  constructor(build) {
+  constructor(build, { settings = [], env = {} } = {}) {
     this.build = build;
+    this.settings = settings;
+    this.pgEnv = { ...process.env, ...env };
     this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'ml-e2e-'));
     fs.chmodSync(this.dir, 0o755);
     this.pg = path.join(this.dir, 'pg');
@@ -55,14 +68,13 @@ export class House {
   }
 
   start() {
-    const r = spawnSync(postgres, ['start', this.pg], { encoding: 'utf8' });
-    must(r.status === 0, `postgres: ${r.stderr}`);
-    this.url = r.stdout.trim();
+    this.url = this.postgres('start', this.pg, ...this.settings);
   }
 
-  postgres(verb) {
-    const r = spawnSync(postgres, [verb, this.pg], { encoding: 'utf8' });
+  postgres(verb, dir = this.pg, ...more) {
+    const r = spawnSync(postgres, [verb, dir, ...more], { encoding: 'utf8', env: this.pgEnv });
     must(r.status === 0, `postgres ${verb}: ${r.stderr}`);
+    return r.stdout.trim();
   }
 
   async stop() {
@@ -70,8 +82,16 @@ export class House {
       killBelow(child.pid);
       child.kill('SIGKILL');
     }
+    this.stopPostgres();
+  }
+
+  stopPostgres() {
     spawnSync(postgres, ['stop', this.pg]);
     fs.rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  log() {
+    return fs.readFileSync(path.join(this.pg, 'log'), 'utf8');
   }
 }
 
@@ -237,7 +257,7 @@ export class Scene {
     const hub = await sb.hub();
     const expected = expect(world, hub);
     const { bad, associations } = check(expected, hub, from.hub, options);
-    const counts = await sb.get('/control/hubspot/associations');
+    const counts = await sb.get(`/control/hubspot/associations?${sb.portal()}`);
     const both = Object.values(counts.types).reduce((a, b) => a + Number(b), 0);
     if (both !== associations && bad.length === 0) {
       bad.push(`${both} associations stored, ${associations} accounted for`);
@@ -302,6 +322,7 @@ export class Sandbox {
     this.p = process_;
     this.ready = ready;
     this.url = ready.control_url;
+    this.index = 0;
   }
 
   secrets() {
@@ -332,12 +353,21 @@ export class Sandbox {
 
   // The pod's clock is known by the second: a change of this very second is read
   // by the next poll. So changes are stamped a little back.
-  fusion(change, method = 'POST', i = 0) {
+  fusion(change, method = 'POST', i = this.index) {
     return this.call(method, `/control/fusion/${i}/${change}${change.includes('?') ? '&' : '?'}age_s=2`)
       .then((t) => (t === '' ? null : JSON.parse(t)));
   }
 
-  async world(i = 0) {
+  // The same, looked at from one tenant: its pod and its portal.
+  of(index) {
+    return Object.assign(Object.create(this), { index });
+  }
+
+  portal() {
+    return `portal=${this.ready.tenants[this.index].portal_id}`;
+  }
+
+  async world(i = this.index) {
     const out = {};
     for (const kind of ['customers', 'invoices', 'receipts', 'credit_memos']) {
       out[kind] = [];
@@ -358,7 +388,7 @@ export class Sandbox {
       out[type] = [];
       let after = null;
       do {
-        const page = await this.get(`/control/hubspot/objects/${type}?limit=20000${after ? `&after=${after}` : ''}`);
+        const page = await this.get(`/control/hubspot/objects/${type}?limit=20000&${this.portal()}${after ? `&after=${after}` : ''}`);
         out[type].push(...page.results);
         after = page.after;
       } while (after);

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { House, Scene } from './bench.mjs';
 
-const order = ['main', 'tls', 'existing', 'replay', 'commands', 'bad-input', 'faults', 'worker', 'sync', 'keys', 'days', 'mapping', 'reading', 'traps', 'token', 'storm', 'clashes', 'poison', 'requests', 'plan', 'ceiling', 'quota', 'kills', 'stop', 'end'];
+const order = ['main', 'tls', 'existing', 'replay', 'commands', 'bad-input', 'faults', 'worker', 'workers', 'kills', 'stop', 'end', 'sync', 'keys', 'days', 'mapping', 'reading', 'traps', 'token', 'storm', 'clashes', 'poison', 'requests', 'plan', 'ceiling', 'quota', 'database'];
 const [build, ...wanted] = process.argv.slice(2);
 const names = wanted.length > 0 ? wanted : order;
 const unknown = names.filter((n) => !order.includes(n));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: UNLICENSED
 // plan says beforehand what a run then does, and leaves no trace: not a row in
-// the database, not a request to HubSpot.
+// the database, not a request to HubSpot, no transaction open while Fusion is
+// asked. What becomes of one that is stopped or killed.
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { must, until } from './bench.mjs';
@@ -8,10 +9,17 @@ import { must, until } from './bench.mjs';
 const KINDS = ['customer', 'invoice', 'payment'];
 const CRM = /^(companies|contacts|invoices|line_items|commerce_payments)\.|association/;
 
+// All of it, the tables of plans too; only the numbers their jobs get go on.
 function dump(scene) {
   const r = spawnSync('pg_dump', ['--data-only', '-d', scene.url], { encoding: 'utf8', maxBuffer: 1 << 30 });
   must(r.status === 0, `pg_dump: ${r.stderr}`);
-  return r.stdout.replace(/^\\(un)?restrict .*$/gm, '');
+  return r.stdout.replace(/^(\\(un)?restrict |.*plan_job_id_seq).*$/gm, '');
+}
+
+function untouched(scene, before, what) {
+  const now = dump(scene).split('\n');
+  const was = new Set(before.split('\n'));
+  must(now.join('\n') === before, `${what} left traces in the database: ${now.filter((l) => !was.has(l)).slice(0, 5).join('\n')}`);
 }
 
 // A plan, and that nothing tells of it.
@@ -20,11 +28,16 @@ async function plan(scene, sb, code = 0) {
   const before = dump(scene);
   const r = await scene.ml(['plan', 'demo', '--json', '--limit', '100000']);
   must(r.code === code, `plan: exit ${r.code}\n${r.stderr}`);
-  must(dump(scene) === before, 'plan left traces in the database');
+  untouched(scene, before, 'plan');
   const log = await sb.log();
   must(log.requests === 0, `plan sent ${log.requests} requests to HubSpot`);
   return { ...JSON.parse(r.stdout), seconds: r.seconds };
 }
+
+const TABLES = ['plan', ...['tenant', 'feed', 'cursor', 'pass', 'poll', 'account', 'record', 'contact_email', 'job',
+  'minute', 'noted', 'audit_event'].map((t) => `plan_${t}`)];
+const left = (scene) => scene.rows(TABLES.map((t) => `SELECT '${t}' AS t, count(*) AS n FROM ml_connector.${t}`)
+  .join(' UNION ALL ')).filter((r) => r.n > 0);
 
 const links = (scene) => new Set(scene.rows(`SELECT kind || ':' || fusion_id AS r FROM ml_connector.link
   WHERE object IN ('companies', 'invoices', 'commerce_payments') AND hubspot_id IS NOT NULL`).map((x) => x.r));
@@ -131,17 +144,108 @@ async function besideWorker(scene, sb) {
   const invoice = (await sb.world()).invoices.find((i) => i.BillToCustomerNumber && i.InvoiceStatus === 'Complete' && Number(i._balance) > 0);
   const id = invoice.CustomerTransactionId;
   await sb.call('POST', '/control/fusion/0/switches?latency_ms=100');
-  const slow = scene.ok(['plan', 'demo', '--json']);
+  const beside = scene.ok(['plan', 'demo', '--json']);
   await sb.fusion(`invoice/${id}?PurchaseOrder=MEANWHILE`);
   await scene.ok(['sync', 'demo', '--feed', 'invoices']);
   await until('the change arrives', 60, async () => JSON.stringify((await sb.get(`/control/hubspot/objects/invoices?property=fusion_transaction_id&value=${id}`))).includes('MEANWHILE'));
-  await slow;
+  await beside;
   // The portal is asked by who holds it.
   const p = JSON.parse((await scene.ok(['plan', 'demo', '--json', '--ask-portal'])).stdout);
   must(p.incomplete === null && p.records.customer.rejected > 0, `by the worker: ${JSON.stringify(p).slice(0, 500)}`);
+
+  // The worker ends in the middle of one, in order: who asked for it takes the lease and does it.
+  await slow(sb, 700);
+  const asked = scene.ok(['plan', 'demo', '--json', '--ask-portal']);
+  await until('the worker makes copies', 20, () => scene.rows('SELECT worker, copied_at FROM ml_connector.plan')
+    .some((r) => r.worker === 'other' && r.copied_at));
   w.child.kill('SIGTERM');
-  must((await w.ended).code === 0, w.stderr.slice(-2000));
+  must((await w.ended).code === 0 && !/loop\.leftover/.test(w.stderr), w.stderr.slice(-2000));
+  await slow(sb, 0);
+  const own = JSON.parse((await asked).stdout);
+  must(own.incomplete === null && own.records.customer.rejected === p.records.customer.rejected, `by the command: ${JSON.stringify(own).slice(0, 500)}`);
+  must(left(scene).length === 0, JSON.stringify(left(scene)));
   scene.conserved();
+}
+
+const slow = (sb, ms) => sb.call('POST', `/control/fusion/0/switches?latency_ms=${ms}`);
+
+// A plan that has made its copies and reads a slow pod.
+async function slowPlan(scene, sb, env = {}) {
+  await slow(sb, 700);
+  const p = scene.spawn(path.join(scene.house.build, 'ml-connector'), ['plan', 'demo', '--json'],
+    { ...scene.env, ML_WORKER_ID: 'first', ...env });
+  await until('copies are made', 20, () => scene.rows('SELECT copied_at FROM ml_connector.plan').some((r) => r.copied_at));
+  return p;
+}
+
+// However slow Fusion is: no transaction is open while it is asked.
+async function shortTransactions(scene, sb) {
+  const p = await slowPlan(scene, sb);
+  const began = Date.now();
+  let ended = false;
+  let oldest = 0;
+  let samples = 0;
+  p.ended.then(() => { ended = true; });
+  while (!ended) {
+    const [r] = scene.rows(`SELECT count(*) FILTER (WHERE application_name = 'first') AS n,
+      coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0) AS age FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid()`);
+    samples += r.n > 0 ? 1 : 0;
+    oldest = Math.max(oldest, Number(r.age));
+    await new Promise((done) => { setTimeout(done, 100); });
+  }
+  const seconds = (Date.now() - began) / 1000;
+  must((await p.ended).code === 0, p.stderr);
+  must(seconds > 8 && samples > 30, `${seconds} s, seen ${samples} times: the scene is of no use`);
+  must(oldest < 2, `a transaction was open for ${oldest.toFixed(1)} s`);
+  must(left(scene).length === 0, JSON.stringify(left(scene)));
+  scene.figure(`a plan of ${seconds.toFixed(0)} s: its oldest transaction ${(1000 * oldest).toFixed(0)} ms in ${samples} looks`);
+}
+
+async function ends(scene, sb) {
+  const before = dump(scene);
+
+  // One at a time. It is killed: 5 minutes later another may, and finds what a first one would.
+  let p = await slowPlan(scene, sb);
+  await scene.refused(['plan', 'demo'], 1, [/another plan of this tenant/, /begun by first \d+ s ago/]);
+  p.child.kill('SIGKILL');
+  await p.ended;
+  await slow(sb, 0);
+  must(left(scene).length > 4, JSON.stringify(left(scene)));
+  await scene.refused(['plan', 'demo'], 1, [/another plan of this tenant/, /5 minutes/]);
+  const age = () => scene.sql("UPDATE ml_connector.plan SET seen_at = now() - interval '301 seconds'");
+  age();
+  let again = JSON.parse((await scene.ok(['plan', 'demo', '--json'])).stdout);
+  must(again.incomplete === null && again.requests === 0, JSON.stringify(again.records));
+  untouched(scene, before, 'a plan after one that was killed');
+
+  // One that was taken over ends, and harms nobody.
+  p = await slowPlan(scene, sb);
+  age();
+  await slow(sb, 0);
+  again = JSON.parse((await scene.ok(['plan', 'demo', '--json'])).stdout);
+  must(again.incomplete === null && again.requests === 0, JSON.stringify(again.records));
+  must((await p.ended).code === 1 && /this plan is over/.test(p.stderr), p.stderr);
+  untouched(scene, before, 'a plan that was taken over');
+
+  // Stopped by hand, or by its time: nothing is left, and the next may at once.
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    p = await slowPlan(scene, sb);
+    p.child.kill(signal);
+    must((await p.ended).code === 1 && /stopped by signal/.test(p.stderr), p.stderr);
+    untouched(scene, before, signal);
+  }
+  await scene.refused(['plan', 'demo'], 1, [/not ready within 3 s/, /ML_PLAN_TIMEOUT/], { env: { ML_PLAN_TIMEOUT: '3s' } });
+  untouched(scene, before, 'a plan out of time');
+
+  // What nobody plans again, a worker's upkeep removes.
+  p = await slowPlan(scene, sb);
+  p.child.kill('SIGKILL');
+  await p.ended;
+  await slow(sb, 0);
+  age();
+  await scene.ok(['run', '--once']);
+  must(left(scene).length === 0, `upkeep left ${JSON.stringify(left(scene))}`);
 }
 
 export async function run(scene) {
@@ -158,6 +262,8 @@ export async function run(scene) {
   p = await plan(scene, sb);
   must(p.requests === 0 && p.shown.length === 0, `nothing changed, but: ${JSON.stringify(p.records)}`);
   await done(scene, sb);
+  await shortTransactions(scene, sb);
+  await ends(scene, sb);
 
   // Changes of every sort.
   const world = await sb.world();

@@ -1,18 +1,8 @@
 // SPDX-License-Identifier: UNLICENSED
 // The worker that stays: changes of tenants are taken up while it runs, its
 // pages answer, and SIGTERM ends it with 0.
-import net from 'node:net';
 import path from 'node:path';
-import { must, until } from './bench.mjs';
-
-function freePort() {
-  return new Promise((done) => {
-    const s = net.createServer().listen(0, '127.0.0.1', () => {
-      const { port } = s.address();
-      s.close(() => done(port));
-    });
-  });
-}
+import { freePort, must, until } from './bench.mjs';
 
 export async function run(scene) {
   const sb = await scene.sandbox('--customers', 30, '--invoices', 60, '--receipts', 30, '--portals', 2);

@@ -5,7 +5,7 @@
 WITH held AS MATERIALIZED (
     SELECT 1 FROM ml_connector.lease
     WHERE portal = $1::text AND term = $3::bigint AND worker IS NOT NULL
-    FOR SHARE
+    FOR KEY SHARE
 ), told AS MATERIALIZED (
     SELECT x.*, ml_connector.next_midnight(coalesce($4::text, 'UTC'))
         AS day_ends

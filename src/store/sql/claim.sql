@@ -12,7 +12,7 @@ WITH held AS MATERIALIZED (
         WHERE t.id = $1::bigint AND (t.state = 'held'
             OR t.gathering_at >
                 greatest(now() - interval '3 minutes', l.taken_at)))
-    FOR SHARE OF l
+    FOR KEY SHARE OF l
 ), class AS MATERIALIZED (
     -- parts: what is kept of the room for each class; -1: it stands still
     SELECT (n - 1) * 10 AS low, part, ceil(part / 5.0) AS each

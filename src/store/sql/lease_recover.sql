@@ -1,11 +1,13 @@
 -- one: portal
--- In the transaction that moved the lease: what the predecessor had in flight
--- goes back to the queue, or is unknown when a request of it is open.
+-- In the transaction that moved the lease (portal NULL: of those it moved):
+-- what the predecessor had in flight goes back to the queue, or is unknown when
+-- a request of it is open.
 WITH moved AS MATERIALIZED (
-    SELECT t.id FROM ml_connector.lease l
+    SELECT t.id, l.worker FROM ml_connector.lease l
     JOIN ml_connector.tenant t
         ON coalesce(t.portal, 'tenant:' || t.id) = l.portal
-    WHERE l.portal = $1::text AND l.moved_xid = pg_current_xact_id()
+    WHERE ($1::text IS NULL OR l.portal = $1::text)
+      AND l.moved_xid = pg_current_xact_id()
 ), open AS MATERIALIZED (
     SELECT u.job, max(w.opened_at) AS sent_at
     FROM moved m JOIN ml_connector.write w ON w.tenant_id = m.id
@@ -32,8 +34,8 @@ WITH moved AS MATERIALIZED (
     INSERT INTO ml_connector.audit_event (tenant_id, event, kind, fusion_id,
         job, outcome, worker)
     SELECT b.tenant_id, 'recovered', b.kind, b.fusion_id, b.id, b.state,
-        (SELECT worker FROM ml_connector.lease WHERE portal = $1::text)
-    FROM back b
+        m.worker
+    FROM back b JOIN moved m ON m.id = b.tenant_id
 )
 SELECT (SELECT count(*) FROM back) AS jobs,
     (SELECT count(*) FROM closed) AS writes

@@ -1,10 +1,9 @@
--- one: portal, worker, ttl_ms, known_term
+-- one: portal, worker, ttl_ms, window_ms, known_term
 -- Takes a free or expired lease, or renews the one we know to be ours: the
 -- same name alone is not enough, it may be a process that died. One of ours that
--- ran out is taken like a stranger's: what was under way under it is unknown.
+-- ran out and that nobody took goes on under its term.
 WITH old AS MATERIALIZED (
-    SELECT *, worker = $2::text AND term = $4::bigint
-        AND expires_at > clock_timestamp() AS ours
+    SELECT *, worker = $2::text AND term = $5::bigint AS ours
     FROM ml_connector.lease WHERE portal = $1::text FOR UPDATE
 ), taken AS (
     INSERT INTO ml_connector.lease AS l (portal, worker, term, expires_at,
@@ -32,17 +31,18 @@ WITH old AS MATERIALIZED (
         coalesce(t.term, o.term, 0) AS term,
         coalesce(t.expires_at, o.expires_at) AS expires_at,
         CASE WHEN t.term IS NULL THEN coalesce(o.worker, '') END AS holder,
-        t.term > o.term AND NOT o.clean AS unclean,
-        CASE WHEN t.term > o.term AND o.clean THEN o.tokens_out ELSE 0 END
+        CASE WHEN t.term > o.term THEN
+            CASE WHEN o.clean THEN o.tokens_out ELSE -1 END ELSE 0 END
             AS tokens_out,
         CASE WHEN t.term > o.term THEN CASE WHEN o.clean THEN o.back_at
-            ELSE o.expires_at + interval '11 s' END END AS hold_until
+            ELSE o.expires_at + make_interval(secs =>
+                $4::bigint / 1000.0 + 1) END END AS hold_until
     FROM (VALUES (1)) v(x)
     LEFT JOIN taken t ON true LEFT JOIN old o ON true
 )
 SELECT held, term, coalesce(greatest(0, extract(epoch FROM
         expires_at - clock_timestamp()) * 1000), 0)::bigint AS ttl_ms,
-    coalesce(unclean, false) AS unclean, tokens_out,
+    tokens_out,
     coalesce(greatest(0, ceil(extract(epoch FROM
         hold_until - clock_timestamp()) * 1000)), 0)::bigint AS hold_ms,
     holder

@@ -4,7 +4,7 @@
 WITH held AS MATERIALIZED (
     SELECT 1 FROM ml_connector.lease
     WHERE portal = $2::text AND term = $4::bigint AND worker IS NOT NULL
-    FOR SHARE
+    FOR KEY SHARE
 ), closed AS (
     UPDATE ml_connector.write SET closed_at = clock_timestamp(),
         result = $7::text, http_status = nullif($6::integer, 0),

@@ -11,7 +11,8 @@ WITH page AS MATERIALIZED (
 SELECT j.id, j.kind, j.fusion_id, r.number, j.state, j.waiting_for,
     j.error_code, j.error, j.verify OR j.state = 'unknown' AS verify,
     j.verify OR j.state = 'unknown' OR j.attempts > 0 AS careful,
-    j.seen_at >= transaction_timestamp() AS found,
+    j.seen_at >= (SELECT p.copied_at FROM ml_connector.plan p
+        WHERE p.tenant_id = $1::bigint) AS found,
     coalesce(nullif(r.desired, '{}'), (SELECT o.desired
         FROM "ml_connector".record o
         WHERE o.tenant_id = j.tenant_id AND o.kind = j.kind

@@ -4,7 +4,7 @@ WITH held AS MATERIALIZED (
     SELECT 1 FROM ml_connector.lease
     WHERE portal = $3::text AND term = $5::bigint AND worker IS NOT NULL
       AND expires_at > clock_timestamp()
-    FOR SHARE
+    FOR KEY SHARE
 )
 INSERT INTO ml_connector.write AS w (id, tenant_id, portal, worker, term,
     operation, inputs, jobs)

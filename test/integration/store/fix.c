@@ -245,6 +245,16 @@ on_tenants(void *arg, enum err err, const struct store_tenant *rows, size_t n,
     buf_fini(&b);
 }
 
+const struct store_lessee *
+lessee(const char *worker, int64_t ttl_ms)
+{
+    static struct store_lessee who;
+
+    who = (struct store_lessee){
+        .worker = worker, .ttl_ms = ttl_ms, .window_ms = 10000};
+    return &who;
+}
+
 void
 on_lease(void *arg, enum err err, const struct store_lease *lease,
          const struct fault *f)
@@ -322,7 +332,8 @@ fix_tenant(struct fix *f, const char *name)
                  NULL, 10);
     CALL(f, &g, store_tenant_learn, id, text("P-%s", name), "{}", on_done);
     OK(g.err);
-    CALL(f, &g, store_lease_take, text("P-%s", name), "w1", 60000, on_lease);
+    CALL(f, &g, store_lease_take, text("P-%s", name), lessee("w1", 60000),
+         on_lease);
     OK(g.err);
     IS(g.lease.held);
     EQ_INT(g.lease.term, 1);

@@ -61,6 +61,8 @@ store_done_fn on_done;
 store_json_fn on_json;
 store_tenants_fn on_tenants;
 store_lease_fn on_lease;
+/* Until the next call. */
+const struct store_lessee *lessee(const char *worker, int64_t ttl_ms);
 store_intake_fn on_intake;
 store_claim_fn on_claim;
 store_outcome_fn on_outcome;

@@ -81,7 +81,7 @@ in_flight(struct fix *f, const char *by)
 
 TEST(each_class_is_claimed_its_part_and_what_others_leave)
 {
-    static const struct store_room room = {100, {50, 20, 10, 15, 5}};
+    static const struct store_room room = {.jobs = 100, .parts = {50, 20, 10, 15, 5}};
     struct fix f;
     struct got g = {0};
     int64_t t;
@@ -111,7 +111,7 @@ TEST(each_class_is_claimed_its_part_and_what_others_leave)
 
 TEST(a_backfill_goes_on_while_fresh_jobs_keep_coming)
 {
-    static const struct store_room room = {100, {50, 20, 10, 15, 5}};
+    static const struct store_room room = {.jobs = 100, .parts = {50, 20, 10, 15, 5}};
     struct fix f;
     struct got g = {0};
     int64_t t;
@@ -140,7 +140,7 @@ TEST(a_backfill_goes_on_while_fresh_jobs_keep_coming)
 
 TEST(within_a_class_every_kind_has_a_fifth_and_parents_the_rest)
 {
-    static const struct store_room room = {100, {50, 20, 10, 15, 5}};
+    static const struct store_room room = {.jobs = 100, .parts = {50, 20, 10, 15, 5}};
     struct fix f;
     struct got g = {0};
     int64_t t;
@@ -156,7 +156,7 @@ TEST(within_a_class_every_kind_has_a_fifth_and_parents_the_rest)
 
 TEST(what_is_tried_again_is_claimed_as_retry_whatever_class_it_was)
 {
-    static const struct store_room room = {100, {50, 20, 10, 15, 5}};
+    static const struct store_room room = {.jobs = 100, .parts = {50, 20, 10, 15, 5}};
     struct fix f;
     struct got g = {0};
     int64_t t;
@@ -177,10 +177,43 @@ TEST(what_is_tried_again_is_claimed_as_retry_whatever_class_it_was)
     fix_close(&f);
 }
 
+TEST(jobs_of_a_claim_whose_answer_was_lost_are_claimed_again)
+{
+    struct store_room room = {.jobs = 3, .parts = {3, 0, 0, 0, 0}};
+    struct fix f;
+    struct got g = {0}, again = {0};
+    int64_t t;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    backlog(&f, t, "fresh", "invoice", 5);
+    fix_claim_room(&f, &g, t, &room);
+    EQ_STR(in_flight(&f, "kind"), "invoice 3");
+    (void)fix_sql(&f, "UPDATE ml_connector.job SET verify = true WHERE id = "
+                      "(SELECT max(id) FROM ml_connector.job WHERE state = "
+                      "'in_flight')");
+    /* of those three the caller has the first only */
+    room.known = fix_sql(&f, "SELECT '[' || min(id) || ']' FROM "
+                             "ml_connector.job WHERE state = 'in_flight'");
+    room.jobs = 1;
+    fix_claim_room(&f, &again, t, &room);
+    EQ_STR(in_flight(&f, "kind"), "invoice 2");
+    SQL_IS(&f, "2",
+           "SELECT count(*) FROM ml_connector.job WHERE state = 'queued'");
+    SQL_IS(&f, "1",
+           "SELECT count(*) FROM ml_connector.job WHERE state = 'unknown'");
+    SQL_IS(&f, "queued,unknown",
+           "SELECT string_agg(outcome, ',' ORDER BY outcome) FROM "
+           "ml_connector.audit_event WHERE event = 'recovered'");
+    got_clear(&g);
+    got_clear(&again);
+    fix_close(&f);
+}
+
 TEST(a_class_that_stands_still_is_not_claimed)
 {
-    static const struct store_room calm = {100, {50, 20, 10, -1, -1}};
-    static const struct store_room fresh_only = {100, {50, -1, -1, -1, -1}};
+    static const struct store_room calm = {.jobs = 100, .parts = {50, 20, 10, -1, -1}};
+    static const struct store_room fresh_only = {.jobs = 100, .parts = {50, -1, -1, -1, -1}};
     struct fix f;
     struct got g = {0};
     int64_t t;
@@ -604,6 +637,7 @@ SUITE(job, RUN_LONG(most_urgent_class_first_then_kind_then_age, 20),
       RUN_LONG(within_a_class_every_kind_has_a_fifth_and_parents_the_rest, 20),
       RUN_LONG(what_is_tried_again_is_claimed_as_retry_whatever_class_it_was,
                20),
+      RUN_LONG(jobs_of_a_claim_whose_answer_was_lost_are_claimed_again, 20),
       RUN_LONG(a_class_that_stands_still_is_not_claimed, 20),
       RUN_LONG(claim_gives_links_and_parents, 20),
       RUN_LONG(without_the_lease_nothing_is_claimed_opened_or_stored, 20),

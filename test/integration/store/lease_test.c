@@ -24,15 +24,15 @@ TEST(free_lease_is_taken_and_renewed_by_its_holder_only)
 
     fix_open(&f, false);
     fix_second(&f, &other, "");
-    CALL(&f, &g, store_lease_take, "P", "w1", 15000, on_lease);
+    CALL(&f, &g, store_lease_take, "P", lessee("w1", 15000), on_lease);
     IS(g.lease.held);
     EQ_INT(g.lease.term, 1);
     EQ_INT(g.lease.hold, 0);
     IS(g.lease.ttl_ms > 14000 && g.lease.ttl_ms <= 15000);
-    CALL(&other, &g, store_lease_take, "P", "w2", 15000, on_lease);
+    CALL(&other, &g, store_lease_take, "P", lessee("w2", 15000), on_lease);
     NOT(g.lease.held);
     EQ_STR(g.lease.holder, "w1");
-    CALL(&f, &g, store_lease_take, "P", "w1", 15000, on_lease);
+    CALL(&f, &g, store_lease_take, "P", lessee("w1", 15000), on_lease);
     IS(g.lease.held);
     EQ_INT(g.lease.term, 1);
     EQ_INT(g.lease.hold, 0);
@@ -49,15 +49,15 @@ TEST(same_name_in_another_process_does_not_renew)
 
     fix_open(&f, false);
     fix_second(&f, &other, "");
-    CALL(&f, &g, store_lease_take, "P", "w1", 15000, on_lease);
-    CALL(&other, &g, store_lease_take, "P", "w1", 15000, on_lease);
+    CALL(&f, &g, store_lease_take, "P", lessee("w1", 15000), on_lease);
+    CALL(&other, &g, store_lease_take, "P", lessee("w1", 15000), on_lease);
     NOT(g.lease.held);
     expire(&f, 1);
-    CALL(&other, &g, store_lease_take, "P", "w1", 15000, on_lease);
+    CALL(&other, &g, store_lease_take, "P", lessee("w1", 15000), on_lease);
     IS(g.lease.held);
     EQ_INT(g.lease.term, 2);
     EQ_UINT(g.lease.hold, UINT_MAX);
-    CALL(&f, &g, store_lease_take, "P", "w1", 15000, on_lease);
+    CALL(&f, &g, store_lease_take, "P", lessee("w1", 15000), on_lease);
     NOT(g.lease.held);
     got_clear(&g);
     fix_close(&other);
@@ -72,15 +72,15 @@ TEST(unclean_end_holds_all_tokens_until_eleven_seconds_after_expiry)
 
     fix_open(&f, false);
     fix_second(&f, &other, "");
-    CALL(&f, &g, store_lease_take, "P", "w1", 15000, on_lease);
+    CALL(&f, &g, store_lease_take, "P", lessee("w1", 15000), on_lease);
     expire(&f, 4);
-    CALL(&other, &g, store_lease_take, "P", "w2", 15000, on_lease);
+    CALL(&other, &g, store_lease_take, "P", lessee("w2", 15000), on_lease);
     IS(g.lease.held);
     EQ_INT(g.lease.term, 2);
     EQ_UINT(g.lease.hold, UINT_MAX);
     IS(g.lease.hold_ms > 5000 && g.lease.hold_ms <= 7000);
     expire(&f, 30);
-    CALL(&f, &g, store_lease_take, "P", "w1", 15000, on_lease);
+    CALL(&f, &g, store_lease_take, "P", lessee("w1", 15000), on_lease);
     EQ_INT(g.lease.term, 3);
     EQ_UINT(g.lease.hold, 0);
     got_clear(&g);
@@ -96,16 +96,16 @@ TEST(clean_release_leaves_its_tokens_to_the_next)
 
     fix_open(&f, false);
     fix_second(&f, &other, "");
-    CALL(&f, &g, store_lease_take, "P", "w1", 15000, on_lease);
+    CALL(&f, &g, store_lease_take, "P", lessee("w1", 15000), on_lease);
     CALL(&f, &g, store_lease_release, "P", "w1", 7, 3, 9000, on_done);
     EQ_ERR(g.err, ERR_LEASE_LOST);
-    CALL(&f, &g, store_lease_take, "P", "w1", 15000, on_lease);
+    CALL(&f, &g, store_lease_take, "P", lessee("w1", 15000), on_lease);
     NOT(g.lease.held);
     expire(&f, 20);
-    CALL(&f, &g, store_lease_take, "P", "w1", 15000, on_lease);
+    CALL(&f, &g, store_lease_take, "P", lessee("w1", 15000), on_lease);
     CALL(&f, &g, store_lease_release, "P", "w1", 2, 3, 9000, on_done);
     OK(g.err);
-    CALL(&other, &g, store_lease_take, "P", "w2", 15000, on_lease);
+    CALL(&other, &g, store_lease_take, "P", lessee("w2", 15000), on_lease);
     IS(g.lease.held);
     EQ_INT(g.lease.term, 3);
     EQ_UINT(g.lease.hold, 3);
@@ -151,7 +151,7 @@ TEST(take_over_queues_what_was_in_flight_or_makes_it_unknown)
     CALL(&f, &g, store_write_open, &w, on_done);
     OK(g.err);
     expire(&f, 1);
-    CALL(&other, &g, store_lease_take, "P-acme", "w2", 15000, on_lease);
+    CALL(&other, &g, store_lease_take, "P-acme", lessee("w2", 15000), on_lease);
     IS(g.lease.held);
     SQL_IS(&f, "queued,unknown",
            "SELECT string_agg(state, ',' ORDER BY "
@@ -198,9 +198,8 @@ TEST(clean_release_queues_what_was_in_flight)
     fix_close(&f);
 }
 
-/* The process stood still for longer than its lease: it drops what it has in
- * memory, and takes the lease again as a stranger would. */
-TEST(a_lease_lost_by_time_and_taken_again_is_taken_with_caution)
+/* The process stood still for longer than its lease, or the database did. */
+TEST(a_lease_that_ran_out_and_that_nobody_took_goes_on)
 {
     struct fix f;
     struct got g = {0};
@@ -212,29 +211,14 @@ TEST(a_lease_lost_by_time_and_taken_again_is_taken_with_caution)
                customer("1", 1, 'a', NULL));
     fix_claim(&f, &g, t, 100);
     EQ_INT(g.n, 1);
-    (void)fix_sql(&f, "UPDATE ml_connector.lease SET expires_at = "
-                      "clock_timestamp() - interval '1 s'");
+    expire(&f, 1);
     fix_claim(&f, &g, t, 100);
-    IS(g.lease_lost);
-    CALL(&f, &g, store_lease_take, "P-acme", "w1", 15000, on_lease);
+    IS(g.lease_lost); /* not before it is renewed */
+    CALL(&f, &g, store_lease_take, "P-acme", lessee("w1", 15000), on_lease);
     IS(g.lease.held);
-    EQ_INT(g.lease.term, 2);
-    EQ_UINT(g.lease.hold, UINT_MAX);
-    SQL_IS(&f, "queued", "SELECT state FROM ml_connector.job");
-    got_clear(&g);
-    fix_close(&f);
-}
-
-TEST(a_lease_that_was_given_up_is_not_renewed)
-{
-    struct fix f;
-    struct got g = {0};
-
-    fix_open(&f, false);
-    (void)fix_tenant(&f, "acme");
-    store_lease_forget(f.s, "P-acme");
-    CALL(&f, &g, store_lease_take, "P-acme", "w1", 15000, on_lease);
-    NOT(g.lease.held);
+    EQ_INT(g.lease.term, 1);
+    EQ_UINT(g.lease.hold, 0);
+    SQL_IS(&f, "in_flight", "SELECT state FROM ml_connector.job");
     got_clear(&g);
     fix_close(&f);
 }
@@ -246,5 +230,4 @@ SUITE(lease, RUN_LONG(free_lease_is_taken_and_renewed_by_its_holder_only, 20),
       RUN_LONG(clean_release_leaves_its_tokens_to_the_next, 20),
       RUN_LONG(take_over_queues_what_was_in_flight_or_makes_it_unknown, 20),
       RUN_LONG(clean_release_queues_what_was_in_flight, 20),
-      RUN(a_lease_lost_by_time_and_taken_again_is_taken_with_caution),
-      RUN(a_lease_that_was_given_up_is_not_renewed))
+      RUN(a_lease_that_ran_out_and_that_nobody_took_goes_on))

@@ -45,23 +45,30 @@ on_plan_closed(void *arg)
     loop_stop(arg);
 }
 
+/* From its beginning to its end; temporary tables it needs none. */
 static void
-plan_begins(struct fix *w, struct got *g, int64_t tenant)
+plans(struct fix *w, struct got *g, int64_t tenant)
 {
     struct store_plan_spec c = {.conninfo = w->conninfo,
+                                .worker = "plain",
                                 .timeout_ms = 20000,
-                                .idle_ms = 60000,
                                 .tenant = tenant};
-    struct store *plan;
+    struct fix p = *w;
     struct fault fault;
 
     got_clear(g);
     g->f = w;
-    OK(store_plan_open(w->loop, &c, on_done, g, &plan, &fault));
+    OK(store_plan_open(w->s, &c, on_done, g, &p.s, &fault));
     got_wait(w, g);
     OK(g->err);
-    store_plan_close(plan, on_plan_closed, w->loop);
+    fix_intake(&p, g, tenant, "customers", "p2", "fresh", 2,
+               customer("2", 1, 'b', "y@x.example"));
+    OK(g->err);
+    EQ_INT(g->intake.opened, 1);
+    store_plan_close(p.s, on_plan_closed, w->loop);
     loop_run(w->loop);
+    SQL_IS(w, "0", "SELECT count(*) FROM ml_connector.plan_record");
+    SQL_IS(w, "0", "SELECT count(*) FROM ml_connector.plan");
 }
 
 TEST(worker_with_granted_rights_can_do_all_but_change_history)
@@ -72,7 +79,9 @@ TEST(worker_with_granted_rights_can_do_all_but_change_history)
     int64_t t;
 
     fix_open(&f, false);
-    (void)fix_sql(&f, "CREATE ROLE plain LOGIN");
+    (void)fix_sql(&f, "CREATE ROLE plain LOGIN; DO $$ BEGIN EXECUTE format("
+                      "'REVOKE TEMPORARY ON DATABASE %%I FROM PUBLIC', "
+                      "current_database()); END $$");
     grant(&f, "plain");
     fix_second(&f, &w, " user=plain");
     CALL(&w, &g, store_check, on_done);
@@ -98,7 +107,7 @@ TEST(worker_with_granted_rights_can_do_all_but_change_history)
     SQL_IS(&f, "f",
            "SELECT has_table_privilege('plain', "
            "'ml_connector.audit_event', 'UPDATE, DELETE')");
-    plan_begins(&w, &g, t);
+    plans(&w, &g, t);
     got_clear(&g);
     fix_close(&w);
     (void)fix_sql(&f, "DROP OWNED BY plain; DROP ROLE plain");

@@ -143,7 +143,7 @@ TEST(dashboard_role_sees_views_and_nothing_else)
     struct fix f;
 
     fix_open(&f, false);
-    SQL_IS(&f, "8",
+    SQL_IS(&f, "10",
            "SELECT count(*) FROM pg_views WHERE schemaname = "
            "'ml_dashboard' AND has_table_privilege('ml_dashboard', "
            "schemaname || '.' || viewname, 'SELECT')");

@@ -148,6 +148,10 @@ on_claim(void *arg)
     if (fake->claim_err != ERR_OK) {
         enum err err = fault_set(&f, fake->claim_err, "no claim today");
 
+        if (fake->claim_code != NULL) {
+            (void)snprintf(f.code, sizeof(f.code), "%s", fake->claim_code);
+        }
+
         op_free(op);
         fn(fn_arg, err, NULL, &f);
         return;
@@ -210,6 +214,7 @@ store_claim(struct store *s, int64_t tenant, const char *portal, int64_t term,
     op->claimed = done;
     op->tenant = tenant;
     fake->room = *room;
+    fx_set(&fake->claim_known, room->known);
     op->limit = fake->claim_limit > 0 && fake->claim_limit < room->jobs ?
                     fake->claim_limit :
                     room->jobs;
@@ -479,6 +484,10 @@ on_outcome(void *arg)
     struct fault f;
 
     fault_clear(&f);
+    if (fx_is_poisoned(fake, op->texts[1])) {
+        err = ERR_DB_STATEMENT;
+        (void)snprintf(f.code, sizeof(f.code), "22P05");
+    }
     if (err == ERR_OK) {
         fake->outcomes++;
         released = store_all(op);

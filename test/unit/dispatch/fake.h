@@ -87,6 +87,11 @@ struct fx {
     enum err budget_err;
     int64_t day_used, day_ms, day_stopped_ms; /* what the store knows */
     enum err write_err, outcome_err, claim_err;
+    const char *claim_code; /* of its failure; NULL: none */
+    char *claim_known;      /* as the last claim said; NULL: it did not */
+    const char *poison; /* outcomes that have it in a link are refused, 22P05 */
+    bool poison_all;    /* all of them */
+    bool down;          /* no connection to the database */
     bool claim_lost;
     char last_operation[64];
     struct buf operations; /* of all write rows, a blank after each */
@@ -155,6 +160,7 @@ size_t fx_audit_count(struct fx *fx, const char *event, const char *outcome);
 const struct sent *fx_sent(struct fx *fx, enum hubspot_verb v,
                            enum map_object o, size_t n);
 size_t fx_sent_count(struct fx *fx, enum hubspot_verb v, enum map_object o);
+bool fx_is_poisoned(const struct fx *fx, const char *links);
 /* Requests as text: "upsert companies 1; associate contacts 1; ". */
 const char *fx_trace(struct fx *fx);
 

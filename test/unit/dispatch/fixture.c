@@ -232,6 +232,28 @@ fx_audit_count(struct fx *fx, const char *event, const char *outcome)
     return n;
 }
 
+/* ---- the state of the database ------------------------------------------ */
+
+bool
+store_is_up(const struct store *s)
+{
+    (void)s;
+    return !fake->down;
+}
+
+const char *
+store_fault_cause(const struct fault *f)
+{
+    return f->message;
+}
+
+bool
+fx_is_poisoned(const struct fx *fx, const char *links)
+{
+    return fx->poison_all || (fx->poison != NULL && links != NULL &&
+                              strstr(links, fx->poison) != NULL);
+}
+
 /* ---- requests ----------------------------------------------------------- */
 
 const struct sent *
@@ -477,4 +499,5 @@ fx_close(struct fx *fx)
     json_decref(fx->budget);
     buf_fini(&fx->operations);
     mem_free(fx->last_write_jobs);
+    mem_free(fx->claim_known);
 }

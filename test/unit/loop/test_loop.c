@@ -463,6 +463,19 @@ TEST(a_signal_reaches_its_handler)
     OK(loop_free(s.loop));
 }
 
+TEST(without_a_handler_a_signal_ends_the_process_again)
+{
+    struct seen s = {.loop = loop_new()};
+    struct sigaction was;
+
+    loop_on_signal(s.loop, on_signal, &s);
+    loop_on_signal(s.loop, NULL, NULL);
+    EQ_INT(sigaction(SIGTERM, NULL, &was), 0);
+    IS(was.sa_handler == SIG_DFL);
+    loop_on_signal(s.loop, NULL, NULL); /* twice is once */
+    OK(loop_free(s.loop));
+}
+
 TEST(a_signal_handler_does_not_keep_the_loop_alive)
 {
     struct seen s = {.loop = loop_new()};
@@ -574,6 +587,7 @@ SUITE(loop, RUN(a_timer_runs_once_and_not_inside_start),
       RUN(work_cancelled_while_it_runs_is_dropped_after_it),
       RUN(loop_free_waits_for_cancelled_work), RUN(done_may_cancel_other_work),
       RUN(a_signal_reaches_its_handler),
+      RUN(without_a_handler_a_signal_ends_the_process_again),
       RUN(a_signal_handler_does_not_keep_the_loop_alive),
       RUN(a_broken_pipe_is_no_signal),
       RUN(the_time_of_a_turn_is_fresh_after_a_wait),

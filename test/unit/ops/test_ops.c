@@ -25,6 +25,7 @@ static struct fx {
     void *arg;
     size_t checks, closed, metrics;
     bool silent; /* checks are never answered */
+    const char *stuck;
 } fx;
 
 static void
@@ -71,6 +72,26 @@ store_is_up(const struct store *s)
 {
     (void)s;
     return fx.up;
+}
+
+const char *
+store_cause(const struct store *s)
+{
+    (void)s;
+    return "it is read-only";
+}
+
+const char *
+store_fault_cause(const struct fault *f)
+{
+    return f->err == ERR_DB_TIMEOUT ? "its statements take too long" : "?";
+}
+
+const char *
+tenants_stuck(const struct tenants *t)
+{
+    (void)t;
+    return fx.stuck;
 }
 
 void
@@ -246,7 +267,33 @@ TEST(readyz_notices_at_once_that_the_database_went_away)
     begin(NULL);
     fx.up = false;
     EQ_INT(ask("GET", "/readyz", ""), 503);
-    HAS(reply, "not ready: ");
+    HAS(reply, "not ready: the database cannot be reached: it is read-only\n");
+    end();
+}
+
+TEST(readyz_says_when_nothing_can_be_recorded)
+{
+    begin(NULL);
+    fx.stuck = "its disk is full";
+    EQ_INT(ask("GET", "/readyz", ""), 503);
+    HAS(reply, "not ready: outcomes cannot be stored in the database: its disk "
+               "is full\n");
+    fx.stuck = NULL;
+    EQ_INT(ask("GET", "/readyz", ""), 200);
+    end();
+}
+
+TEST(readyz_names_no_host_when_the_look_failed)
+{
+    struct fault f;
+
+    OK(open_at("127.0.0.1:0", NULL, &f));
+    fx.check_err = ERR_DB_TIMEOUT;
+    loop_turn(fx.loop, 3);
+    EQ_INT(ask("GET", "/readyz", ""), 503);
+    HAS(reply, "not ready: the database did not answer in time: its statements "
+               "take too long\n");
+    LACKS(reply, "the schema is 3");
     end();
 }
 
@@ -411,6 +458,8 @@ SUITE(
     RUN(readyz_gives_the_reason_when_the_schema_does_not_fit),
     RUN(readyz_is_not_ready_before_the_first_look_and_when_it_cannot_be_taken),
     RUN(readyz_notices_at_once_that_the_database_went_away),
+    RUN(readyz_says_when_nothing_can_be_recorded),
+    RUN(readyz_names_no_host_when_the_look_failed),
     RUN(metrics_are_prometheus_text_with_fresh_gauges),
     RUN(other_pages_are_not_found_and_other_methods_not_allowed),
     RUN(a_token_guards_everything_but_health_and_metrics),

@@ -7,6 +7,8 @@
 #include "pooler.h"
 #include "test_pg.h"
 
+#include <stdlib.h>
+
 /* ---- time --------------------------------------------------------------- */
 
 TEST(a_slow_statement_is_a_timeout_and_the_connection_stays)
@@ -62,7 +64,7 @@ TEST(the_settings_of_a_session_are_ours)
               "current_setting('application_name') AS v",
               PG_ONE);
     wait_for(&fx, &e);
-    EQ_STR(e.text, "20s 10s 1min UTF8 ml-test");
+    EQ_STR(e.text, "20s 6666ms 1min UTF8 ml-test");
     fx_close(&fx);
 }
 
@@ -238,6 +240,150 @@ TEST(a_server_that_comes_back_serves_what_waited)
     fx_close(&fx);
 }
 
+/* ---- read-only ---------------------------------------------------------- */
+
+static void
+sql(const char *text)
+{
+    PGconn *db = PQconnectdb(test_pg.conninfo);
+    PGresult *r = PQexec(db, text);
+
+    ck_assert_msg(PQresultStatus(r) == PGRES_COMMAND_OK ||
+                      PQresultStatus(r) == PGRES_TUPLES_OK,
+                  "%s: %s", text, PQerrorMessage(db));
+    PQclear(r);
+    PQfinish(db);
+}
+
+static void
+read_only(bool on)
+{
+    sql(on ? "ALTER SYSTEM SET default_transaction_read_only = on" :
+             "ALTER SYSTEM RESET default_transaction_read_only");
+    sql("SELECT pg_reload_conf()");
+}
+
+static void
+open_writable(struct fx *fx, const char *conninfo, unsigned connections)
+{
+    struct pg_config c = {.conninfo = conninfo,
+                          .connections = connections,
+                          .statement_timeout_ms = 20000,
+                          .writable = true};
+
+    fx_open_config(fx, &c);
+}
+
+static double
+metric(const char *name)
+{
+    const char *at;
+    double value = -1;
+    struct buf b;
+
+    buf_init(&b, 1000000);
+    stat_render(&b);
+    at = strstr(buf_text(&b), name);
+    if (at != NULL) {
+        value = strtod(at + strlen(name), NULL);
+    }
+    buf_fini(&b);
+    return value;
+}
+
+TEST(a_server_that_becomes_read_only_is_away_for_who_writes)
+{
+    struct fx fx, reader;
+    struct end e = {0};
+
+    fx_open(&reader, test_pg.conninfo, 1);
+    open_writable(&fx, test_pg.conninfo, 1);
+    EQ_INT(ask(&fx, "SELECT 1 AS v", PG_ONE), 1);
+    IS(metric("\nml_database_up ") > 0.5);
+    read_only(true);
+    /* what is only read still comes; with it the server tells */
+    EQ_INT(ask(&fx, "SELECT 2 AS v", PG_ONE), 2);
+    NOT(pg_is_up(fx.pg));
+    EQ_STR(pg_fault(fx.pg)->code, "25006");
+    EQ_STR(pg_cause(pg_fault(fx.pg)), "it is read-only");
+    IS(metric("\nml_database_up ") < 0.5);
+    EQ_INT(ask(&reader, "SELECT 2 AS v", PG_ONE), 2);
+    IS(pg_is_up(reader.pg));
+    start_sql(&fx, &e, "SELECT 3 AS v", PG_ONE);
+    /* a new connection is refused too, by libpq on our behalf */
+    while (fx.pg->conns[0].attempts < 3) {
+        loop_turn(fx.loop, 1);
+    }
+    EQ_INT(e.done, 0);
+    EQ_STR(pg_fault(fx.pg)->code, "25006");
+    read_only(false);
+    wait_for(&fx, &e);
+    EQ_ERR(e.err, ERR_OK);
+    EQ_INT(e.number, 3);
+    IS(metric("\nml_database_up ") > 0.5);
+    fx_close(&fx);
+    fx_close(&reader);
+}
+
+TEST(a_statement_refused_as_read_only_costs_who_writes_the_connection)
+{
+    struct fx fx;
+    struct end e = {0}, lost = {0};
+    struct pg_statement s[] = {
+        {.name = "only",
+         .sql = "SELECT set_config('transaction_read_only', 'on', true) AS v",
+         .shape = PG_ONE},
+        {.name = "write",
+         .sql = "INSERT INTO public.t VALUES (9)",
+         .shape = PG_NONE},
+    };
+
+    fx_open(&fx, test_pg.conninfo, 1);
+    make_table(&fx);
+    start(&fx, &e, s, COUNT_OF(s), 0);
+    wait_for(&fx, &e);
+    EQ_ERR(e.err, ERR_DB_AWAY);
+    EQ_STR(e.fault.code, "25006");
+    IS(pg_is_up(fx.pg)); /* a reader keeps it */
+    fx_close(&fx);
+    open_writable(&fx, test_pg.conninfo, 1);
+    start(&fx, &lost, s, COUNT_OF(s), 0);
+    wait_for(&fx, &lost);
+    EQ_STR(lost.fault.code, "25006");
+    NOT(pg_is_up(fx.pg));
+    EQ_UINT(fx.pg->conns[0].attempts, 1);
+    EQ_INT(ask(&fx, "SELECT 4 AS v", PG_ONE), 4);
+    EQ_INT((int)metric("ml_database_errors_total{where=\"statement\",code="
+                       "\"25006\"} "),
+           1);
+    fx_close(&fx);
+}
+
+TEST(of_two_hosts_the_one_that_takes_writes_is_found)
+{
+    struct pooler *p = pooler_start(POOLER_RELAY, test_pg.dir);
+    struct fx fx;
+    struct end e = {0};
+    char conninfo[200];
+
+    /* nobody listens on the first */
+    (void)snprintf(conninfo, sizeof(conninfo),
+                   "host=/tmp/no-such-folder,127.0.0.1 port=1,%u user=postgres "
+                   "dbname=postgres",
+                   pooler_port(p));
+    open_writable(&fx, conninfo, 1);
+    EQ_INT(ask(&fx, "SELECT 5 AS v", PG_ONE), 5);
+    /* behind a pooler that keeps the parameter to itself as well */
+    read_only(true);
+    start_sql(&fx, &e, "INSERT INTO public.t VALUES (10)", PG_NONE);
+    wait_for(&fx, &e);
+    EQ_ERR(e.err, ERR_DB_AWAY);
+    read_only(false);
+    EQ_INT(ask(&fx, "SELECT 6 AS v", PG_ONE), 6);
+    fx_close(&fx);
+    pooler_stop(p);
+}
+
 /* ---- a stand-in between ------------------------------------------------- */
 
 static struct pooler *
@@ -276,7 +422,7 @@ TEST(where_a_pooler_takes_no_options_each_unit_brings_them)
     start(&fx, &e, s, COUNT_OF(s), 0);
     wait_for(&fx, &e);
     EQ_ERR(e.err, ERR_OK);
-    EQ_STR(e.text, "4s 10s");
+    EQ_STR(e.text, "4s 1333ms");
     IS(pooler_refused(p) > 0);
     fails(&fx, &bad, "SELECT nonsense", ERR_DB_STATEMENT);
     HAS(bad.fault.message, "statement test:");
@@ -369,6 +515,9 @@ SUITE(away, SLOW(a_slow_statement_is_a_timeout_and_the_connection_stays),
       SLOW(a_crash_during_a_unit_leaves_its_outcome_unknown),
       SLOW(a_session_that_is_ended_inside_a_unit_has_done_nothing),
       SLOW(a_server_that_comes_back_serves_what_waited),
+      SLOW(a_server_that_becomes_read_only_is_away_for_who_writes),
+      SLOW(a_statement_refused_as_read_only_costs_who_writes_the_connection),
+      SLOW(of_two_hosts_the_one_that_takes_writes_is_found),
       SLOW(where_a_pooler_takes_no_options_each_unit_brings_them),
       SLOW(a_wrong_password_is_refused), SLOW(a_server_that_is_full_is_away),
       SLOW(a_server_that_accepts_and_is_silent_is_away),

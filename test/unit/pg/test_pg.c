@@ -513,61 +513,6 @@ TEST(a_script_that_leaves_a_transaction_open_loses_its_connection)
     fx_close(&fx);
 }
 
-/* ---- a transaction block ------------------------------------------------ */
-
-static void
-block_open(struct fx *fx)
-{
-    struct pg_config c = {.conninfo = test_pg.conninfo,
-                          .connections = 3,
-                          .statement_timeout_ms = 20000,
-                          .block = true};
-    struct end e = {0};
-
-    fx_open_config(fx, &c);
-    start_sql(fx, &e, "BEGIN ISOLATION LEVEL REPEATABLE READ", PG_NONE);
-    wait_for(fx, &e);
-    EQ_ERR(e.err, ERR_OK);
-}
-
-TEST(block_keeps_what_its_units_do_and_leaves_nothing)
-{
-    struct fx other;
-    struct fx fx;
-
-    fx_open(&other, test_pg.conninfo, 1);
-    make_table(&other);
-    block_open(&fx);
-    (void)ask(&fx, "INSERT INTO public.t VALUES (1)", PG_NONE);
-    (void)ask(&fx, "INSERT INTO public.t VALUES (2)", PG_NONE);
-    EQ_INT(ask(&fx, COUNT_T, PG_ONE), 2);
-    EQ_INT(ask(&other, COUNT_T, PG_ONE), 0);
-    fx_close(&fx);
-    EQ_INT(ask(&other, COUNT_T, PG_ONE), 0);
-    fx_close(&other);
-}
-
-TEST(block_that_failed_takes_nothing_more)
-{
-    struct end e = {0};
-    struct end late = {0};
-    struct fx fx;
-
-    block_open(&fx);
-    start_sql(&fx, &e, "SELECT 1 / 0 AS v", PG_ONE);
-    start_sql(&fx, &late, "SELECT 1 AS v", PG_ONE);
-    wait_for(&fx, &e);
-    EQ_ERR(e.err, ERR_DB_STATEMENT);
-    wait_for(&fx, &late);
-    EQ_ERR(late.err, ERR_DB_AWAY);
-    EQ_ERR(pg_send(fx.pg,
-                   &(struct pg_statement){
-                       .name = "test", .sql = "SELECT 1 AS v", .shape = PG_ONE},
-                   1, 0, 0, on_end, &e, &e.op),
-           ERR_CLOSED);
-    fx_close(&fx);
-}
-
 SUITE(pg, SLOW(done_runs_once_with_the_rows), SLOW(done_never_runs_inside_send),
       SLOW(cancel_in_the_queue_takes_no_effect_and_never_calls_done),
       SLOW(cancel_on_its_way_takes_effect_and_never_calls_done),
@@ -589,6 +534,4 @@ SUITE(pg, SLOW(done_runs_once_with_the_rows), SLOW(done_never_runs_inside_send),
       SLOW(units_of_a_lane_run_in_the_order_they_were_sent),
       SLOW(a_free_lane_overtakes_a_busy_one),
       SLOW(a_script_runs_as_one_transaction),
-      SLOW(a_script_that_leaves_a_transaction_open_loses_its_connection),
-      SLOW(block_keeps_what_its_units_do_and_leaves_nothing),
-      SLOW(block_that_failed_takes_nothing_more))
+      SLOW(a_script_that_leaves_a_transaction_open_loses_its_connection))

@@ -48,7 +48,7 @@ TEST(hosts_of_a_uri_are_taken_apart)
     fault_clear(&f);
     OK(pg_target_parse("postgresql://me:pw%21@one.test:1,10.0.0.2:2,[::1]:3/"
                        "db?sslmode=require&options=-csearch_path%3Dx",
-                       "app", &t, &f));
+                       "app", false, &t, &f));
     EQ_INT(t.host_count, 3);
     EQ_STR(t.hosts[0].name, "one.test");
     EQ_STR(t.hosts[0].port, "1");
@@ -83,14 +83,14 @@ TEST(a_service_file_and_the_environment_count)
     EQ_INT(setenv("PGSERVICEFILE", path, 1), 0);
     EQ_INT(setenv("PGSSLMODE", "verify-full", 1), 0);
     fault_clear(&f);
-    OK(pg_target_parse("service=ours dbname=d", NULL, &t, &f));
+    OK(pg_target_parse("service=ours dbname=d", NULL, false, &t, &f));
     EQ_INT(t.host_count, 1);
     EQ_STR(t.hosts[0].name, "svc.test");
     EQ_STR(t.hosts[0].port, "77");
     EQ_STR(param(&t, "user"), "sam");
     EQ_STR(param(&t, "sslmode"), "verify-full");
     pg_target_fini(&t);
-    EQ_ERR(pg_target_parse("service=theirs", NULL, &t, &f), ERR_CONFIG);
+    EQ_ERR(pg_target_parse("service=theirs", NULL, false, &t, &f), ERR_CONFIG);
     HAS(f.message, "theirs");
     (void)unlink(path);
 }
@@ -101,7 +101,8 @@ TEST(an_address_that_was_given_is_not_resolved)
     struct fault f;
 
     fault_clear(&f);
-    OK(pg_target_parse("host=db.test hostaddr=127.0.0.1 port=5", NULL, &t, &f));
+    OK(pg_target_parse("host=db.test hostaddr=127.0.0.1 port=5", NULL, false,
+                       &t, &f));
     EQ_INT(t.host_count, 0);
     EQ_STR(param(&t, "hostaddr"), "127.0.0.1");
     EQ_STR(param(&t, "host"), "db.test");

@@ -15,6 +15,8 @@ op_free(struct op *op)
 {
     loop_call_cancel(&op->later);
     list_remove(&op->link);
+    mem_free(op->held);
+    mem_free(op->wanted);
     mem_free(op);
 }
 
@@ -119,39 +121,87 @@ store_tenant_learn(struct store *s, int64_t tenant, const char *portal,
     return ERR_OK;
 }
 
+/* The portals of a beat, one after the other: true while there is one. */
+static bool
+next_portal(const json_t *list, size_t *i, const char **portal, int64_t *term)
+{
+    const json_t *one = json_array_get(list, *i);
+
+    (*i)++;
+    *portal = json_is_string(one) ? json_string_value(one) :
+                                    jsonx_text(one, "portal");
+    *term = json_integer_value(json_object_get(one, "term"));
+    return one != NULL;
+}
+
 static void
-on_lease(void *arg)
+on_beat(void *arg)
 {
     struct op op = *(struct op *)arg;
-    struct store_lease lease = {
-        .held = true, .term = fx.term > 0 ? fx.term : 1, .ttl_ms = 15000};
+    struct store_beat_lease leases[ROWS_MAX];
+    struct store_beat b = {.share = fx.share,
+                           .workers = 1,
+                           .portals = 1,
+                           .next_ms = 15000,
+                           .leases = leases};
+    json_t *held = json_loads(op.held, 0, NULL);
+    json_t *wanted = json_loads(op.wanted, 0, NULL);
+    const char *portal;
+    int64_t term;
     struct fault f;
 
     fault_clear(&f);
+    for (size_t i = 0; next_portal(held, &i, &portal, &term);) {
+        leases[b.n++] = (struct store_beat_lease){
+            .event = term == fx.term ? STORE_LEASE_RENEWED : STORE_LEASE_LOST,
+            .portal = portal,
+            .lease = {.held = term == fx.term, .term = term, .ttl_ms = 15000}};
+    }
+    for (size_t i = 0; next_portal(wanted, &i, &portal, &term);) {
+        if (b.n >= fx.share) {
+            continue;
+        }
+        IS(fx.leases < COUNT_OF(fx.taken));
+        (void)snprintf(fx.taken[fx.leases++], sizeof(fx.taken[0]), "%s",
+                       portal);
+        leases[b.n++] = (struct store_beat_lease){
+            .event = STORE_LEASE_TAKEN,
+            .portal = portal,
+            .lease = {.held = true, .term = fx.term, .ttl_ms = 15000}};
+    }
+    mem_free(op.held);
+    mem_free(op.wanted);
+    ((struct op *)arg)->held = ((struct op *)arg)->wanted = NULL;
     op_free(arg);
-    op.lease(op.fn_arg, ERR_OK, &lease, &f);
-}
-
-void
-store_lease_forget(struct store *s, const char *portal)
-{
-    (void)s;
-    (void)portal;
-    fx.forgotten++;
+    fx.beats++;
+    op.beat(op.fn_arg, op.err, op.err == ERR_OK ? &b : NULL, &f);
+    json_decref(held);
+    json_decref(wanted);
 }
 
 enum err
-store_lease_take(struct store *s, const char *portal, const char *worker,
-                 int64_t ttl_ms, store_lease_fn *done, void *arg,
-                 struct store_op **out)
+store_lease_beat(struct store *s, const struct store_beat_spec *spec,
+                 store_beat_fn *done, void *arg, struct store_op **out)
+{
+    struct op *op = op_new(on_beat, arg, out);
+
+    (void)s;
+    EQ_STR(spec->who.worker, "me");
+    EQ_INT(spec->who.ttl_ms, 15000);
+    fx.mode = spec->mode;
+    op->beat = done;
+    op->held = mem_strdup(spec->held);
+    op->wanted = mem_strdup(spec->wanted);
+    op->err = fx.beat_err;
+    return ERR_OK;
+}
+
+void
+store_fence(struct store *s, int64_t tenant, const char *portal, int64_t term)
 {
     (void)s;
-    (void)ttl_ms;
-    EQ_STR(worker, "me");
-    IS(fx.leases < COUNT_OF(fx.taken));
-    (void)snprintf(fx.taken[fx.leases++], sizeof(fx.taken[0]), "%s", portal);
-    op_new(on_lease, arg, out)->lease = done;
-    return ERR_OK;
+    (void)tenant;
+    fx.fence = portal != NULL ? term : 0;
 }
 
 enum err
@@ -166,7 +216,7 @@ store_lease_release(struct store *s, const char *portal, const char *worker,
     (void)worker;
     (void)out_tokens;
     (void)back_ms;
-    EQ_INT(term, fx.term > 0 ? fx.term : 1);
+    fx.released_term = term;
     op->done = done;
     fx.released++;
     if (fx.hold_release) {
@@ -236,11 +286,11 @@ store_job_counts(struct store *s, int64_t tenant, store_json_fn *done,
 
 /* Plans are made against a real store only. */
 enum err
-store_plan_open(struct loop *l, const struct store_plan_spec *c,
+store_plan_open(struct store *of, const struct store_plan_spec *c,
                 store_done_fn *begun, void *arg, struct store **out,
                 struct fault *f)
 {
-    (void)l;
+    (void)of;
     (void)c;
     (void)begun;
     (void)arg;
@@ -346,7 +396,8 @@ dispatch_lease(struct dispatch *d, int64_t term, int64_t until_us,
     (void)d;
     (void)hold;
     (void)hold_ms;
-    EQ_INT(term, fx.term > 0 ? fx.term : 1);
+    EQ_INT(term, fx.term);
+    fx.allowed++;
     IS(until_us > clock_mono_us());
 }
 
@@ -590,6 +641,8 @@ begin_as(const char *portal, bool once, bool asked)
 
     memset(&fx, 0, sizeof(fx));
     fx.once = once;
+    fx.term = 1;
+    fx.share = ROWS_MAX;
     list_init(&fx.ops);
     fx.loop = loop_new();
     fx.conf.lease_ttl = 15000;
@@ -640,6 +693,16 @@ void
 turn(void)
 {
     loop_turn(fx.loop, 50);
+}
+
+void
+lose_lease(void)
+{
+    fx.term++;
+    fx.share = 0;
+    fx.last->events.lease_lost(fx.last->events.arg);
+    turn();
+    IS(fx.last == NULL);
 }
 
 void

@@ -18,7 +18,8 @@ struct op {
     loop_fn *answer;
     void *fn_arg;
     store_tenants_fn *tenants;
-    store_lease_fn *lease;
+    store_beat_fn *beat;
+    char *held, *wanted;
     store_done_fn *done;
     store_json_fn *json;
     enum err err;
@@ -45,7 +46,7 @@ struct stage {
     struct list ops;
     struct store_tenant rows[ROWS_MAX];
     size_t n_rows, n_calls, halts, learned, released, stopped, leases, frees;
-    char taken[8][32], state[32];
+    char taken[16][32], state[32];
     char reason[1024]; /* of the last state */
     const char *asked; /* what requests_take gives */
     char held[256], answers[1024];
@@ -61,8 +62,12 @@ struct stage {
     const char *counts; /* what job_counts gives; NULL: it cannot be asked */
     struct dispatch_config config; /* of the dispatcher made last */
     char zone[64], learned_json[128];
-    size_t forgotten; /* leases given up for lost */
-    int64_t term;     /* of the lease given; 0: 1 */
+    int64_t term;                 /* of the leases given; at first 1 */
+    int64_t fence, released_term; /* 0: none */
+    uint64_t share;               /* at first more than there is */
+    size_t beats, allowed;        /* allowed: leases told to a dispatcher */
+    enum store_beat_mode mode;    /* of the last beat */
+    enum err beat_err;
     bool hold_release;
     struct op *releasing;
     struct dispatch *last; /* the dispatcher made last, while it lives */
@@ -74,6 +79,7 @@ void begin_as(const char *portal, bool once, bool asked);
 void begin(const char *portal);
 void end(void); /* stops, and checks that nothing is left */
 void turn(void);
+void lose_lease(void); /* another worker has it from now on */
 void reload(void);
 bool works_in(const char *portal);
 void answer_details(enum err err);

@@ -106,36 +106,146 @@ TEST(a_tenant_resumed_while_its_portal_is_given_back_takes_it_again)
     end();
 }
 
-TEST(a_lost_lease_drops_all_work)
+static void
+wait_ms(int64_t ms)
 {
+    int64_t end_us = clock_mono_us() + ms * 1000;
+
+    while (clock_mono_us() < end_us) {
+        loop_turn(fx.loop, 10);
+    }
+}
+
+TEST(a_lease_in_doubt_that_is_still_ours_lets_the_work_go_on)
+{
+    size_t beats, allowed;
+
     begin("4711");
     turn();
+    EQ_INT(fx.fence, 1); /* what feeds store is bound to it */
+    beats = fx.beats;
+    allowed = fx.allowed;
     fx.last->events.lease_lost(fx.last->events.arg);
     turn();
-    IS(fx.last == NULL);
-    EQ_UINT(fx.frees, 1);
-    EQ_UINT(fx.released, 0);
-    EQ_UINT(fx.forgotten, 1); /* the next take is no renewal */
+    IS(fx.beats > beats);
+    IS(fx.allowed > allowed);
+    IS(works_in("4711"));
+    EQ_UINT(fx.frees, 0);
     end();
 }
 
-/* It had run out, nobody took it, and the renewal took it anew: what was under
- * way under the old term is the past. */
-TEST(a_lease_that_ran_out_and_was_taken_again_begins_anew_at_once)
+TEST(a_lease_under_another_term_drops_all_work)
 {
-    size_t frees;
+    begin("4711");
+    turn();
+    lose_lease();
+    EQ_UINT(fx.frees, 1);
+    EQ_UINT(fx.released, 0);
+    EQ_INT(fx.fence, 0);
+    end();
+}
+
+TEST(a_lease_lost_and_free_again_is_taken_at_once)
+{
+    begin("4711");
+    turn();
+    fx.term = 2;
+    fx.last->events.lease_lost(fx.last->events.arg);
+    turn();
+    EQ_UINT(fx.frees, 1);
+    EQ_UINT(fx.leases, 2);
+    EQ_INT(fx.fence, 2);
+    IS(works_in("4711"));
+    end();
+}
+
+TEST(leases_are_renewed_three_times_within_their_life)
+{
+    size_t beats;
 
     begin("4711");
     turn();
+    beats = fx.beats;
+    wait_ms(5200);
+    IS(fx.beats >= beats + 1 && fx.beats <= beats + 2);
+    end();
+}
+
+TEST(without_the_database_the_work_stays_and_leases_are_asked_for_again)
+{
+    size_t beats;
+
+    begin("4711");
+    turn();
+    fx.beat_err = ERR_DB_AWAY;
+    fx.last->events.lease_lost(fx.last->events.arg);
+    turn();
+    beats = fx.beats;
+    wait_ms(1200);
+    IS(fx.beats >= beats + 1);
+    EQ_UINT(fx.frees, 0);
+    fx.beat_err = ERR_OK;
+    wait_ms(1200);
     IS(works_in("4711"));
-    frees = fx.frees;
-    fx.term = 2;
-    loop_turn(fx.loop, 6000); /* renewed after a third of its life */
-    while (fx.leases < 2 || fx.frees == frees) {
-        loop_turn(fx.loop, 100);
+    end();
+}
+
+/* Eight portals: more come, then others want their share. */
+static void
+begin_eight(void)
+{
+    static char names[8][8], keys[8][8];
+
+    begin("4711");
+    for (size_t i = 1; i < 8; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "demo%zu", i);
+        (void)snprintf(keys[i], sizeof(keys[i]), "%zu", 100 + i);
+        fx.rows[i] = fx.rows[0];
+        fx.rows[i].id = (int64_t)(20 + i);
+        fx.rows[i].name = names[i];
+        fx.rows[i].portal = keys[i];
     }
-    IS(works_in("4711"));
+    fx.n_rows = 8;
+}
+
+TEST(a_worker_takes_no_more_than_its_share)
+{
+    begin_eight();
+    fx.share = 3;
+    turn();
+    EQ_UINT(fx.leases, 3);
     EQ_UINT(fx.released, 0);
+    end();
+}
+
+TEST(what_is_above_the_share_is_given_back_in_order)
+{
+    begin_eight();
+    turn();
+    EQ_UINT(fx.leases, 8);
+    fx.share = 5;
+    fx.last->events.lease_lost(fx.last->events.arg); /* a beat, now */
+    turn();
+    EQ_UINT(fx.released, 3);
+    EQ_UINT(fx.leases, 8); /* and not taken back */
+    end();
+}
+
+TEST(a_worker_that_leaves_says_so_first)
+{
+    begin("4711");
+    turn();
+    EQ_INT(fx.mode, STORE_BEAT_SHARES);
+    end();
+    EQ_INT(fx.mode, STORE_BEAT_LEAVES);
+}
+
+TEST(run_once_shares_with_nobody)
+{
+    begin_as("4711", true, false);
+    turn();
+    EQ_INT(fx.mode, STORE_BEAT_ALL);
+    IS(works_in("4711"));
     end();
 }
 
@@ -246,8 +356,15 @@ SUITE(
     RUN(a_changed_tenant_is_set_up_anew),
     RUN(a_paused_tenant_gives_its_portal_back_and_a_resumed_one_takes_it_again),
     RUN(a_tenant_resumed_while_its_portal_is_given_back_takes_it_again),
-    RUN(a_lost_lease_drops_all_work),
-    RUN_LONG(a_lease_that_ran_out_and_was_taken_again_begins_anew_at_once, 20),
+    RUN(a_lease_in_doubt_that_is_still_ours_lets_the_work_go_on),
+    RUN(a_lease_under_another_term_drops_all_work),
+    RUN(a_lease_lost_and_free_again_is_taken_at_once),
+    RUN_LONG(leases_are_renewed_three_times_within_their_life, 10),
+    RUN_LONG(without_the_database_the_work_stays_and_leases_are_asked_for_again,
+             10),
+    RUN(a_worker_takes_no_more_than_its_share),
+    RUN(what_is_above_the_share_is_given_back_in_order),
+    RUN(a_worker_that_leaves_says_so_first), RUN(run_once_shares_with_nobody),
     RUN(the_quota_of_a_day_is_the_tenants_and_ends_at_the_portals_midnight),
     RUN(what_is_learned_besides_a_time_zone_does_not_matter),
     RUN_LONG(run_once_ends_when_the_rest_has_to_wait_for_midnight, 10),
