@@ -173,10 +173,7 @@ on_claim(void *arg)
                                            .klass = j->klass,
                                            .verify = j->verify,
                                            .attempts = (unsigned)j->attempts,
-                                           .seen_us = j->seen_us != 0 ?
-                                                          j->seen_us :
-                                                          clock_wall_us() -
-                                                              INT64_C(60000000),
+                                           .seen_us = j->seen_us,
                                            .sent_us = j->sent_us,
                                            .desired = j->desired,
                                            .links = links[c.n],

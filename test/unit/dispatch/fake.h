@@ -33,7 +33,7 @@ struct fake_job {
     int attempts;
     bool verify, gone;
     int64_t sent_us;
-    int64_t seen_us; /* 0: a minute ago */
+    int64_t seen_us; /* a minute ago unless set */
 };
 
 /* A request HubSpot got. */

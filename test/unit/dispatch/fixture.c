@@ -24,6 +24,7 @@ fx_job(struct fx *fx, int64_t tenant, const char *kind, const char *id,
         end = &(*end)->next;
     }
     *end = j;
+    j->seen_us = clock_wall_us() - INT64_C(60000000);
     j->id = ++fx->next_id;
     j->tenant = tenant;
     fx_set(&j->kind, kind);
