@@ -181,7 +181,7 @@ struct heap_node *heap_first(const struct heap *h);    /* NULL when empty */
 /* ---- clocks and time stamps --------------------------------------------- */
 
 int64_t clock_mono_us(void); /* monotonic; for every interval and deadline */
-int64_t clock_wall_us(void); /* since 1970 UTC; for people and records only */
+int64_t clock_wall_us(void); /* since 1970 UTC; for people only: it may step */
 
 enum { TIME_TEXT_MAX = 40 };
 /* RFC 3339 and what Fusion really sends: `T` or a blank, fraction of 0 to 9

@@ -59,6 +59,11 @@ void dispatch_free(struct dispatch *d);
 void dispatch_lease(struct dispatch *d, int64_t term, int64_t until_us,
                     unsigned hold, int64_t hold_ms);
 
+/* What its tenants say of the portal may have changed: the limit of a window,
+ * that of the day, the time zone (NULL: not known). What is out stays out. */
+void dispatch_tune(struct dispatch *d, unsigned limit, int64_t daily_limit,
+                   const char *time_zone);
+
 /* A tenant of this portal; hubspot is borrowed until dispatch_remove(). It is
  * provisioned (properties, associations) before its first write, unless
  * `provisioned`: then DISPATCH_PROVISIONED stood in what was learned. */
@@ -70,8 +75,10 @@ void dispatch_add(struct dispatch *d, int64_t tenant, const char *name,
  * dispatch_remove() of that id, which also drops its calls silently. */
 int64_t dispatch_add_caller(struct dispatch *d, const char *name,
                             struct hubspot *h, const char *api_version);
-/* Its requests in flight are given up (unknown), its jobs go back to the store;
- * the hubspot is not used any more when this returns. */
+/* Nothing more is sent for it. Its requests in flight end and are stored, its
+ * jobs go back to the store; single calls and a provisioning are dropped. Takes
+ * the hubspot, and frees it when it is not used any more. The tenant may be
+ * added again at once, with another one. */
 void dispatch_remove(struct dispatch *d, int64_t tenant);
 void dispatch_poke(struct dispatch *d, int64_t tenant); /* jobs may be there */
 /* Jobs were put back to work by a person, who has mended what they failed for:

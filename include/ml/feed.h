@@ -60,6 +60,9 @@ struct feeds *feeds_new(struct loop *l, struct store *s, struct fusion *f,
 /* Starts the timers with a stable offset per tenant and feed within the
  * interval, or later when the last poll was recent. */
 void feeds_start(struct feeds *f);
+/* After feeds_start(): polls now, as if it were time, whichever feed is not at
+ * it. */
+void feeds_hurry(struct feeds *f);
 /* Polls each feed once, now, to its end; then events.idle. */
 void feeds_poll_once(struct feeds *f);
 /* Parents that dispatch missed: fetched by id and taken in. kind: "customer" or

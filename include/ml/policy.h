@@ -37,7 +37,8 @@ struct permit {
 enum { PERMITS_PEAKS = 12 };
 struct permits {
     struct permits_spec spec;
-    int64_t *returns; /* ring of return times, sorted, `limit` entries */
+    int64_t *returns; /* ring of return times, sorted */
+    size_t room;      /* its entries: the largest limit there was */
     size_t head;      /* where in the ring the earliest one is */
     size_t returning;
     unsigned in_flight;
@@ -57,6 +58,8 @@ struct permits {
 };
 void permits_init(struct permits *p, const struct permits_spec *spec);
 void permits_fini(struct permits *p);
+/* Another limit from now on; what is out stays out. */
+void permits_limit(struct permits *p, unsigned limit);
 /* 0: a request may be sent now. Else how long until one may be, as far as is
  * known; INT64_MAX while only a settle can free one. */
 int64_t permits_wait_us(struct permits *p, int64_t now_us);
@@ -177,6 +180,9 @@ struct quota {
 };
 const char *quota_level_name(enum quota_level l); /* "no_backfill"; static */
 void quota_init(struct quota *q, const struct quota_spec *spec, int64_t now_us);
+/* Another limit from now on. What others used was told as what remained of the
+ * old one: of a smaller one it is as much less, until the next answer. */
+void quota_limit(struct quota *q, int64_t limit);
 /* The day ends so long from now. With an unknown zone midnight is a guess. */
 void quota_day(struct quota *q, int64_t now_us, int64_t ends_in_us,
                bool zone_known);

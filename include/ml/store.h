@@ -68,6 +68,7 @@ struct store_tenant {
     int64_t revision;     /* grows with every change of settings or secrets */
     bool asked;           /* a request of a command is open */
     bool let;             /* a poll that the ceiling broke off may go on */
+    bool unfinished;      /* a poll is under way, was broken off or failed */
 };
 typedef void store_tenants_fn(void *arg, enum err err,
                               const struct store_tenant *rows, size_t n,
@@ -398,9 +399,10 @@ struct store_job {
     const char *klass; /* fresh retry replay backfill reconcile */
     bool verify;       /* was unknown: read back first */
     unsigned attempts;
-    int64_t seen_us; /* wall clock when this content was read from Fusion */
-    int64_t sent_us; /* verify: wall clock when the request of unknown outcome
-                          was opened; 0: not known */
+    int64_t seen_ago_us; /* by the database's clock: since this content was
+                            read from Fusion */
+    int64_t sent_ago_us; /* verify: since the request of unknown outcome was
+                            opened; -1: not known */
     const char *desired, *links, *parents, *email_holder;
     const char *amount, *currency;
 };
@@ -579,6 +581,7 @@ struct store_report_spec {
     const char *record; /* "KIND:ID", or NULL */
     int64_t since_us;   /* 0: from the beginning */
     int64_t after;      /* audit: only events with a greater id; 0: all */
+    int64_t within_ms;  /* feeds: only those that failed so lately; 0: all */
     unsigned limit;     /* 0: 1000 */
 };
 /* json: array of objects with the view's columns. */

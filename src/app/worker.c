@@ -34,7 +34,7 @@ struct worker {
     struct ops *ops;
     struct store_op *upkeep_op, *metrics_op, *tie_op;
     struct loop_timer upkeep, deadline, metrics;
-    int64_t began_us; /* wall clock */
+    int64_t began_us; /* monotonic */
     bool once, stopping, finished, closing, ended;
     bool cut_short; /* the end did not wait for everything */
     int signum;
@@ -320,20 +320,9 @@ on_metrics(void *arg)
 
 /* ---- what is left after --once ------------------------------------------ */
 
-/* Whether its failure is of this run, not of an earlier one. */
-static bool
-is_since(const json_t *row, int64_t since_us)
-{
-    const char *at = jsonx_text(row, "last_error_at");
-    int64_t us = 0;
-
-    return at == NULL || time_parse(at, strlen(at), &us) != ERR_OK ||
-           us >= since_us;
-}
-
 /* One line of what a report row says is not done; NULL when nothing is. */
 static char *
-line_of(enum store_report report, const json_t *row, int64_t since_us)
+line_of(enum store_report report, const json_t *row)
 {
     const char *tenant = field(row, "tenant", "?");
     const char *state = field(row, "state", "");
@@ -347,7 +336,7 @@ line_of(enum store_report report, const json_t *row, int64_t since_us)
                               field(row, "reason", "see its audit"));
     }
     if (report == STORE_REPORT_FEEDS) {
-        return strcmp(outcome, "ok") == 0 || !is_since(row, since_us) ?
+        return strcmp(outcome, "ok") == 0 ?
                    NULL :
                    mem_printf("tenant %s feed %s failed: %s", tenant,
                               field(row, "feed", "?"),
@@ -371,10 +360,14 @@ line_of(enum store_report report, const json_t *row, int64_t since_us)
 }
 
 static size_t
-report_rows(struct app *a, enum store_report report, int64_t since_us,
-            app_report_fn *tell, void *arg)
+report_rows(struct worker *w, enum store_report report, app_report_fn *tell,
+            void *arg)
 {
-    struct store_report_spec spec = {.report = report, .limit = 1000};
+    /* a feed's failure of an earlier run is none of this one's */
+    int64_t run_ms = (clock_mono_us() - w->began_us) / 1000;
+    struct store_report_spec spec = {
+        .report = report, .limit = 1000, .within_ms = run_ms + 1000};
+    struct app *a = w->app;
     struct store_op *op;
     json_t *rows = NULL, *row;
     struct fault f;
@@ -388,7 +381,7 @@ report_rows(struct app *a, enum store_report report, int64_t since_us,
     }
     json_array_foreach(rows, i, row)
     {
-        char *line = line_of(report, row, since_us);
+        char *line = line_of(report, row);
 
         if (line != NULL) {
             tell(arg, line);
@@ -404,14 +397,11 @@ static int
 report_left(struct worker *w, const char *skipped, app_report_fn *tell,
             void *arg)
 {
-    size_t left =
-        report_rows(w->app, STORE_REPORT_TENANTS, w->began_us, tell, arg);
+    size_t left = report_rows(w, STORE_REPORT_TENANTS, tell, arg);
 
-    left += report_rows(w->app, STORE_REPORT_FEEDS, w->began_us, tell, arg);
-    left +=
-        report_rows(w->app, STORE_REPORT_UNFINISHED, w->began_us, tell, arg);
-    left +=
-        report_rows(w->app, STORE_REPORT_CONSERVATION, w->began_us, tell, arg);
+    left += report_rows(w, STORE_REPORT_FEEDS, tell, arg);
+    left += report_rows(w, STORE_REPORT_UNFINISHED, tell, arg);
+    left += report_rows(w, STORE_REPORT_CONSERVATION, tell, arg);
     if (skipped[0] != '\0') {
         char *line =
             mem_printf("skipped, leased to another worker: %s", skipped);
@@ -457,7 +447,7 @@ app_run(struct app *a, bool once, app_report_fn *report, void *arg)
     struct worker w = {.magic = WORKER_MAGIC,
                        .app = a,
                        .once = once,
-                       .began_us = clock_wall_us() - 1000000};
+                       .began_us = clock_mono_us()};
     struct fault f, unable;
     char *skipped;
     int status = APP_DONE;

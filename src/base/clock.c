@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: UNLICENSED */
 /*
  * The two clocks. Every interval and deadline is measured on the monotonic one,
- * which never steps; the wall clock is for people and stored records.
+ * which never steps; the wall clock is for people. What is stored is stamped by
+ * the database.
  */
 #include "ml/base.h"
 

@@ -256,7 +256,8 @@ on_opened(void *arg, enum err err, const struct fault *f)
     if (err == ERR_OK) {
         save_goes_on(d);
     }
-    if (err == ERR_OK && dispatch_may_send(d) && !b->tenant->halted) {
+    if (err == ERR_OK && dispatch_may_send(d) && !b->tenant->halted &&
+        !b->tenant->removed) {
         batch_start(b);
         return;
     }

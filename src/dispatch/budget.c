@@ -329,6 +329,26 @@ budget_fini(struct dispatch *d)
 }
 
 void
+dispatch_tune(struct dispatch *d, unsigned limit, int64_t daily_limit,
+              const char *time_zone)
+{
+    char *zone = mem_strdup(time_zone);
+
+    mem_free(d->time_zone);
+    d->time_zone = zone;
+    d->config.time_zone = zone;
+    if (limit != d->config.limit) {
+        d->config.limit = limit;
+        permits_limit(&d->permits, limit);
+    }
+    if (daily_limit != d->config.daily_limit) {
+        d->config.daily_limit = daily_limit;
+        quota_limit(&d->quota, daily_limit);
+    }
+    dispatch_poke_run(d);
+}
+
+void
 budget_begin(struct dispatch *d)
 {
     if (d->config.daily_limit > 0) {

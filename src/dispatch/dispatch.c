@@ -369,6 +369,7 @@ dtenant_release(struct dtenant *t)
         return;
     }
     t->magic = 0;
+    hubspot_free(t->hubspot);
     list_remove(&t->link);
     loop_timer_stop(&t->due);
     loop_call_cancel(&t->telling);
@@ -545,6 +546,7 @@ free_tenant(struct dtenant *t)
     while ((item = list_first(&t->jobs)) != NULL) {
         job_free(CONTAINER_OF(item, struct job, link));
     }
+    t->hubspot = t->removed ? t->hubspot : NULL;
     t->removed = true;
     t->busy = 0;
     dtenant_release(t);
@@ -659,50 +661,17 @@ dispatch_add_caller(struct dispatch *d, const char *name, struct hubspot *h,
     return add(d, -++d->callers, name, h, api_version)->id;
 }
 
-/* A request given up: it may have been done. */
-static void
-abandon(struct batch *b)
-{
-    struct dtenant *t = b->tenant;
-    int64_t now_us = clock_mono_us();
-    bool unknown = b->sent && lane_makes(b->lane);
-    struct fault f;
-
-    fault_clear(&f);
-    (void)fault_set(&f, ERR_CLOSED, "given up while the tenant was removed");
-    permits_settle(&t->d->permits, now_us, now_us);
-    for (size_t i = 0; i < b->n; i++) {
-        struct job *j = b->needs[i]->job;
-
-        j->pending--;
-        job_worst(j, unknown ? HUBSPOT_UNKNOWN : HUBSPOT_RETRY, &f, false, 0);
-    }
-    t->d->status.in_flight--;
-    t->busy--;
-    batch_give_up(b);
-    batch_free(b);
-}
-
 void
 dispatch_remove(struct dispatch *d, int64_t tenant)
 {
     struct list *item, *next;
 
-    LIST_EACH(&d->flying, item, next)
-    {
-        struct batch *b = CONTAINER_OF(item, struct batch, link);
-
-        if (b->tenant->id == tenant) {
-            abandon(b);
-        }
-    }
     LIST_EACH(&d->tenants, item, next)
     {
         struct dtenant *t = CONTAINER_OF(item, struct dtenant, link);
 
         if (t->id == tenant && !t->removed) {
-            t->removed = true;
-            t->hubspot = NULL;
+            t->removed = true; /* and its hubspot ours */
             setups_free(t);
         }
     }

@@ -142,10 +142,12 @@ struct job {
     struct list link; /* in its tenant's jobs */
     struct arena arena;
     struct dtenant *tenant;
-    int64_t id, revision, seen_us;
-    int64_t sent_us; /* wall clock of the write of unknown outcome; 0: none */
-    bool careful;    /* what it sends may have been sent before */
-    unsigned backs;  /* how often it went back for an object that was gone */
+    int64_t id, revision;
+    int64_t seen_us; /* monotonic: when its content was read from Fusion */
+    int64_t
+        sent_us;  /* likewise, the write of unknown outcome; INT64_MIN: none */
+    bool careful; /* what it sends may have been sent before */
+    unsigned backs; /* how often it went back for an object that was gone */
     const char *lost_parent; /* "customer:1008" to wait for; NULL: none */
     enum map_kind kind;
     const char *fusion_id, *number, *klass, *amount, *currency;
@@ -244,7 +246,7 @@ struct dtenant {
     struct dispatch *d;
     int64_t id;
     char *name, *api_version;
-    struct hubspot *hubspot; /* borrowed */
+    struct hubspot *hubspot; /* borrowed; once removed, ours to free */
     struct log_ctx log;
     struct lane lanes[LANES];
     struct list jobs;
@@ -256,7 +258,7 @@ struct dtenant {
     bool halted;
     struct fault halt_fault; /* why, until it is told on the next turn */
     struct loop_call telling;
-    bool removed; /* freed when nothing refers to it */
+    bool removed; /* sends nothing more; freed when nothing refers to it */
     size_t busy;  /* batches and saves under way */
     int64_t next_due_us;
     struct loop_timer due;

@@ -208,6 +208,7 @@ job_new(struct dtenant *t, const struct store_job *s)
 {
     struct job *j = MEM_NEW(struct job);
     json_t *desired = NULL, *links = NULL, *parents = NULL;
+    int64_t now_us = clock_mono_us();
     struct fault f;
 
     j->magic = JOB_MAGIC;
@@ -216,8 +217,8 @@ job_new(struct dtenant *t, const struct store_job *s)
     list_init(&j->planned);
     j->id = s->id;
     j->revision = s->revision;
-    j->seen_us = s->seen_us;
-    j->sent_us = s->sent_us;
+    j->seen_us = now_us - s->seen_ago_us;
+    j->sent_us = s->sent_ago_us >= 0 ? now_us - s->sent_ago_us : INT64_MIN;
     j->attempts = s->attempts;
     j->verify = s->verify;
     j->fusion_id = arena_strdup(&j->arena, s->fusion_id);

@@ -208,12 +208,13 @@ static int64_t
 cutoff_left(const struct job *j)
 {
     int64_t cutoff_ms = j->tenant->d->config.cutoff_ms;
-    int64_t since_ms = (clock_wall_us() - j->sent_us) / 1000;
+    int64_t since_ms;
 
-    if (j->sent_us == 0 || since_ms < 0 || since_ms > cutoff_ms) {
-        return j->sent_us == 0 || since_ms < 0 ? cutoff_ms : 0;
+    if (j->sent_us == INT64_MIN) {
+        return cutoff_ms;
     }
-    return cutoff_ms - since_ms;
+    since_ms = (clock_mono_us() - j->sent_us) / 1000;
+    return since_ms < cutoff_ms ? cutoff_ms - since_ms : 0;
 }
 
 /* An older write may still arrive: then what is there says nothing, and what is

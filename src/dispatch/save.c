@@ -367,7 +367,7 @@ save_is_in(struct save *s, size_t released)
 
         if (j->verdict == HUBSPOT_WRITTEN && j->stage == STAGE_END) {
             stat_observe(STAT_sync_latency, NULL,
-                         (double)(clock_wall_us() - j->seen_us) / 1e6);
+                         (double)(clock_mono_us() - j->seen_us) / 1e6);
         }
     }
     for (size_t i = 0; i < s->n_carried; i++) {

@@ -173,7 +173,7 @@ job_changed_since(const struct job *j)
 {
     enum { MARGIN_US = 1000000 };
 
-    return j->sent_us != 0 && j->seen_us + MARGIN_US >= j->sent_us;
+    return j->sent_us != INT64_MIN && j->seen_us + MARGIN_US >= j->sent_us;
 }
 
 /* What was last confirmed may be what is wanted again, and yet not be there. */

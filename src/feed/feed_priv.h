@@ -355,6 +355,7 @@ struct poll {
     bool restarted;    /* once, for a calibration */
     bool remapped;     /* all it reads is made anew: backfill */
     int64_t now_us;    /* the database's clock as the poll began */
+    int64_t now_at_us; /* and our monotonic one */
     int64_t late_us;
     /* the step under way, and where its caller goes on */
     step_fn *step;
@@ -474,6 +475,8 @@ const char *poll_expand(struct poll *p, const char *usual,
                         enum map_resource source);
 /* A number of a document of the store; 0 without. */
 int64_t json_number(const json_t *o, const char *key);
+/* What the database's clock said at that monotonic time. */
+int64_t poll_clock_us(const struct poll *p, int64_t mono_us);
 
 /* ---- intake.c -------------------------------------------------------------------- */
 

@@ -572,6 +572,17 @@ feeds_start(struct feeds *f)
 }
 
 void
+feeds_hurry(struct feeds *f)
+{
+    (void)feeds_from(f);
+    for (size_t k = 0; k < FEED_KINDS && !f->stopped && !f->round; k++) {
+        if (f->feed[k].poll == NULL) {
+            feed_begin(&f->feed[k], false);
+        }
+    }
+}
+
+void
 feeds_stop(struct feeds *f)
 {
     (void)feeds_from(f);

@@ -255,7 +255,7 @@ stream_begin(struct poll *p, const char *stream, step_fn *back)
     int64_t slack = f->cfg.behind_ms > 0 ? 0 : NOW_SLACK_US;
 
     to = to != 0 ? to : feeds_pod_us(f);
-    to = to != 0 ? to : clock_wall_us();
+    to = to != 0 ? to : poll_clock_us(p, loop_now_us(f->loop));
     collect_reset(&p->page);
     poll_move(p, stream, to, "");
     (void)snprintf(p->over, sizeof(p->over), "backfill:%s", stream);

@@ -316,6 +316,12 @@ poll_run(struct poll *p)
     }
 }
 
+int64_t
+poll_clock_us(const struct poll *p, int64_t mono_us)
+{
+    return p->now_us + (mono_us - p->now_at_us);
+}
+
 static void
 poll_take(struct poll *p, const json_t *tree)
 {
@@ -325,6 +331,7 @@ poll_take(struct poll *p, const json_t *tree)
     p->passes = json_deep_copy(json_object_get(tree, "passes"));
     learned_refresh(p->f, p->feed->kind, json_object_get(tree, "learned"));
     p->now_us = json_number(tree, "now_us");
+    p->now_at_us = loop_now_us(p->f->loop);
     p->late_us = json_number(tree, "late_us");
 }
 

@@ -211,8 +211,8 @@ poll_on_page(void *arg, enum err err, const struct fusion_page *page)
         return;
     }
     p->tries = 0;
-    p->read_us =
-        p->f->pod_known ? p->began_us + p->f->pod_off_us : clock_wall_us();
+    p->read_us = p->f->pod_known ? p->began_us + p->f->pod_off_us :
+                                   poll_clock_us(p, p->began_us);
     page_grow(p);
     poll_capped(p, page);
     poll_unreadable(p, page);

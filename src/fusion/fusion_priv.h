@@ -141,7 +141,9 @@ struct token {
     uint64_t generation; /* grows with each one fetched */
     uint64_t accepted;   /* the newest that the pod answered to */
     int64_t refresh_us, expires_us, retry_us; /* monotonic */
-    struct http_op *http;                     /* fetching */
+    int64_t clock_off_us; /* the endpoint's clock minus our monotonic one */
+    bool clock_known;
+    struct http_op *http; /* fetching */
     bool failing; /* a fetch could not even begin; told on the next turn */
     enum err err;
     struct fault fault;

@@ -13,6 +13,7 @@
 #include "ml/stat.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -22,6 +23,7 @@ enum {
     TOKEN_LIFE_MAX_S = 86400,
     TOKEN_RETRY_US = 10 * 1000000, /* early refresh that failed */
     ASSERTION_LIFE_S = 300,
+    ASSERTION_SKEW_S = 30, /* further off it may be refused for its time */
     FORM_MAX = 64 * 1024
 };
 
@@ -87,6 +89,34 @@ token_take(struct fusion *f, const struct http_reply *r, struct fault *why)
     return ERR_OK;
 }
 
+/* What the endpoint's clock says, as far as it has told; else ours. */
+static int64_t
+endpoint_us(const struct fusion *f)
+{
+    return f->token.clock_known ? loop_now_us(f->loop) + f->token.clock_off_us :
+                                  clock_wall_us();
+}
+
+/* True: what was signed for this answer was signed far from the endpoint's
+ * time. */
+static bool
+clock_heard(struct fusion *f, const struct http_reply *r)
+{
+    const char *date = http_header(r, "Date");
+    int64_t thought = endpoint_us(f);
+    int64_t us = 0;
+
+    if (date == NULL || time_parse_http(date, &us) != ERR_OK) {
+        return false;
+    }
+    f->token.clock_off_us = us - loop_now_us(f->loop);
+    f->token.clock_known = true;
+    return llabs((long long)(us - thought)) >
+           (long long)ASSERTION_SKEW_S * 1000000;
+}
+
+static enum err token_fetch(struct fusion *f, struct fault *why);
+
 static void
 on_token(void *arg, enum err err, const struct http_reply *r)
 {
@@ -100,6 +130,9 @@ on_token(void *arg, enum err err, const struct http_reply *r)
     if (err != ERR_OK) {
         (void)fault_set(&why, err, "no token: %s",
                         r->message[0] != 0 ? r->message : err_text(err));
+    } else if (clock_heard(f, r) && r->status / 100 == 4 &&
+               f->private_key != NULL && token_fetch(f, &why) == ERR_OK) {
+        return; /* signed anew, for the endpoint's time */
     } else if (r->status < 200 || r->status >= 300) {
         struct answer a = {
             .status = r->status, .body = r->body, .len = r->body_len};
@@ -144,7 +177,7 @@ form_assertion(struct fusion *f, struct buf *b, const char *field,
         .issuer = f->client_id,
         .subject = subject,
         .key_id = f->key_id,
-        .now_s = clock_wall_us() / 1000000,
+        .now_s = endpoint_us(f) / 1000000,
         .life_s = ASSERTION_LIFE_S,
     };
     char *jwt = NULL;

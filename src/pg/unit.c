@@ -23,21 +23,12 @@
 
 enum { NUMBER_MAX = 24, TIMEOUT_PARAMS = 3 };
 
-#ifdef ML_CRASH_POINTS
-/* A unit goes by the name of each of its statements. */
-static void
-unit_point(const char *where, const struct pg_op *op)
-{
-    if (op->script != NULL) {
-        CRASH_POINT(where, "script");
-    }
-    for (size_t i = 0; i < op->count; i++) {
-        CRASH_POINT(where, op->statements[i].name);
-    }
-}
-#else
-#define unit_point(where, op) ((void)0)
-#endif
+/* A unit goes by the name of its first statement that is no condition. */
+#define UNIT_POINT(where, op)                                                  \
+    CRASH_POINT(where,                                                         \
+                (op)->script != NULL ?                                         \
+                    "script" :                                                 \
+                    (op)->statements[(op)->statements[0].aside ? 1 : 0].name)
 
 /* ---- errors ------------------------------------------------------------- */
 
@@ -213,7 +204,7 @@ unit_flush(struct pg_conn *c)
     }
     c->op->flushed = rc == 0;
     if (rc == 0) {
-        unit_point("commit.sent", c->op);
+        UNIT_POINT("commit.sent", c->op);
     }
     pg_conn_want(c, rc > 0);
     return true;
@@ -242,7 +233,7 @@ unit_send(struct pg_conn *c)
     struct pg_op *op = c->op;
 
     unit_reset(op);
-    unit_point("commit.before", op);
+    UNIT_POINT("commit.before", op);
     if (!(op->script != NULL ? send_script(c, op) : send_statements(c, op)) ||
         !unit_flush(c)) {
         pg_unit_broken(c, PQerrorMessage(c->db));
@@ -357,7 +348,7 @@ unit_done(struct pg_conn *c)
     } else if (is_read_only(c, op)) {
         pg_conn_lost(c, ERR_DB_AWAY, PG_READ_ONLY, "the server is read-only");
     }
-    unit_point("commit.after", op);
+    UNIT_POINT("commit.after", op);
     pg_poke(p);
     pg_tell(op, err);
 }

@@ -11,8 +11,8 @@
  * overshoot. The server's clock is trusted as far as one step of it, at any
  * moment, does no harm.
  *
- * Invariants: in_flight + returning <= spec.limit; the ring of return times is
- * sorted. Answers come back almost in order, so inserting from the late end is
+ * Invariants: in_flight + returning <= room, the largest limit there was; the
+ * ring of return times is sorted. Answers come back almost in order, so inserting from the late end is
  * cheap.
  */
 #include "ml/policy.h"
@@ -42,6 +42,7 @@ permits_init(struct permits *p, const struct permits_spec *spec)
     ML_ASSERT(spec->window_us > 0);
     *p = (struct permits){.spec = *spec};
     p->returns = mem_array(spec->limit, sizeof(p->returns[0]));
+    p->room = spec->limit;
     p->tat_us = INT64_MIN / 2;
     p->blocked_until_us = INT64_MIN;
     p->shrunk_until_us = INT64_MIN;
@@ -61,7 +62,29 @@ permits_fini(struct permits *p)
 static int64_t *
 return_at(const struct permits *p, size_t i)
 {
-    return &p->returns[(p->head + i) % p->spec.limit];
+    return &p->returns[(p->head + i) % p->room];
+}
+
+void
+permits_limit(struct permits *p, unsigned limit)
+{
+    int64_t *grown;
+
+    ML_ASSERT(limit >= 1 && limit <= LIMIT_MAX);
+    if (limit > p->room) {
+        grown = mem_array(limit, sizeof(grown[0]));
+        for (size_t i = 0; i < p->returning; i++) {
+            grown[i] = *return_at(p, i);
+        }
+        mem_free(p->returns);
+        p->returns = grown;
+        p->room = limit;
+        p->head = 0;
+    }
+    if (p->header_limit >= limit) {
+        p->header_limit = 0; /* it told of a larger one */
+    }
+    p->spec.limit = limit;
 }
 
 static void
@@ -69,7 +92,7 @@ insert_return(struct permits *p, int64_t at_us)
 {
     size_t i = p->returning;
 
-    ML_ASSERT(p->returning < p->spec.limit);
+    ML_ASSERT(p->returning < p->room);
     for (; i > 0 && *return_at(p, i - 1) > at_us; i--) {
         *return_at(p, i) = *return_at(p, i - 1);
     }
@@ -116,7 +139,7 @@ static void
 advance(struct permits *p, int64_t now_us)
 {
     while (p->returning > 0 && *return_at(p, 0) <= now_us) {
-        p->head = (p->head + 1) % p->spec.limit;
+        p->head = (p->head + 1) % p->room;
         p->returning--;
     }
     age_peaks(p, now_us);
@@ -367,9 +390,9 @@ permits_answered(struct permits *p)
 void
 permits_hold(struct permits *p, unsigned n, int64_t until_us)
 {
-    size_t room = p->spec.limit - p->returning - p->in_flight;
+    size_t out = p->returning + p->in_flight;
 
-    for (size_t i = 0; i < n && i < room; i++) {
+    for (size_t i = 0; i < n && out + i < p->spec.limit; i++) {
         insert_return(p, until_us);
     }
 }

@@ -44,6 +44,18 @@ quota_init(struct quota *q, const struct quota_spec *spec, int64_t now_us)
                         .since_us = now_us};
 }
 
+void
+quota_limit(struct quota *q, int64_t limit)
+{
+    int64_t less = q->spec.limit - limit;
+
+    ML_ASSERT(limit >= 0);
+    if (less > 0) {
+        q->used = q->used - less > q->sent ? q->used - less : q->sent;
+    }
+    q->spec.limit = limit;
+}
+
 static void
 begin_day(struct quota *q, int64_t began_us)
 {

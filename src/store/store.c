@@ -226,10 +226,12 @@ store_call_fence(struct store_call *c, struct store *s, int64_t tenant)
         map_get(&s->fences, tenant_key(tenant, key));
 
     if (fence != NULL) {
-        (void)store_call_add(
-            c, SQL_LEASE_CHECK,
-            (const char *const[]){fence->portal,
-                                  store_call_int(c, fence->term)});
+        size_t at =
+            store_call_add(c, SQL_LEASE_CHECK,
+                           (const char *const[]){
+                               fence->portal, store_call_int(c, fence->term)});
+
+        c->steps[at].aside = true;
     }
 }
 

@@ -63,7 +63,12 @@ add_report(struct store_call *c, const struct store_report_spec *spec)
     case STORE_REPORT_TENANTS:
         return store_call_add(c, SQL_REPORT_TENANTS, plain);
     case STORE_REPORT_FEEDS:
-        return store_call_add(c, SQL_REPORT_FEEDS, plain);
+        return store_call_add(
+            c, SQL_REPORT_FEEDS,
+            (const char *const[]){spec->tenant, limit,
+                                  spec->within_ms > 0 ?
+                                      store_call_int(c, spec->within_ms) :
+                                      NULL});
     case STORE_REPORT_RECORDS:
         record_split(c, spec->record, &kind, &id);
         return store_call_add(

@@ -31,6 +31,7 @@ finish_tenants(struct store_op *op, enum err err, const struct pg_reply *r,
             .revision = pg_int(r, 0, i, "revision"),
             .asked = pg_bool(r, 0, i, "asked"),
             .let = pg_bool(r, 0, i, "let"),
+            .unfinished = pg_bool(r, 0, i, "unfinished"),
         };
     }
     op->done.tenants(op->arg, ERR_OK, rows, n, f);

@@ -71,6 +71,7 @@ errand_free(struct errand *e)
     loop_call_cancel(&e->ending);
     if (e->caller != 0) {
         dispatch_remove(e->place.dispatch, e->caller);
+        e->hubspot = NULL;
     }
     hubspot_free(e->hubspot);
     fusion_free(e->fusion);

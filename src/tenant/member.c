@@ -103,6 +103,7 @@ on_again(void *arg)
 
     LOG_INFO(&m->log, "tenant.again", "state=halted");
     m->row.state = "active";
+    m->hurry = true;
     store_state(m, "halted", "active", "trying again");
     if (m->portal->state == PORTAL_HELD) {
         member_start(m);
@@ -297,7 +298,10 @@ open_feeds(struct member *m)
         feeds_start(m->feeds);
         if (m->row.let) {
             feeds_sync(m->feeds, FEED_KINDS); /* the rest of it, now */
+        } else if (m->row.unfinished || m->hurry) {
+            feeds_hurry(m->feeds);
         }
+        m->hurry = false;
     }
 }
 
@@ -356,6 +360,7 @@ member_stop(struct member *m)
 {
     if (m->at_work && m->portal->dispatch != NULL) {
         dispatch_remove(m->portal->dispatch, m->row.id);
+        m->hubspot = NULL; /* what is in flight ends with it */
     }
     if (!portal_is_known(m->portal)) {
         m->portal->identifying = false; /* its answer does not come any more */

@@ -312,6 +312,18 @@ portal_day(const struct portal *p, struct dispatch_config *c)
     }
 }
 
+void
+portal_tune(struct portal *p)
+{
+    const struct tenant_settings *settings = NULL;
+    struct dispatch_config c = {.limit = portal_limit(p, &settings)};
+
+    if (p->dispatch != NULL && c.limit > 0) {
+        portal_day(p, &c);
+        dispatch_tune(p->dispatch, c.limit, c.daily_limit, c.time_zone);
+    }
+}
+
 static void
 portal_start(struct portal *p)
 {

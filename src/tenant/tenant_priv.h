@@ -55,6 +55,7 @@ struct member {
     struct feeds *feeds;
     bool at_work, broken; /* broken: its settings cannot be used */
     bool polled;          /* once: its feeds have polled to their end */
+    bool hurry;           /* it polls as soon as it works, not in its turn */
     bool seen;            /* by the reload under way */
     struct store_op *state_op, *learn_op, *take_op;
     json_t *asked;           /* once: requests to answer after the polls */
@@ -74,6 +75,7 @@ struct portal {
     int64_t term, asked_us;
     char *holder; /* who has it when not us */
     bool asking, asked, finished, identifying, stopping;
+    bool changed;       /* its members: portal_tune() is due */
     bool counted_again; /* once: the same work was left the time before */
     struct store_op *release_op, *count_op;
     struct member *counting; /* once: whose jobs are being counted */
@@ -146,6 +148,8 @@ bool portal_taken(struct portal *p, const struct store_lease *lease);
 void portal_lost(struct portal *p, int64_t term); /* to another term */
 void portal_free(struct portal *p);
 void portal_stop(struct portal *p);  /* drain, release */
+void portal_tune(struct portal *p);  /* its members have changed: what they
+                                        say of it together */
 void portal_check(struct portal *p); /* once: is everything done? */
 struct member *portal_member(struct portal *p, int64_t tenant);
 

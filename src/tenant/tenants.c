@@ -53,6 +53,7 @@ take_row(struct tenants *t, const struct store_tenant *row, struct arena *a)
     if (m != NULL && !has_changed(m, row, key)) {
         m->seen = true;
         m->row.asked = row->asked;
+        m->row.unfinished = row->unfinished;
         return;
     }
     if (m != NULL) {
@@ -63,6 +64,8 @@ take_row(struct tenants *t, const struct store_tenant *row, struct arena *a)
     changed = m != NULL;
     m = member_new(p, row);
     m->seen = true;
+    m->hurry = t->loaded && !changed; /* new, or resumed */
+    p->changed = true;
     if (changed) {
         member_try_soon(m); /* what halted it may have been mended */
     }
@@ -73,8 +76,20 @@ take_row(struct tenants *t, const struct store_tenant *row, struct arena *a)
     }
 }
 
+/* Why it is none of ours any more. */
+static const char *
+gone_state(const struct store_tenant *rows, size_t n, int64_t tenant)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (rows[i].id == tenant) {
+            return rows[i].state;
+        }
+    }
+    return "removed";
+}
+
 static void
-forget_unseen(struct tenants *t)
+forget_unseen(struct tenants *t, const struct store_tenant *rows, size_t n)
 {
     struct list *pi, *pn, *mi, *mn;
 
@@ -87,11 +102,17 @@ forget_unseen(struct tenants *t)
             struct member *m = CONTAINER_OF(mi, struct member, link);
 
             if (!m->seen) {
-                LOG_INFO(&m->log, "tenant.changed", "state=removed");
+                LOG_INFO(&m->log, "tenant.changed", "state=%s",
+                         gone_state(rows, n, m->row.id));
                 member_free(m);
+                p->changed = true;
             } else {
                 m->seen = false;
             }
+        }
+        if (p->changed) {
+            p->changed = false;
+            portal_tune(p);
         }
         if (list_empty(&p->members) && p->state == PORTAL_HELD) {
             portal_stop(p);
@@ -135,7 +156,7 @@ on_loaded(void *arg, enum err err, const struct store_tenant *rows, size_t n,
     }
     arena_fini(&a);
     t->loaded = true;
-    forget_unseen(t);
+    forget_unseen(t, rows, n);
     requests_look(t, rows, n);
     leases_looked(t);
     tenants_check(t);

@@ -77,6 +77,7 @@ pod_fini(struct fusion_sim *s, struct pod *pod)
 {
     pod_revoke(s, pod);
     world_free(pod->w);
+    mem_free(pod->secret);
     mem_free(pod->jwt_key);
     mem_free(pod->jwt_kid);
     mem_free(pod->busy);

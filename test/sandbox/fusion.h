@@ -34,6 +34,7 @@ struct pod {
     struct world *w; /* made when first asked for */
     int64_t sw[SW_COUNT];
     char hidden_unit[SWITCH_TEXT_MAX]; /* business unit that is trimmed */
+    char *secret;                      /* of the client now; NULL: the first */
     char *jwt_key;                     /* PEM; NULL: signatures unchecked */
     struct list tokens;
     int64_t token_requests, requests, refused;

@@ -355,6 +355,15 @@ do_dump(struct ctl *k)
 }
 
 static void
+do_client_secret(struct ctl *k)
+{
+    mem_free(k->pod->secret);
+    k->pod->secret = k->r->body_len == 0 ? NULL : mem_strdup(k->r->body);
+    sim_reply_json(k->p, 200,
+                   json_pack("{s:b}", "changed", k->pod->secret != NULL));
+}
+
+static void
 do_jwt_key(struct ctl *k)
 {
     mem_free(k->pod->jwt_key);
@@ -428,6 +437,7 @@ static const struct {
     {"switches", do_switches, READS | ALL | POD_ONLY},
     {"revoke_tokens", do_revoke, ALL | POD_ONLY},
     {"reset_counts", do_reset, ALL | POD_ONLY},
+    {"client_secret", do_client_secret, POD_ONLY},
     {"jwt_key", do_jwt_key, ALL | POD_ONLY},
     {"customer", do_customer, 0},
     {"organization", do_organization, 0},

@@ -320,8 +320,11 @@ client_of(struct fusion_sim *s, struct arena *a, const struct form *f,
         *why = fault == NULL ? *why : fault;
         return fault == NULL ? pod : NULL;
     }
-    return strcmp(secret, client_secret(s, pod->index, right)) == 0 ? pod :
-                                                                      NULL;
+    return strcmp(secret, pod->secret != NULL ?
+                              pod->secret :
+                              client_secret(s, pod->index, right)) == 0 ?
+               pod :
+               NULL;
 }
 
 /* ---- tokens ------------------------------------------------------------- */

@@ -60,9 +60,11 @@ WITH held AS MATERIALIZED (
     RETURNING j.*
 )
 SELECT j.id, j.revision, j.kind, j.fusion_id, r.number, j.class, j.verify,
-    j.attempts, (extract(epoch FROM j.seen_at) * 1000000)::bigint AS seen_us,
-    CASE WHEN j.verify THEN
-        (extract(epoch FROM j.sent_at) * 1000000)::bigint END AS sent_us,
+    j.attempts, (extract(epoch FROM clock_timestamp() - j.seen_at) *
+        1000000)::bigint AS seen_ago_us,
+    coalesce(CASE WHEN j.verify THEN greatest(0, extract(epoch FROM
+        clock_timestamp() - j.sent_at) * 1000000)::bigint END, -1)
+        AS sent_ago_us,
     coalesce(r.desired, '{"objects":[]}') AS desired,
     (SELECT coalesce(jsonb_agg(jsonb_build_object('object', l.object,
         'key', l.key, 'id', l.hubspot_id, 'hash', encode(l.hash, 'hex'),

@@ -71,6 +71,12 @@ hubspot_cancel(struct hubspot_op *op)
     }
 }
 
+void
+hubspot_free(struct hubspot *h)
+{
+    fake->freed += h != NULL ? 1 : 0;
+}
+
 size_t
 fx_requests(const struct fx *fx)
 {
@@ -165,20 +171,21 @@ on_claim(void *arg)
             j->verify = j->verify || strcmp(j->state, "unknown") == 0;
             fx_set(&j->state, "in_flight");
             links[c.n] = links_of(j);
-            rows[c.n] = (struct store_job){.id = j->id,
-                                           .revision = 1,
-                                           .kind = j->kind,
-                                           .fusion_id = j->fusion_id,
-                                           .number = j->fusion_id,
-                                           .klass = j->klass,
-                                           .verify = j->verify,
-                                           .attempts = (unsigned)j->attempts,
-                                           .seen_us = j->seen_us,
-                                           .sent_us = j->sent_us,
-                                           .desired = j->desired,
-                                           .links = links[c.n],
-                                           .parents = j->parents,
-                                           .email_holder = j->email_holder};
+            rows[c.n] = (struct store_job){
+                .id = j->id,
+                .revision = 1,
+                .kind = j->kind,
+                .fusion_id = j->fusion_id,
+                .number = j->fusion_id,
+                .klass = j->klass,
+                .verify = j->verify,
+                .attempts = (unsigned)j->attempts,
+                .seen_ago_us = now_us - j->seen_us,
+                .sent_ago_us = j->sent_us == 0 ? -1 : now_us - j->sent_us,
+                .desired = j->desired,
+                .links = links[c.n],
+                .parents = j->parents,
+                .email_holder = j->email_holder};
             c.n++;
         } else if (strcmp(j->state, "retry") == 0 ||
                    strcmp(j->state, "unknown") == 0) {
@@ -431,7 +438,7 @@ store_job(const json_t *row)
     j->gone = json_is_true(json_object_get(row, "gone"));
     j->verify = false;
     if (strcmp(state, "unknown") == 0 && j->sent_us == 0) {
-        j->sent_us = clock_wall_us();
+        j->sent_us = clock_mono_us();
     }
     return strcmp(state, "done") == 0 ? release(j) : 0;
 }
@@ -741,59 +748,4 @@ hubspot_call_send(struct hubspot *h, const struct hubspot_call *c,
     fake->call_us[fake->n_calls++] = clock_mono_us();
     *out = (struct hubspot_op *)(void *)op;
     return ERR_OK;
-}
-
-/* ---- provisioning: so many calls, then an end --------------------------- */
-
-struct hubspot_provision {
-    unsigned answered;
-    struct hubspot_provision_report report;
-};
-
-struct hubspot_provision *
-hubspot_provision_new(const char *api_version, bool dry_run)
-{
-    (void)dry_run;
-    EQ_STR(api_version, "v3");
-    fake->provisions++;
-    return MEM_NEW(struct hubspot_provision);
-}
-
-void
-hubspot_provision_free(struct hubspot_provision *p)
-{
-    mem_free(p);
-}
-
-bool
-hubspot_provision_next(struct hubspot_provision *p, struct hubspot_call *call,
-                       int64_t *wait_ms)
-{
-    *wait_ms = 0;
-    *call = (struct hubspot_call){
-        .operation = "properties.read", .method = "GET", .path = "/crm"};
-    return p->answered < fake->provision_calls;
-}
-
-enum err
-hubspot_provision_feed(struct hubspot_provision *p,
-                       const struct hubspot_meta *m, const json_t *body,
-                       struct fault *f)
-{
-    (void)body;
-    if (m->fault.err != ERR_OK) {
-        return fault_set(f, m->fault.err, "%s", m->fault.message);
-    }
-    p->answered++;
-    p->report.existed++;
-    if (fake->provision_err != ERR_OK) {
-        return fault_set(f, fake->provision_err, "the scope x is missing");
-    }
-    return ERR_OK;
-}
-
-const struct hubspot_provision_report *
-hubspot_provision_report(const struct hubspot_provision *p)
-{
-    return &p->report;
 }

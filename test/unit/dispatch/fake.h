@@ -33,7 +33,7 @@ struct fake_job {
     int attempts;
     bool verify, gone;
     int64_t sent_us;
-    int64_t seen_us; /* a minute ago unless set */
+    int64_t seen_us;
 };
 
 /* A request HubSpot got. */
@@ -76,6 +76,7 @@ struct fx {
     size_t remakes_left; /* upserts of known keys that make a new record */
     struct sent sent[SENT_MAX];
     size_t n_sent, n_calls;
+    size_t freed; /* clients */
     int64_t call_us[SENT_MAX];
 
     /* the store */

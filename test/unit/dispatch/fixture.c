@@ -24,8 +24,8 @@ fx_job(struct fx *fx, int64_t tenant, const char *kind, const char *id,
         end = &(*end)->next;
     }
     *end = j;
-    j->seen_us = clock_wall_us() - INT64_C(60000000);
     j->id = ++fx->next_id;
+    j->seen_us = clock_mono_us() - INT64_C(60000000);
     j->tenant = tenant;
     fx_set(&j->kind, kind);
     fx_set(&j->fusion_id, id);

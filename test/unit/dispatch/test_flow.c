@@ -457,7 +457,7 @@ TEST(an_unknown_write_that_is_absent_stays_unknown_until_the_cutoff)
     EQ_INT(j->due_ms, 100000);
     EQ_INT(j->attempts, 0);
     /* then it is looked at once more, and sent by its key */
-    j->sent_us = clock_wall_us() - INT64_C(100001000);
+    j->sent_us = clock_mono_us() - INT64_C(100001000);
     j->due_us = 0;
     dispatch_poke(fx.d, TENANT);
     fx_settle(&fx);
@@ -477,8 +477,8 @@ read_early(const char *finds)
     found = finds;
     j = fx_plain(&fx, TENANT, "p1");
     fx_set(&j->state, "unknown");
-    j->sent_us = clock_wall_us() - INT64_C(20000000);
-    j->seen_us = clock_wall_us() - INT64_C(10000000);
+    j->sent_us = clock_mono_us() - INT64_C(20000000);
+    j->seen_us = clock_mono_us() - INT64_C(10000000);
     fx_start(&fx);
     fx_settle(&fx);
     EQ_STR(fx_trace(&fx), "read commerce_payments 1; ");
@@ -502,7 +502,7 @@ TEST(the_cutoff_counts_from_when_the_write_was_sent)
     fx_open(&fx, NULL);
     j = fx_plain(&fx, TENANT, "p1");
     fx_set(&j->state, "unknown");
-    j->sent_us = clock_wall_us() - INT64_C(60000000);
+    j->sent_us = clock_mono_us() - INT64_C(60000000);
     fx_start(&fx);
     fx_settle(&fx);
     EQ_STR(j->state, "unknown");

@@ -118,7 +118,7 @@ TEST(a_drain_with_nothing_to_do_ends_at_once_but_on_a_later_turn)
     fx_close(&fx);
 }
 
-TEST(removing_a_tenant_gives_up_its_requests_and_their_jobs_are_unknown)
+TEST(removing_a_tenant_lets_its_requests_end_and_sends_no_more)
 {
     fx_open(&fx, NULL);
     fx.hold = HOLD_HUBSPOT;
@@ -127,14 +127,30 @@ TEST(removing_a_tenant_gives_up_its_requests_and_their_jobs_are_unknown)
     fx_start(&fx);
     UNTIL(&fx, fx.n_sent == 4);
     dispatch_remove(fx.d, TENANT);
-    EQ_UINT(fx_requests(&fx), 0); /* HubSpot is not used any more */
+    fx_quiet(&fx);
+    EQ_UINT(fx_requests(&fx), 4);
+    EQ_UINT(fx.freed, 0); /* HubSpot is still in use */
+    fx_let(&fx, HOLD_HUBSPOT);
     UNTIL(&fx, dispatch_status(fx.d).jobs == 0);
     fx_quiet(&fx);
     EQ_UINT(fx.n_sent, 4);
-    EQ_UINT(count("unknown"), 131);
+    EQ_UINT(count("done"), 130);
+    IS(fx_is(&fx, "customer", "1008", "queued"));
+    IS(fx_stored(&fx, "customer", "1008", "contacts", "1008") != NULL);
+    EQ_UINT(fx.freed, 1);
     EQ_UINT(dispatch_status(fx.d).in_flight, 0);
     IS(dispatch_is_idle(fx.d));
     fx_close(&fx);
+}
+
+static void
+refuse_first(struct fx *x, const struct sent *q, struct hubspot_meta *m,
+             struct hubspot_result *r, bool *split)
+{
+    (void)split;
+    if (q == &x->sent[0]) {
+        fail_all(q, m, r, 401, HUBSPOT_RETRY, ERR_CREDENTIALS);
+    }
 }
 
 TEST(removing_a_tenant_leaves_the_others_of_the_portal_alone)
@@ -150,7 +166,7 @@ TEST(removing_a_tenant_leaves_the_others_of_the_portal_alone)
     fx_let(&fx, HOLD_HUBSPOT);
     fx_settle(&fx);
     IS(fx_is(&fx, "payment", "q1", "done"));
-    IS(fx_is(&fx, "payment", "p0", "unknown"));
+    IS(fx_is(&fx, "payment", "p0", "done"));
     fx_close(&fx);
 }
 
@@ -182,7 +198,8 @@ TEST(a_tenant_removed_while_its_write_row_opens_sends_nothing)
     fx_let(&fx, HOLD_WRITE);
     fx_settle(&fx);
     EQ_UINT(fx.n_sent, 0);
-    EQ_UINT(count("retry"), 1);
+    EQ_UINT(count("queued"), 1);
+    EQ_UINT(fx.freed, 1);
     fx_close(&fx);
 }
 
@@ -203,6 +220,42 @@ TEST(a_tenant_removed_and_added_again_finds_the_jobs_that_came_back)
     fx_settle(&fx);
     EQ_UINT(count("done"), 1);
     fx_close(&fx);
+}
+
+/* Credentials were changed: the old ones are refused while the new ones work. */
+TEST(what_the_old_client_is_refused_does_not_halt_the_new_one)
+{
+    fx_open(&fx, NULL);
+    fx.hold = HOLD_HUBSPOT;
+    fx.decide = refuse_first;
+    plain_jobs(1);
+    fx_start(&fx);
+    UNTIL(&fx, fx.n_sent == 1);
+    dispatch_remove(fx.d, TENANT);
+    fx_add(&fx, TENANT, true);
+    fx_quiet(&fx);
+    EQ_UINT(fx.n_sent, 1); /* the job is where it was */
+    fx_let(&fx, HOLD_HUBSPOT);
+    fx_settle(&fx);
+    EQ_UINT(fx.halts, 0);
+    EQ_UINT(fx.n_sent, 2);
+    EQ_UINT(count("done"), 1);
+    EQ_UINT(fx.freed, 1);
+    fx_close(&fx);
+}
+
+TEST(freeing_while_a_removed_tenant_has_requests_under_way_frees_its_client)
+{
+    fx_open(&fx, NULL);
+    fx.hold = HOLD_HUBSPOT;
+    plain_jobs(1);
+    fx_start(&fx);
+    UNTIL(&fx, fx.n_sent == 1);
+    dispatch_remove(fx.d, TENANT);
+    fx_add(&fx, TENANT, true);
+    fx_quiet(&fx);
+    fx_close(&fx);
+    EQ_UINT(fx.freed, 1); /* the other one is not ours */
 }
 
 TEST(removing_a_tenant_twice_does_no_harm)
@@ -278,20 +331,23 @@ TEST(what_was_not_read_back_yet_goes_back_as_unknown)
     fx_close(&fx);
 }
 
-SUITE(removing, RUN(draining_lets_requests_end_and_gives_the_other_jobs_back),
-      RUN(a_drain_between_two_steps_keeps_what_was_written),
-      RUN(a_drain_waits_for_a_claim_under_way_and_gives_its_jobs_back),
-      RUN_LONG(a_drain_waits_until_every_outcome_is_stored, 10),
-      RUN(what_was_not_read_back_yet_goes_back_as_unknown),
-      RUN(a_drain_with_nothing_to_do_ends_at_once_but_on_a_later_turn),
-      RUN(removing_a_tenant_gives_up_its_requests_and_their_jobs_are_unknown),
-      RUN(removing_a_tenant_leaves_the_others_of_the_portal_alone),
-      RUN(jobs_not_yet_sent_of_a_removed_tenant_go_back_to_the_queue),
-      RUN(a_tenant_removed_while_its_write_row_opens_sends_nothing),
-      RUN(a_tenant_removed_and_added_again_finds_the_jobs_that_came_back),
-      RUN(removing_a_tenant_twice_does_no_harm),
-      RUN(freeing_with_a_claim_under_way_leaves_nothing),
-      RUN(freeing_with_write_rows_under_way_leaves_nothing),
-      RUN(freeing_with_requests_under_way_leaves_nothing),
-      RUN(freeing_with_outcomes_under_way_leaves_nothing),
-      RUN(freeing_while_provisioning_leaves_nothing))
+SUITE(
+    removing, RUN(draining_lets_requests_end_and_gives_the_other_jobs_back),
+    RUN(a_drain_between_two_steps_keeps_what_was_written),
+    RUN(a_drain_waits_for_a_claim_under_way_and_gives_its_jobs_back),
+    RUN_LONG(a_drain_waits_until_every_outcome_is_stored, 10),
+    RUN(what_was_not_read_back_yet_goes_back_as_unknown),
+    RUN(a_drain_with_nothing_to_do_ends_at_once_but_on_a_later_turn),
+    RUN(removing_a_tenant_lets_its_requests_end_and_sends_no_more),
+    RUN(removing_a_tenant_leaves_the_others_of_the_portal_alone),
+    RUN(jobs_not_yet_sent_of_a_removed_tenant_go_back_to_the_queue),
+    RUN(a_tenant_removed_while_its_write_row_opens_sends_nothing),
+    RUN(a_tenant_removed_and_added_again_finds_the_jobs_that_came_back),
+    RUN(what_the_old_client_is_refused_does_not_halt_the_new_one),
+    RUN(freeing_while_a_removed_tenant_has_requests_under_way_frees_its_client),
+    RUN(removing_a_tenant_twice_does_no_harm),
+    RUN(freeing_with_a_claim_under_way_leaves_nothing),
+    RUN(freeing_with_write_rows_under_way_leaves_nothing),
+    RUN(freeing_with_requests_under_way_leaves_nothing),
+    RUN(freeing_with_outcomes_under_way_leaves_nothing),
+    RUN(freeing_while_provisioning_leaves_nothing))

@@ -98,6 +98,23 @@ TEST(password_grant_needs_the_right_password)
     rig_close(&g);
 }
 
+TEST(a_changed_secret_counts_at_once_and_spares_tokens)
+{
+    static const char with[] =
+        "grant_type=client_credentials&client_id=client-0&client_secret=other"
+        "&scope=" SCOPE;
+    struct rig g;
+
+    rig_open(&g);
+    EQ_INT(rig_send(&g, "POST", "/control/fusion/0/client_secret", "other"),
+           200);
+    EQ_INT(rig_get(&g, FSCM "receivablesInvoices?limit=1"), 200);
+    EQ_INT(ask(&g, with), 200);
+    EQ_INT(rig_send(&g, "POST", "/control/fusion/0/client_secret", ""), 200);
+    EQ_INT(ask(&g, with), 401);
+    rig_close(&g);
+}
+
 TEST(a_token_dies_after_its_life_with_a_401_without_body)
 {
     struct rig g;
@@ -499,6 +516,7 @@ TEST(every_nth_request_can_be_answered_401)
 SUITE(token, RUN(client_credentials_by_basic_give_a_bearer_token),
       RUN(wrong_secret_and_scope_and_grant_are_told_apart),
       RUN(password_grant_needs_the_right_password),
+      RUN(a_changed_secret_counts_at_once_and_spares_tokens),
       RUN(a_token_dies_after_its_life_with_a_401_without_body),
       RUN(a_token_can_die_earlier_than_announced),
       RUN(revoked_tokens_are_refused_and_new_ones_work),

@@ -436,6 +436,65 @@ DEATH(settling_more_than_was_taken_aborts)
     permits_settle(&p, 0, 0);
 }
 
+TEST(a_larger_limit_counts_at_once)
+{
+    struct permits p;
+    int64_t last;
+
+    permits_init(&p, &unpaced);
+    take(&p, 0, 10);
+    settle(&p, SEC, SEC, 3);
+    settle(&p, 3 * SEC, 2 * SEC, 3);
+    permits_server_limit(&p, 10, 0);
+    permits_limit(&p, 13);
+    take(&p, 3 * SEC, 3);
+    EQ_INT(permits_wait_us(&p, 3 * SEC), 8 * SEC + SLACK);
+    EQ_UINT(permits_out(&p, 3 * SEC, &last), 13);
+    EQ_INT(last, 12 * SEC + SLACK);
+    settle(&p, 4 * SEC, 4 * SEC, 7);
+    EQ_UINT(permits_out(&p, 11 * SEC + SLACK, &last), 10);
+    EQ_UINT(permits_out(&p, 14 * SEC + SLACK, &last), 0);
+    permits_fini(&p);
+}
+
+TEST(a_smaller_limit_waits_for_what_is_out)
+{
+    struct permits p;
+    int64_t last;
+
+    permits_init(&p, &unpaced);
+    take(&p, 0, 10);
+    settle(&p, SEC, SEC, 2);
+    settle(&p, 2 * SEC, 2 * SEC, 4);
+    permits_limit(&p, 4);
+    EQ_INT(permits_wait_us(&p, 2 * SEC), INT64_MAX);
+    permits_hold(&p, 4, 20 * SEC); /* there is no room for it */
+    EQ_UINT(permits_out(&p, 2 * SEC, &last), 10);
+    settle(&p, 3 * SEC, 3 * SEC, 4);
+    EQ_INT(permits_wait_us(&p, 3 * SEC), 10 * SEC + SLACK);
+    take(&p, 13 * SEC + SLACK, 4);
+    EQ_INT(permits_wait_us(&p, 13 * SEC + SLACK), INT64_MAX);
+    permits_fini(&p);
+}
+
+TEST(a_limit_the_server_told_holds_below_another_setting)
+{
+    struct permits p;
+
+    permits_init(&p, &unpaced);
+    permits_server_limit(&p, 5, 0);
+    permits_limit(&p, 20);
+    take(&p, 0, 5);
+    EQ_INT(permits_wait_us(&p, 0), INT64_MAX);
+    permits_limit(&p, 3);
+    settle(&p, 0, 0, 5);
+    take(&p, 20 * SEC, 3);
+    EQ_INT(permits_wait_us(&p, 20 * SEC), INT64_MAX);
+    permits_limit(&p, 20); /* what it told is known no more */
+    take(&p, 20 * SEC, 17);
+    permits_fini(&p);
+}
+
 SUITE(permits, RUN(a_token_returns_a_window_after_its_arrival),
       RUN(answers_out_of_order_return_in_order_of_arrival),
       RUN(an_arrival_in_the_future_counts_from_now),
@@ -456,6 +515,8 @@ SUITE(permits, RUN(a_token_returns_a_window_after_its_arrival),
       RUN(a_step_of_the_servers_clock_makes_no_arrival_earlier),
       RUN(the_server_may_lower_the_limit_but_not_raise_it),
       RUN(a_longer_window_delays_what_is_returning),
-      RUN(held_tokens_return_together),
+      RUN(held_tokens_return_together), RUN(a_larger_limit_counts_at_once),
+      RUN(a_smaller_limit_waits_for_what_is_out),
+      RUN(a_limit_the_server_told_holds_below_another_setting),
       DIES(taking_without_a_free_token_aborts),
       DIES(settling_more_than_was_taken_aborts))

@@ -229,6 +229,30 @@ TEST(what_is_told_of_yesterday_just_after_midnight_does_not_spoil_the_day)
     EQ_INT(q.used, 2); /* ours at least */
 }
 
+/* The tier was set too high: what HubSpot told was taken for use by others. */
+TEST(another_limit_takes_the_use_by_others_anew)
+{
+    static const struct quota_spec large = {
+        .limit = 1000, .backfill_percent = 75, .retry_percent = 90};
+    struct quota q;
+
+    quota_init(&q, &large, 0);
+    quota_count(&q, 1);
+    quota_count(&q, 2);
+    quota_told(&q, 2, 190);
+    EQ_INT(q.used, 810);
+    EQ_INT(quota_level(&q, 2), QUOTA_NO_BACKFILL);
+    quota_limit(&q, 200);
+    EQ_INT(q.used, 10);
+    EQ_INT(quota_level(&q, 2), QUOTA_OPEN);
+    quota_limit(&q, 100);
+    EQ_INT(q.used, 2); /* ours at least */
+    quota_limit(&q, 1000);
+    EQ_INT(q.used, 2);
+    quota_told(&q, 3, 190);
+    EQ_INT(q.used, 810);
+}
+
 SUITE(quota, RUN(classes_stop_one_after_the_other),
       RUN(what_remains_for_all_may_only_shrink_what_is_left),
       RUN(midnight_begins_anew), RUN(the_days_429_stops_until_midnight),
@@ -240,4 +264,5 @@ SUITE(quota, RUN(classes_stop_one_after_the_other),
       RUN(the_forecast_is_by_the_last_hour),
       RUN(a_day_that_is_used_up_has_run_out_at_any_rate),
       RUN(a_young_rate_is_not_taken_for_an_hour),
+      RUN(another_limit_takes_the_use_by_others_anew),
       RUN(what_is_told_of_yesterday_just_after_midnight_does_not_spoil_the_day))

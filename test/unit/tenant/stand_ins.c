@@ -100,7 +100,9 @@ store_tenant_state(struct store *s, const char *name, const char *from,
     (void)snprintf(fx.reason, sizeof(fx.reason), "%s",
                    reason != NULL ? reason : "");
     fx.halts += strcmp(to, "halted") == 0 ? 1 : 0;
-    fx.rows[0].state = strcmp(to, "held") == 0 ? "held" : "halted";
+    fx.rows[0].state = strcmp(to, "held") == 0   ? "held" :
+                       strcmp(to, "active") == 0 ? "active" :
+                                                   "halted";
     op_new(on_done, arg, out)->done = done;
     return ERR_OK;
 }
@@ -410,6 +412,7 @@ dispatch_add(struct dispatch *d, int64_t tenant, const char *name,
     (void)provisioned;
     IS(h != NULL);
     IS(d->n < ROWS_MAX);
+    d->hubspots[d->n] = h;
     d->tenants[d->n++] = tenant;
 }
 
@@ -447,7 +450,9 @@ dispatch_remove(struct dispatch *d, int64_t tenant)
 {
     for (size_t i = 0; i < d->n; i++) {
         if (d->tenants[i] == tenant) {
-            d->tenants[i] = d->tenants[--d->n];
+            hubspot_free(d->hubspots[i]);
+            d->hubspots[i] = d->hubspots[--d->n];
+            d->tenants[i] = d->tenants[d->n];
             fx.removed += tenant < 0 ? 1 : 0;
             if (tenant < 0) {
                 d->provision = NULL;
@@ -458,6 +463,16 @@ dispatch_remove(struct dispatch *d, int64_t tenant)
         }
     }
     FAIL("tenant %d is removed but is not there", (int)tenant);
+}
+
+void
+dispatch_tune(struct dispatch *d, unsigned limit, int64_t daily_limit,
+              const char *time_zone)
+{
+    (void)d;
+    (void)time_zone;
+    fx.tuned = limit;
+    fx.tuned_daily = daily_limit;
 }
 
 void
@@ -569,6 +584,13 @@ feeds_poll_once(struct feeds *f)
     (void)f;
     fx.polls++;
     EQ_UINT(fx.takes, fx.rows[0].asked ? 1 : 0); /* asked before */
+}
+
+void
+feeds_hurry(struct feeds *f)
+{
+    (void)f;
+    fx.hurried++;
 }
 
 void

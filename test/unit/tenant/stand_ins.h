@@ -31,6 +31,7 @@ struct dispatch {
     loop_fn *drained_fn;
     void *drained_arg;
     int64_t tenants[ROWS_MAX];
+    struct hubspot *hubspots[ROWS_MAX];
     size_t n;
     hubspot_call_fn *call;
     void *call_arg;
@@ -51,7 +52,9 @@ struct stage {
     const char *asked; /* what requests_take gives */
     char held[256], answers[1024];
     size_t loads, callers, removed, provisions, mended;
-    unsigned limit;  /* of the last requests_take */
+    unsigned limit; /* of the last requests_take */
+    unsigned tuned; /* of the last dispatch_tune */
+    int64_t tuned_daily;
     char known[256]; /* likewise */
     bool spoilt;     /* the database does not take an answer */
     bool gone, dry;  /* gone: a tenant asked for by name is not there */
@@ -62,6 +65,7 @@ struct stage {
     const char *counts; /* what job_counts gives; NULL: it cannot be asked */
     struct dispatch_config config; /* of the dispatcher made last */
     char zone[64], learned_json[128];
+    size_t hurried;               /* feeds told to poll at once */
     int64_t term;                 /* of the leases given; at first 1 */
     int64_t fence, released_term; /* 0: none */
     uint64_t share;               /* at first more than there is */

@@ -72,6 +72,90 @@ TEST(a_changed_tenant_is_set_up_anew)
     end();
 }
 
+#define LIMITED(limit, daily)                                                  \
+    "{\"fusion_url\":\"http://127.0.0.1:9\",\"fusion_auth\":\"basic\","        \
+    "\"fusion_user\":\"u\",\"hubspot_url\":\"http://127.0.0.1:9\","            \
+    "\"hubspot_limit\":\"" limit "\",\"hubspot_daily_limit\":\"" daily "\"}"
+
+static const char limited_150[] = LIMITED("150", "500000");
+static const char limited_50[] = LIMITED("50", "900000");
+
+TEST(the_smallest_limit_of_a_portals_tenants_counts_from_each_change_on)
+{
+    begin("4711");
+    turn();
+    EQ_UINT(fx.config.limit, 190);
+    fx.tuned = 0; /* its own beginning */
+    fx.rows[0].revision++;
+    fx.rows[0].settings = limited_150;
+    reload();
+    EQ_UINT(fx.tuned, 150);
+    EQ_INT(fx.tuned_daily, 500000);
+    fx.rows[1] = fx.rows[0];
+    fx.rows[1].id = 6;
+    fx.rows[1].name = "other";
+    fx.rows[1].settings = limited_50;
+    fx.n_rows = 2;
+    reload();
+    EQ_UINT(fx.tuned, 50);
+    fx.rows[1].state = "paused";
+    reload();
+    EQ_UINT(fx.tuned, 150);
+    fx.tuned = 0;
+    reload();
+    EQ_UINT(fx.tuned, 0); /* nothing has changed */
+    EQ_UINT(fx.leases, 1);
+    end();
+}
+
+TEST(a_poll_that_a_change_broke_off_goes_on_at_once)
+{
+    begin("4711");
+    turn();
+    EQ_UINT(fx.hurried, 0); /* in its turn */
+    fx.rows[0].revision++;
+    reload();
+    EQ_UINT(fx.hurried, 0);
+    fx.rows[0].revision++;
+    fx.rows[0].unfinished = true;
+    reload();
+    EQ_UINT(fx.hurried, 1);
+    end();
+}
+
+TEST(a_resumed_tenant_polls_at_once)
+{
+    begin("4711");
+    turn();
+    fx.rows[0].state = "paused";
+    reload();
+    fx.rows[0].state = "active";
+    reload();
+    IS(works_in("4711"));
+    EQ_UINT(fx.hurried, 1);
+    end();
+}
+
+TEST(a_halted_tenant_that_is_tried_again_polls_at_once)
+{
+    struct fault f;
+
+    begin("4711");
+    turn();
+    fault_clear(&f);
+    (void)fault_set(&f, ERR_CREDENTIALS, "refused");
+    fx.feeds.halted(fx.feeds.arg, ERR_CREDENTIALS, &f);
+    turn();
+    EQ_STR(fx.rows[0].state, "halted");
+    fx.rows[0].revision++; /* what it needs was set */
+    reload();
+    turn();
+    EQ_STR(fx.rows[0].state, "active");
+    IS(works_in("4711"));
+    EQ_UINT(fx.hurried, 1);
+    end();
+}
+
 TEST(a_paused_tenant_gives_its_portal_back_and_a_resumed_one_takes_it_again)
 {
     begin("4711");
@@ -354,6 +438,10 @@ SUITE(
     RUN(credentials_refused_when_asking_halt_the_tenant),
     RUN(a_tenant_changed_while_it_asks_for_its_portal_asks_again),
     RUN(a_changed_tenant_is_set_up_anew),
+    RUN(the_smallest_limit_of_a_portals_tenants_counts_from_each_change_on),
+    RUN(a_poll_that_a_change_broke_off_goes_on_at_once),
+    RUN(a_resumed_tenant_polls_at_once),
+    RUN(a_halted_tenant_that_is_tried_again_polls_at_once),
     RUN(a_paused_tenant_gives_its_portal_back_and_a_resumed_one_takes_it_again),
     RUN(a_tenant_resumed_while_its_portal_is_given_back_takes_it_again),
     RUN(a_lease_in_doubt_that_is_still_ours_lets_the_work_go_on),
