@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: UNLICENSED
 // What scenario_kills and scenario_end stand on: the worker with crash points,
 // what must hold the moment it is dead, and the time a successor would wait.
+import fs from 'node:fs';
 import path from 'node:path';
-import { must, tail } from './bench.mjs';
+import { must, tail, until } from './bench.mjs';
 import { index, keys } from './oracle.mjs';
 
 // Waits and windows made short; a portal that is not slow.
@@ -34,33 +35,53 @@ export async function crashing(scene, at, { args = ['run', '--once'], env = {}, 
   return { code, point, killed: signal !== null };
 }
 
+// A worker that has stopped itself at one of these points; null: it has ended.
+export async function asleep(scene, at, env = {}) {
+  const p = scene.spawn(path.join(scene.house.build, 'ml-connector-crash'), ['run', '--once'],
+    { ...scene.env, ...env, CRASH_AT: [...at].join(' '), CRASH_STOP: '1' });
+  const isStopped = () => p.child.exitCode === null &&
+    / T /.test(fs.readFileSync(`/proc/${p.child.pid}/stat`, 'utf8').replace(/^.*\)/, ''));
+
+  await until('a worker stops', 60, () => p.child.exitCode !== null || isStopped());
+  scene.note(`$ ml-connector-crash, stopped\n${p.stdout}${p.stderr}`);
+  return p.child.exitCode === null ? p : null;
+}
+
+const LEASES_END = `UPDATE ml_connector.lease SET expires_at = least(expires_at, clock_timestamp()) - interval '1 min'
+  WHERE worker IS NOT NULL`;
+const CURSOR = `SELECT stamp_us::text FROM ml_connector.cursor WHERE stream = 'receivablesInvoices'`;
+
 // The dead worker's leases run out, and the window of what it sent is over.
 export function timePasses(scene) {
-  scene.sql(`UPDATE ml_connector.lease SET expires_at = least(expires_at, clock_timestamp()) - interval '1 min'
-    WHERE worker IS NOT NULL`);
+  scene.sql(LEASES_END);
 }
 
 // How far the invoices' cursor stands, in microseconds; null before the first poll.
 export function cursorOf(scene) {
-  const [row] = scene.rows(`SELECT stamp_us::text AS us FROM ml_connector.cursor WHERE stream = 'receivablesInvoices'`);
-  return row ? BigInt(row.us) : null;
+  const us = scene.sql(CURSOR);
+  return us === '' ? null : BigInt(us);
 }
 
-// The cursor is not ahead: what it has passed since `from` is known as it is
-// there or newer. Older rows are read again: that is what the overlap is for.
-export function cursorIsBehind(scene, world, from) {
-  const to = cursorOf(scene);
-  if (to === null || from === null) {
-    return;
+// The moment a worker is dead. All polls tie out, and the cursor is not ahead:
+// what it has passed since `from` is known as it is there or newer (older rows are
+// read again: that is what the overlap is for). Then time passes. Gives the cursor.
+export function booksBalance(scene, world, from) {
+  const now = JSON.parse(scene.sql(`${LEASES_END}; SELECT json_build_object('cursor', (${CURSOR}),
+    'known', (SELECT json_agg(json_build_array(fusion_id, version_us::text)) FROM ml_connector.record WHERE kind = 'invoice'),
+    'bad', (SELECT json_agg(c) FROM ml_dashboard.conservation c WHERE difference <> 0))`));
+  must(now.bad === null, `conservation: ${JSON.stringify(now.bad)}`);
+  if (now.cursor === null) {
+    return null;
   }
-  const known = new Map(scene.rows(`SELECT fusion_id AS id, version_us::text AS v FROM ml_connector.record
-    WHERE kind = 'invoice'`).map((r) => [r.id, BigInt(r.v)]));
-  for (const i of world.invoices) {
+  const to = BigInt(now.cursor);
+  const known = new Map((now.known ?? []).map(([k, v]) => [k, BigInt(v)]));
+  for (const i of from === null ? [] : world.invoices) {
     const us = BigInt(i._stamp_us) / 1000n * 1000n;
     must(us <= from || us > to || known.get(i.CustomerTransactionId) >= us,
       `the cursor has gone from ${from} to ${to}, and invoice ${i.CustomerTransactionId} of ${us} is known as of ` +
       `${known.get(i.CustomerTransactionId)}`);
   }
+  return to;
 }
 
 // No object twice by our key, none without one.

@@ -24,7 +24,7 @@ if (!build || unknown.length > 0) {
   console.error(`usage: main.mjs BUILD_DIR [${order.join('|')}]...`);
   process.exit(2);
 }
-for (const program of ['ml-connector', 'ml-sandbox']) {
+for (const program of ['ml-connector', 'ml-connector-crash', 'ml-sandbox']) {
   if (!fs.existsSync(path.join(build, program))) {
     console.error(`${program} is not in ${build}; build it first`);
     process.exit(2);

@@ -10,9 +10,10 @@ const WORLD = ['--customers', 120, '--invoices', 500, '--receipts', 150];
 
 // A worker at work on a slow HubSpot, with several requests under way.
 async function busy(own, sb, args, env, delay_ms) {
+  for (const o of ['companies', 'contacts', 'invoices', 'line_items', 'commerce_payments']) {
+    await sb.fault({ server: 'hubspot', operation: `${o}.*`, action: 'delay', delay_ms });
+  }
   const p = own.spawn(path.join(own.house.build, 'ml-connector'), args, { ...own.env, ...env });
-  await until('provisioned', 30, () => /tenant\.provisioned/.test(p.stderr) || p.child.exitCode !== null);
-  await sb.fault({ server: 'hubspot', writes: true, action: 'delay', delay_ms });
   await until('requests under way', 30, () => {
     must(p.child.exitCode === null, `the worker ended: ${p.stderr.slice(-2000)}`);
     return Number(own.sql('SELECT count(*) FROM ml_connector.write WHERE closed_at IS NULL')) >= 2;

@@ -3,15 +3,16 @@
 // again, while Fusion changes: the moment it is dead no cursor is ahead, all
 // polls tie out and nothing is in HubSpot twice; in the end HubSpot is exact.
 // A worker that dies at a point is followed by one that dies at the next, until
-// each was passed once. Every few kills one is let run to its end. Others die at a
-// moment drawn from SEED: KILLS of them, 15 unless given, 200 when it is long.
+// each was passed once. Every few kills one is let run to its end. Others die, or
+// stop for good, at a moment drawn from SEED: KILLS of them, 15 unless given, 200
+// when it is long.
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { must } from './bench.mjs';
 import { Dice } from './moments.mjs';
 import { expect, merged } from './oracle.mjs';
-import { crashing, cursorIsBehind, cursorOf, nothingTwice, quick, settle, short, timePasses } from './crashes.mjs';
+import { asleep, booksBalance, crashing, cursorOf, nothingTwice, quick, settle, short } from './crashes.mjs';
 
 // Every transaction that changes something, by its first statement.
 const commits = ['budget_save', 'claim', 'intake', 'intake_accounts', 'job_release', 'lease_release', 'lease_beat',
@@ -29,10 +30,12 @@ const daily = [...of(['create', 'upsert', 'read']), 'invoices.update', 'invoices
   'receivablesCustomerAccountActivities', 'standardReceipts', 'standardReceiptApplications'];
 // What is not needed in every run of the test; killed at all the same.
 const rare = of(['associate', 'dissociate', 'archive', 'update']).filter((r) => !daily.includes(r));
-const rareCommits = ['audit', 'gone', 'missing', 'pass_begin', 'pass_move', 'unanswered'];
+const rareCommits = ['audit', 'claim_lost', 'conservation_check', 'gone', 'lease_take', 'missing', 'pass_begin', 'pass_move',
+  'requests_answer', 'requests_take', 'tenant_state', 'unanswered'];
 
 const CHANGES = 40; // in Fusion, each time all is exact
 const ROUND = 10; // kills until one runs to its end
+const WAY_MS = 400; // at most, of a request to HubSpot; of those at random moments
 const IDLE = 15; // runs to the end without passing what is left
 const sql = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..', 'src', 'store', 'sql');
 
@@ -81,30 +84,28 @@ class Part {
     const { scene } = this;
     this.seed = seed;
     this.list = path.join(scene.dir, 'points');
-    Object.assign(scene.env, short, { CRASH_LIST: this.list });
+    Object.assign(scene.env, short, { CRASH_LIST: this.list, ML_FUSION_PAGE: '25' });
     this.sb = await scene.sandbox('--seed', seed, '--customers', 12, '--invoices', 30, '--receipts', 15);
     await this.sb.switches(quick);
     await this.sb.post('/control/fusion/0/switches?child_limit=3');
     await scene.tenant(this.sb);
     this.at = {};
     this.moments = [];
+    this.frozen = []; // workers that have stopped
     this.cursor = null;
     await this.look();
   }
 
   // Dead: what must hold at any moment.
   async dead() {
-    const { scene } = this;
-    cursorIsBehind(scene, this.world, this.cursor);
-    scene.conserved();
+    this.cursor = booksBalance(this.scene, this.world, this.cursor);
     nothingTwice(await this.sb.hub());
-    timePasses(scene);
-    this.cursor = cursorOf(scene);
   }
 
   // One runs to its end: all is exact, and Fusion moves on.
   async round() {
     await settle(this.scene, `${this.place}, after ${this.kills} kills`);
+    await this.thaw();
     this.at = await this.scene.equal(this.sb, this.at, { moments: this.moments });
     this.moments = [];
     nothingTwice(this.at.hub);
@@ -159,19 +160,43 @@ class Part {
     await this.round();
   }
 
-  // Killed from outside, or at any point when it has passed so many.
+  // As good as dead, with its connections open: what it has sent still arrives.
+  // Some go on when others have done all there was to do.
+  freeze(p, signal) {
+    if (p) {
+      this.frozen.push({ p, signal });
+    }
+    return p !== null;
+  }
+
+  async thaw() {
+    for (const { p, signal } of this.frozen.splice(0)) {
+      p.child.kill(signal);
+      const { code } = await p.ended;
+      this.scene.note(`${p.stderr}= ${code}, ${signal}\n`);
+      must(signal === 'SIGKILL' || code === 0 || code === 1, `a worker that went on ended with ${code}\n${p.stderr.slice(-2000)}`);
+    }
+  }
+
+  // Killed from outside, or killed or stopped at any point when it has passed so
+  // many.
   async random(kills, dice) {
     const every = [...commits, ...rareCommits].map((c) => `commit.${dice.of('before', 'sent', 'after')}:${c}`)
       .concat([...daily, ...rare].map((s) => `send.${dice.of('before', 'handed', 'starts', 'sent', 'after')}:${s}`));
+    const skip = () => ({ CRASH_SKIP: String(dice.from(0, 60)) });
+    const ways = [
+      async () => (await crashing(this.scene, [], { kill_ms: dice.from(20, 1500) })).killed,
+      async () => (await crashing(this.scene, every, { env: skip() })).killed,
+      async () => this.freeze(await asleep(this.scene, every, skip()), dice.of('SIGKILL', 'SIGCONT')),
+    ];
     await this.round();
+    await this.sb.switches({ net_there_max_ms: WAY_MS });
     while (this.kills < kills) {
-      const r = dice.percent(50) ?
-        await crashing(this.scene, [], { kill_ms: dice.from(20, 1500) }) :
-        await crashing(this.scene, every, { env: { CRASH_SKIP: String(dice.from(0, 60)) } });
-      if (r.killed) {
+      const dead = await dice.of(...ways)();
+      if (dead) {
         await this.killed();
       }
-      if (!r.killed || this.kills % ROUND === 0) {
+      if (!dead || this.kills % ROUND === 0) {
         await this.round();
       }
     }
@@ -218,6 +243,7 @@ export async function run(scene) {
     await part.run();
     await done(part, scene, `${part.points} points`);
   }), (async () => {
+    random.scene.env.ML_DATABASE_CONNECTIONS = '1'; /* a stopped one keeps its own */
     await random.begin(seed);
     await random.random(kills, new Dice(seed));
     await done(random, scene, 'any moment');

@@ -3,10 +3,9 @@
 // its lease lasts. Another one takes the portal over and writes what has changed
 // since. When the first goes on, nothing of it reaches HubSpot any more, its
 // outcome is refused, and HubSpot stays exact.
-import fs from 'node:fs';
 import path from 'node:path';
 import { must, until } from './bench.mjs';
-import { nothingTwice, quick, settle, short, timePasses } from './crashes.mjs';
+import { asleep, nothingTwice, quick, settle, short, timePasses } from './crashes.mjs';
 
 const id = (i) => i.CustomerTransactionId;
 const TTL_MS = 2000;
@@ -53,7 +52,6 @@ function choose(world) {
   return { draft, open, others };
 }
 
-const isStopped = (pid) => / T /.test(fs.readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\)/, ''));
 const idle = (own) => own.rows(`SELECT 1 FROM ml_connector.job`).length === 0;
 
 async function takeOver(own) {
@@ -68,23 +66,12 @@ async function takeOver(own) {
   return b;
 }
 
-// A worker that has stopped itself at this point.
-async function asleep(own, point) {
-  const a = own.spawn(path.join(own.house.build, 'ml-connector-crash'), ['run', '--once'],
-    { ...own.env, ML_WORKER_ID: 'first', CRASH_AT: point, CRASH_STOP: '1' });
-
-  await until(`stopped at ${point}`, 30, () => {
-    must(a.child.exitCode === null, `the first worker ended: ${a.stderr.slice(-2000)}`);
-    return isStopped(a.child.pid);
-  });
-  return a;
-}
-
 async function stopped(own, sb, point, { first, then }) {
   const world = await sb.world();
   const picked = choose(world);
   const made = await first(sb, world, picked);
-  const a = await asleep(own, point);
+  const a = await asleep(own, [point], { ML_WORKER_ID: 'first' });
+  must(a, `never passed: ${point}`);
   const since = Date.now();
   await then(sb, world, typeof made === 'string' || typeof made === 'number' ? made : picked);
   timePasses(own);
@@ -128,7 +115,8 @@ async function overtaken(scene) {
   await sb.fusion(`customer/${two}?CustomerName=First%20Name`);
   await sb.clear();
   await sb.switches({ net_there_min_ms: 4000, net_there_max_ms: 4000 });
-  const a = await asleep(own, 'send.sent:companies.upsert');
+  const a = await asleep(own, ['send.sent:companies.upsert']);
+  must(a, 'the worker sent no company');
   await sb.switches({ net_there_min_ms: 0, net_there_max_ms: 0 });
   await sb.fusion(`customer/${one}?CustomerName=Second%20Name`);
   await sb.fusion(`customer/${two}?CustomerName=${encodeURIComponent(was)}`); /* as HubSpot still has it */
