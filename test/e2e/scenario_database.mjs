@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: UNLICENSED
 // The database goes away in the middle of a saturated run, in every way it can:
 // stopped, killed, read-only, failed over, behind a pooler that dies, out of
-// connections, locked, full. Meanwhile HubSpot gets nothing that could not be
-// recorded, /readyz says why; afterwards all is exact, once, and quiet.
+// connections, locked, full; or it refuses what came of a request. Meanwhile
+// HubSpot gets nothing that could not be recorded, /readyz says why; afterwards
+// all is exact, once, and quiet.
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -285,6 +286,37 @@ async function fullDisk(scene) {
   });
 }
 
+// ---- an outcome that is refused for what it says ------------------------------
+
+async function refused(scene) {
+  await housed(scene, 'refused', {}, async (own) => {
+    const sb = await world(own, 300);
+    own.env.ML_RETRY_ATTEMPTS = '3';
+    await own.tenant(sb);
+    const { invoices: [{ CustomerTransactionId: id }] } = await sb.get('/control/fusion/0/dump/invoices?limit=1');
+    own.sql(`CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF NEW.kind = 'invoice' AND NEW.fusion_id = '${id}' THEN RAISE EXCEPTION 'not this one'; END IF;
+      RETURN NEW; END $$`);
+    own.sql('CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON ml_connector.link FOR EACH ROW EXECUTE FUNCTION public.refuse()');
+    const worker = await startWorker(own, sb);
+    await until('it parks and all others are written', 90, () => {
+      const [n] = own.rows(`SELECT count(*) FILTER (WHERE state = 'parked') AS parked,
+        count(*) FILTER (WHERE state NOT IN ('parked', 'waiting')) AS open,
+        (SELECT count(*) FROM ml_connector.record WHERE kind = 'invoice' AND state = 'current') AS written FROM ml_connector.job`);
+      return Number(n.parked) === 1 && Number(n.open) === 0 && Number(n.written) === 299;
+    });
+    const [parked] = own.rows('SELECT * FROM ml_dashboard.replay_queue');
+    must(parked.fusion_id === String(id) && parked.error_code === 'P0001', `parked: ${JSON.stringify(parked)}`);
+    must(await worker.metric('ml_outcomes_refused_total') >= 3, 'refusals were not counted');
+    must(worker.p.stderr.includes('error dispatch.refused'), 'no dispatch.refused in the log');
+    must(await worker.isReady(), 'one refused outcome is no reason not to be ready');
+    own.conserved();
+    own.sql('DROP TRIGGER refuse ON ml_connector.link');
+    await own.ok(['replay', 'run', 'demo', '--all']);
+    await finish(own, sb, worker);
+  });
+}
+
 // ---- memory -------------------------------------------------------------------
 
 async function memory(scene) {
@@ -320,7 +352,7 @@ async function memory(scene) {
 
 // Mostly they wait: a few side by side.
 export async function run(scene) {
-  const lanes = [[ills], [pooled, failedOver], [full, fullDisk, memory]];
+  const lanes = [[ills], [pooled, failedOver], [full, fullDisk, memory], [refused]];
   const wanted = process.env.DATABASE_PARTS?.split(' ');
   const lane = async (parts) => {
     for (const part of parts.filter((p) => wanted === undefined || wanted.includes(p.name))) {
