@@ -67,7 +67,9 @@ export class House {
     this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'ml-e2e-'));
     fs.chmodSync(this.dir, 0o755);
     this.pg = path.join(this.dir, 'pg');
+    this.standby = path.join(this.dir, 'standby');
     this.children = new Set();
+    this.others = new Set(); // houses that end with this one
   }
 
   start() {
@@ -85,11 +87,14 @@ export class House {
       killBelow(child.pid);
       child.kill('SIGKILL');
     }
+    this.others.forEach((other) => other.stopPostgres());
     this.stopPostgres();
   }
 
   stopPostgres() {
-    spawnSync(postgres, ['stop', this.pg]);
+    for (const dir of [this.standby, this.pg]) {
+      spawnSync(postgres, ['stop', dir]);
+    }
     fs.rmSync(this.dir, { recursive: true, force: true });
   }
 

@@ -113,7 +113,7 @@ export function everyRecordOnce(hub, expected) {
 // All work ends; HubSpot is exact, once; the books balance; nothing is left to
 // say.
 export async function finish(scene, sb, worker, tenants = 1) {
-  await sb.switches({ rate_limit: 190 });
+  await sb.switches({ rate_limit: 190, latency_us: 0 });
   await until('all is written', 120, () => {
     const [t] = scene.rows(`SELECT (SELECT coalesce(sum(open_jobs), 0) FROM ml_dashboard.tenants) AS jobs,
       (SELECT count(*) FROM ml_dashboard.feeds WHERE last_success IS NOT NULL) AS feeds`);

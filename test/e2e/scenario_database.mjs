@@ -29,6 +29,7 @@ async function world(scene, invoices, portals = 1) {
 async function housed(scene, name, options, test) {
   const house = new House(scene.house.build, options);
   house.children = scene.house.children;
+  scene.house.others.add(house);
   try {
     house.start();
     const own = new Scene(house, `${scene.name}-${name}`);
@@ -38,6 +39,7 @@ async function housed(scene, name, options, test) {
     await scene.over(own);
   } finally {
     house.stopPostgres();
+    scene.house.others.delete(house);
   }
 }
 
@@ -99,7 +101,7 @@ async function locked(scene, sb, worker) {
 async function ills(scene) {
   await housed(scene, 'ills', {}, async (own) => {
     own.env.ML_LEASE_TTL = '5s'; // it lapses while the server is stopped
-    const sb = await world(own, long ? 4000 : 1500);
+    const sb = await world(own, long ? 4000 : 1200);
     await own.tenant(sb);
     const worker = await startWorker(own, sb);
     await stopped(own, sb, worker, long ? 60 : 6);
@@ -154,7 +156,7 @@ query_wait_timeout = 4
 
 async function pooled(scene) {
   await housed(scene, 'pooled', {}, async (own) => {
-    const sb = await world(own, long ? 2000 : 800);
+    const sb = await world(own, long ? 2000 : 500);
     const pooler = new Pooler(own);
     await pooler.start();
     await own.tenant(sb);
@@ -198,28 +200,24 @@ async function pooled(scene) {
 
 async function failedOver(scene) {
   await housed(scene, 'failover', { settings: ['wal_level=replica', 'max_wal_senders=4'] }, async (own) => {
-    const sb = await world(own, long ? 2000 : 800);
-    const standby = path.join(own.house.dir, 'standby');
+    const { pg, standby } = own.house;
+    const sb = await world(own, long ? 2000 : 500);
     await own.tenant(sb);
-    own.house.postgres('standby', standby, own.house.pg);
-    try {
-      own.sql(`ALTER SYSTEM SET synchronous_standby_names = '*'`); // what is told to be committed is there as well
-      own.sql('SELECT pg_reload_conf()');
-      own.env.ML_DATABASE_URL = own.url.replace(own.house.pg, `${standby},${own.house.pg}`);
-      const worker = await startWorker(own, sb);
-      const out = new Outage(own, sb, worker, 'failed over to a standby');
-      await out.busy();
-      own.house.postgres('crash');
-      await out.away(/read-only/); // the standby, which is asked first
-      await pause(2000);
-      await out.silent();
-      own.house.postgres('promote', standby);
-      await out.back();
-      own.url = own.url.replace(own.house.pg, standby);
-      await finish(own, sb, worker);
-    } finally {
-      own.house.postgres('stop', standby);
-    }
+    own.house.postgres('standby', standby, pg);
+    own.sql(`ALTER SYSTEM SET synchronous_standby_names = '*'`); // what is told to be committed is there as well
+    own.sql('SELECT pg_reload_conf()');
+    own.env.ML_DATABASE_URL = own.url.replace(pg, `${standby},${pg}`);
+    const worker = await startWorker(own, sb);
+    const out = new Outage(own, sb, worker, 'failed over to a standby');
+    await out.busy();
+    own.house.postgres('crash');
+    await out.away(/read-only/); // the standby, which is asked first
+    await pause(2000);
+    await out.silent();
+    own.house.postgres('promote', standby);
+    await out.back();
+    own.url = own.url.replace(pg, standby);
+    await finish(own, sb, worker);
   });
 }
 
@@ -227,7 +225,7 @@ async function failedOver(scene) {
 
 async function full(scene) {
   await housed(scene, 'connections', { settings: ['max_connections=12'] }, async (own) => {
-    const sb = await world(own, long ? 2000 : 800);
+    const sb = await world(own, long ? 2000 : 500);
     own.sql(`CREATE ROLE worker LOGIN; ALTER DATABASE ${own.database} OWNER TO worker`);
     own.env.ML_DATABASE_URL = own.url.replace('user=postgres', 'user=worker');
     await own.tenant(sb);
@@ -269,7 +267,7 @@ async function fullDisk(scene) {
   const flag = path.join(scene.house.dir, 'full');
   fs.cpSync(path.join(scene.house.build, 'full-disk.so'), library);
   await housed(scene, 'disk', { env: { PG_PRELOAD: library, FULL_DISK: flag } }, async (own) => {
-    const sb = await world(own, long ? 2000 : 800);
+    const sb = await world(own, long ? 2000 : 500);
     await own.tenant(sb);
     const worker = await startWorker(own, sb);
     const out = new Outage(own, sb, worker, 'disk full');
@@ -323,7 +321,7 @@ async function memory(scene) {
   const portals = 4;
   const seconds = long ? 600 : 8;
   await housed(scene, 'memory', {}, async (own) => {
-    const sb = await world(own, long ? 2000 : 500, portals);
+    const sb = await world(own, long ? 2000 : 200, portals);
     const names = ['demo', 'demo1', 'demo2', 'demo3'];
     await own.tenant(sb);
     for (const [i, name] of names.slice(1).entries()) {
@@ -352,7 +350,7 @@ async function memory(scene) {
 
 // Mostly they wait: a few side by side.
 export async function run(scene) {
-  const lanes = [[ills], [pooled, failedOver], [full, fullDisk, memory], [refused]];
+  const lanes = [[ills], [pooled, failedOver], [full, fullDisk], [refused, memory]];
   const wanted = process.env.DATABASE_PARTS?.split(' ');
   const lane = async (parts) => {
     for (const part of parts.filter((p) => wanted === undefined || wanted.includes(p.name))) {
