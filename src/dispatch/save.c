@@ -92,6 +92,18 @@ save_new(struct dtenant *t, const char *write)
     return s;
 }
 
+/* While one does nothing new is sent. */
+static void
+set_failing(struct save *s, bool failing)
+{
+    if (failing && !s->failing) {
+        s->tenant->d->failing++;
+    } else if (!failing && s->failing) {
+        s->tenant->d->failing--;
+    }
+    s->failing = failing;
+}
+
 void
 save_free(struct save *s)
 {
@@ -100,9 +112,7 @@ save_free(struct save *s)
     store_cancel(s->op);
     loop_timer_stop(&s->again);
     list_remove(&s->link);
-    if (s->failing) {
-        s->tenant->d->failing--;
-    }
+    set_failing(s, false);
     s->tenant->busy--;
     save_fini(s);
     mem_free(s->rows);
@@ -419,18 +429,12 @@ on_saved(void *arg, enum err err, size_t released, const struct fault *f)
     ML_ASSERT(s->magic == SAVE_MAGIC);
     s->op = NULL;
     if (err == ERR_OK) {
-        if (s->failing) {
-            s->failing = false;
-            d->failing--;
-        }
+        set_failing(s, false);
         save_goes_on(d);
         save_is_in(s, released);
         return;
     }
-    if (!s->failing) {
-        s->failing = true;
-        d->failing++;
-    }
+    set_failing(s, true);
     if (err == ERR_LEASE_LOST) {
         dispatch_lost(d);
         save_again(s); /* it may have run out only */
@@ -475,6 +479,7 @@ save_start(void *arg)
 
     ML_ASSERT(s->magic == SAVE_MAGIC);
     if (store_outcome(d->store, &o, on_saved, s, &s->op) != ERR_OK) {
+        set_failing(s, true); /* more waits than may */
         save_again(s);
     }
 }

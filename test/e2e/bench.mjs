@@ -16,6 +16,9 @@ const postgres = path.join(here, '..', 'support', 'postgres');
 
 const DUMPED = 1000; // records of the true world in one answer
 
+// Operations of HubSpot that change nothing we bring over.
+export const reads = /\.(batch_read|read|list|search)|account|properties|details|access_token|currencies|usage|groups|labels/;
+
 export class Failure extends Error {}
 
 export function must(condition, message) {
@@ -64,7 +67,9 @@ export class House {
     this.dir = fs.mkdtempSync(path.join(os.tmpdir(), 'ml-e2e-'));
     fs.chmodSync(this.dir, 0o755);
     this.pg = path.join(this.dir, 'pg');
+    this.standby = path.join(this.dir, 'standby');
     this.children = new Set();
+    this.others = new Set(); // houses that end with this one
   }
 
   start() {
@@ -82,11 +87,14 @@ export class House {
       killBelow(child.pid);
       child.kill('SIGKILL');
     }
+    this.others.forEach((other) => other.stopPostgres());
     this.stopPostgres();
   }
 
   stopPostgres() {
-    spawnSync(postgres, ['stop', this.pg]);
+    for (const dir of [this.standby, this.pg]) {
+      spawnSync(postgres, ['stop', dir]);
+    }
     fs.rmSync(this.dir, { recursive: true, force: true });
   }
 
@@ -400,7 +408,6 @@ export class Sandbox {
   async log() {
     const all = await this.get('/control/log');
     const operations = all.hubspot?.operations ?? {};
-    const reads = /\.(batch_read|read|list|search)|account|properties|details|access_token|currencies|usage|groups|labels/;
     const writes = {};
     for (const [name, o] of Object.entries(operations)) {
       if (!reads.test(name)) {

@@ -3,11 +3,10 @@
 // what must hold in it, and the end of it all.
 import fs from 'node:fs';
 import path from 'node:path';
-import { freePort, must, until } from './bench.mjs';
+import { freePort, must, reads, until } from './bench.mjs';
 import { index, keys } from './oracle.mjs';
 
 const IN_FLIGHT_MS = 700; // what had been recorded may still leave and arrive
-const reads = /\.(batch_read|read|list|search)|account|properties|details|access_token|currencies|usage|groups|labels/;
 
 class Worker {
   constructor(scene, port) {
@@ -65,7 +64,7 @@ export class Outage {
   // The run is under way: so many writes more came.
   async busy(n = 2) {
     const from = (await writesOf(this.sb)).length;
-    await until(`${this.name}: ${n} writes`, 40, async () => (await writesOf(this.sb)).length >= from + n);
+    await until(`${this.name}: ${n} writes`, 60, async () => (await writesOf(this.sb)).length >= from + n);
   }
 
   // It cannot record any more; it must say so, and why.
@@ -80,7 +79,6 @@ export class Outage {
     this.since = Date.now();
     this.reason = page.text.trim();
     this.told = this.since - began;
-    this.held = await this.worker.metric('ml_outcomes_unstored');
   }
 
   // It is still so; nothing that could not be recorded was sent. `recorded`: a
@@ -89,6 +87,7 @@ export class Outage {
     const page = await this.worker.page('/readyz');
     must(page.status === 503, `${this.name}: ready again while it is away`);
     must((await this.worker.page('/healthz')).status === 200, `${this.name}: healthz is not 200`);
+    this.held = await this.worker.metric('ml_outcomes_unstored');
     const late = (await writesOf(this.sb)).filter((r) => r.at_us / 1000 > this.since + IN_FLIGHT_MS);
     const fine = recorded === undefined ? 0 : Number(this.scene.sql(recorded));
     must(late.length <= fine, `${this.name}: ${late.length} writes while nothing could be recorded: ${JSON.stringify(late[0])}`);
@@ -114,7 +113,7 @@ export function everyRecordOnce(hub, expected) {
 // All work ends; HubSpot is exact, once; the books balance; nothing is left to
 // say.
 export async function finish(scene, sb, worker, tenants = 1) {
-  await sb.switches({ rate_limit: 190 });
+  await sb.switches({ rate_limit: 190, latency_us: 0 });
   await until('all is written', 120, () => {
     const [t] = scene.rows(`SELECT (SELECT coalesce(sum(open_jobs), 0) FROM ml_dashboard.tenants) AS jobs,
       (SELECT count(*) FROM ml_dashboard.feeds WHERE last_success IS NOT NULL) AS feeds`);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: UNLICENSED
 // The database goes away in the middle of a saturated run, in every way it can:
 // stopped, killed, read-only, failed over, behind a pooler that dies, out of
-// connections, locked, full. Meanwhile HubSpot gets nothing that could not be
-// recorded, /readyz says why; afterwards all is exact, once, and quiet.
+// connections, locked, full; or it refuses what came of a request. Meanwhile
+// HubSpot gets nothing that could not be recorded, /readyz says why; afterwards
+// all is exact, once, and quiet.
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -28,6 +29,7 @@ async function world(scene, invoices, portals = 1) {
 async function housed(scene, name, options, test) {
   const house = new House(scene.house.build, options);
   house.children = scene.house.children;
+  scene.house.others.add(house);
   try {
     house.start();
     const own = new Scene(house, `${scene.name}-${name}`);
@@ -37,6 +39,7 @@ async function housed(scene, name, options, test) {
     await scene.over(own);
   } finally {
     house.stopPostgres();
+    scene.house.others.delete(house);
   }
 }
 
@@ -98,7 +101,7 @@ async function locked(scene, sb, worker) {
 async function ills(scene) {
   await housed(scene, 'ills', {}, async (own) => {
     own.env.ML_LEASE_TTL = '5s'; // it lapses while the server is stopped
-    const sb = await world(own, long ? 4000 : 1500);
+    const sb = await world(own, long ? 4000 : 1200);
     await own.tenant(sb);
     const worker = await startWorker(own, sb);
     await stopped(own, sb, worker, long ? 60 : 6);
@@ -153,7 +156,7 @@ query_wait_timeout = 4
 
 async function pooled(scene) {
   await housed(scene, 'pooled', {}, async (own) => {
-    const sb = await world(own, long ? 2000 : 800);
+    const sb = await world(own, long ? 2000 : 500);
     const pooler = new Pooler(own);
     await pooler.start();
     await own.tenant(sb);
@@ -197,28 +200,24 @@ async function pooled(scene) {
 
 async function failedOver(scene) {
   await housed(scene, 'failover', { settings: ['wal_level=replica', 'max_wal_senders=4'] }, async (own) => {
-    const sb = await world(own, long ? 2000 : 800);
-    const standby = path.join(own.house.dir, 'standby');
+    const { pg, standby } = own.house;
+    const sb = await world(own, long ? 2000 : 500);
     await own.tenant(sb);
-    own.house.postgres('standby', standby, own.house.pg);
-    try {
-      own.sql(`ALTER SYSTEM SET synchronous_standby_names = '*'`); // what is told to be committed is there as well
-      own.sql('SELECT pg_reload_conf()');
-      own.env.ML_DATABASE_URL = own.url.replace(own.house.pg, `${standby},${own.house.pg}`);
-      const worker = await startWorker(own, sb);
-      const out = new Outage(own, sb, worker, 'failed over to a standby');
-      await out.busy();
-      own.house.postgres('crash');
-      await out.away(/read-only/); // the standby, which is asked first
-      await pause(2000);
-      await out.silent();
-      own.house.postgres('promote', standby);
-      await out.back();
-      own.url = own.url.replace(own.house.pg, standby);
-      await finish(own, sb, worker);
-    } finally {
-      own.house.postgres('stop', standby);
-    }
+    own.house.postgres('standby', standby, pg);
+    own.sql(`ALTER SYSTEM SET synchronous_standby_names = '*'`); // what is told to be committed is there as well
+    own.sql('SELECT pg_reload_conf()');
+    own.env.ML_DATABASE_URL = own.url.replace(pg, `${standby},${pg}`);
+    const worker = await startWorker(own, sb);
+    const out = new Outage(own, sb, worker, 'failed over to a standby');
+    await out.busy();
+    own.house.postgres('crash');
+    await out.away(/read-only/); // the standby, which is asked first
+    await pause(2000);
+    await out.silent();
+    own.house.postgres('promote', standby);
+    await out.back();
+    own.url = own.url.replace(pg, standby);
+    await finish(own, sb, worker);
   });
 }
 
@@ -226,7 +225,7 @@ async function failedOver(scene) {
 
 async function full(scene) {
   await housed(scene, 'connections', { settings: ['max_connections=12'] }, async (own) => {
-    const sb = await world(own, long ? 2000 : 800);
+    const sb = await world(own, long ? 2000 : 500);
     own.sql(`CREATE ROLE worker LOGIN; ALTER DATABASE ${own.database} OWNER TO worker`);
     own.env.ML_DATABASE_URL = own.url.replace('user=postgres', 'user=worker');
     await own.tenant(sb);
@@ -268,7 +267,7 @@ async function fullDisk(scene) {
   const flag = path.join(scene.house.dir, 'full');
   fs.cpSync(path.join(scene.house.build, 'full-disk.so'), library);
   await housed(scene, 'disk', { env: { PG_PRELOAD: library, FULL_DISK: flag } }, async (own) => {
-    const sb = await world(own, long ? 2000 : 800);
+    const sb = await world(own, long ? 2000 : 500);
     await own.tenant(sb);
     const worker = await startWorker(own, sb);
     const out = new Outage(own, sb, worker, 'disk full');
@@ -285,13 +284,44 @@ async function fullDisk(scene) {
   });
 }
 
+// ---- an outcome that is refused for what it says ------------------------------
+
+async function refused(scene) {
+  await housed(scene, 'refused', {}, async (own) => {
+    const sb = await world(own, 300);
+    own.env.ML_RETRY_ATTEMPTS = '3';
+    await own.tenant(sb);
+    const { invoices: [{ CustomerTransactionId: id }] } = await sb.get('/control/fusion/0/dump/invoices?limit=1');
+    own.sql(`CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+      IF NEW.kind = 'invoice' AND NEW.fusion_id = '${id}' THEN RAISE EXCEPTION 'not this one'; END IF;
+      RETURN NEW; END $$`);
+    own.sql('CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON ml_connector.link FOR EACH ROW EXECUTE FUNCTION public.refuse()');
+    const worker = await startWorker(own, sb);
+    await until('it parks and all others are written', 90, () => {
+      const [n] = own.rows(`SELECT count(*) FILTER (WHERE state = 'parked') AS parked,
+        count(*) FILTER (WHERE state NOT IN ('parked', 'waiting')) AS open,
+        (SELECT count(*) FROM ml_connector.record WHERE kind = 'invoice' AND state = 'current') AS written FROM ml_connector.job`);
+      return Number(n.parked) === 1 && Number(n.open) === 0 && Number(n.written) === 299;
+    });
+    const [parked] = own.rows('SELECT * FROM ml_dashboard.replay_queue');
+    must(parked.fusion_id === String(id) && parked.error_code === 'P0001', `parked: ${JSON.stringify(parked)}`);
+    must(await worker.metric('ml_outcomes_refused_total') >= 3, 'refusals were not counted');
+    must(worker.p.stderr.includes('error dispatch.refused'), 'no dispatch.refused in the log');
+    must(await worker.isReady(), 'one refused outcome is no reason not to be ready');
+    own.conserved();
+    own.sql('DROP TRIGGER refuse ON ml_connector.link');
+    await own.ok(['replay', 'run', 'demo', '--all']);
+    await finish(own, sb, worker);
+  });
+}
+
 // ---- memory -------------------------------------------------------------------
 
 async function memory(scene) {
   const portals = 4;
   const seconds = long ? 600 : 8;
   await housed(scene, 'memory', {}, async (own) => {
-    const sb = await world(own, long ? 2000 : 500, portals);
+    const sb = await world(own, long ? 2000 : 200, portals);
     const names = ['demo', 'demo1', 'demo2', 'demo3'];
     await own.tenant(sb);
     for (const [i, name] of names.slice(1).entries()) {
@@ -320,7 +350,7 @@ async function memory(scene) {
 
 // Mostly they wait: a few side by side.
 export async function run(scene) {
-  const lanes = [[ills], [pooled, failedOver], [full, fullDisk, memory]];
+  const lanes = [[ills], [pooled, failedOver], [full, fullDisk], [refused, memory]];
   const wanted = process.env.DATABASE_PARTS?.split(' ');
   const lane = async (parts) => {
     for (const part of parts.filter((p) => wanted === undefined || wanted.includes(p.name))) {

