@@ -49,7 +49,7 @@ struct pg_statement {
     enum pg_shape shape;
     unsigned params;
     const char *const *values; /* text format; NULL entries are SQL NULL */
-    bool aside;                /* a condition of the unit, not what it is about */
+    bool aside; /* a condition of the unit, not what it is about */
 };
 
 /* Rows of the answers; borrowed until done returns. Statement i, row r. */
