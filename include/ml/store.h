@@ -77,6 +77,10 @@ typedef void store_tenants_fn(void *arg, enum err err,
 MUST_USE enum err store_tenants(struct store *s, const char *name,
                                 store_tenants_fn *done, void *arg,
                                 struct store_op **op);
+/* Whether that would give the same again, at a fraction of the cost:
+ * {"mark":text,"asked":bool}; asked: commands wait for an answer. */
+MUST_USE enum err store_tenants_mark(struct store *s, store_json_fn *done,
+                                     void *arg, struct store_op **op);
 /* ERR_EXISTS when the name is taken. `actor`: who does it, for the audit. */
 MUST_USE enum err store_tenant_add(struct store *s, const char *name,
                                    const char *settings, const char *sealed,

@@ -51,6 +51,19 @@ store_tenants(struct store *s, const char *name, store_tenants_fn *done,
     return store_op_send(o, &c, op);
 }
 
+enum err
+store_tenants_mark(struct store *s, store_json_fn *done, void *arg,
+                   struct store_op **op)
+{
+    struct store_op *o = store_op_new(s, store_finish_json, arg);
+    struct store_call c;
+
+    o->done.json = done;
+    store_call_init(&c, 0);
+    (void)store_call_add(&c, SQL_TENANTS_MARK, NULL);
+    return store_op_send(o, &c, op);
+}
+
 static void
 finish_add(struct store_op *op, enum err err, const struct pg_reply *r,
            const struct fault *f)

@@ -75,6 +75,7 @@ on_state_stored(void *arg, enum err err, const struct fault *f)
 
     m->state_op = NULL;
     if (err != ERR_OK) {
+        m->portal->all->mark[0] = '\0'; /* it is not as it is stored */
         LOG_WARN(&m->log, "tenant.unstored", "error=%s message=\"%s\"",
                  err_name(err), log_safe(safe, f->message));
     }

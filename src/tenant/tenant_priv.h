@@ -33,6 +33,7 @@ enum {
     HALTED_AGAIN_MS = 600000, /* wrong credentials are tried every 10 min */
     LEASE_MARGIN = 5,         /* given up ttl/5 before it ends: 3 s of 15 */
     ZONE_MAX = 64,            /* characters of a time zone's name */
+    MARK_MAX = 33,            /* an MD5 in hex */
     ONCE_WAIT_MS = 60000      /* run --once waits for retries due this soon */
 };
 
@@ -104,6 +105,9 @@ struct tenants {
     size_t n_paused, n_held; /* of all tenants, at the last look */
     struct fault unable;     /* the first tenant that cannot be opened here */
     struct store_op *load_op, *take_op, *answer_op;
+    char mark[MARK_MAX],
+        mark_asked[MARK_MAX];    /* of the tenants loaded; "": they
+                                                  are to be loaded again */
     json_t *answers, *answering; /* to requests: to be stored, being stored */
     json_t *refused;  /* requests whose answer the database does not take */
     struct list runs; /* requests that take a while */

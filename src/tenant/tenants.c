@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: UNLICENSED */
 /*
  * All tenants of this worker: loaded at start and looked at again every few
- * seconds; a changed one is taken down and set up anew, others do not notice.
+ * seconds; a changed one is taken down and set up anew, others do not notice. A
+ * look asks for a mark of them all, and loads them when it is another one, when
+ * commands wait, or when something here has to be put right.
  */
 #include "tenant_priv.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct tenants *
@@ -139,6 +142,7 @@ on_loaded(void *arg, enum err err, const struct store_tenant *rows, size_t n,
                  err_name(err), log_safe(safe, f->message));
         return;
     }
+    (void)snprintf(t->mark, sizeof(t->mark), "%s", t->mark_asked);
     arena_init(&a);
     t->n_paused = 0;
     t->n_held = 0;
@@ -163,6 +167,45 @@ on_loaded(void *arg, enum err err, const struct store_tenant *rows, size_t n,
 }
 
 static void
+load(struct tenants *t)
+{
+    if (store_tenants(t->store, NULL, on_loaded, t, &t->load_op) != ERR_OK) {
+        t->load_op = NULL;
+        loop_timer_start(t->loop, &t->reload, RELOAD_MS, on_reload, t);
+    }
+}
+
+/* The mark as it was before the load: what changes in between shows next time. */
+static void
+on_marked(void *arg, enum err err, const char *json, const struct fault *f)
+{
+    struct tenants *t = tenants_from(arg);
+    struct fault ignored;
+    json_t *o = NULL;
+    bool same;
+
+    t->load_op = NULL;
+    if (err != ERR_OK ||
+        jsonx_parse(json, strlen(json), &o, &ignored) != ERR_OK) {
+        on_loaded(t, err != ERR_OK ? err : ERR_SYNTAX, NULL, 0, f);
+        return;
+    }
+    (void)snprintf(t->mark_asked, sizeof(t->mark_asked), "%s",
+                   jsonx_text(o, "mark"));
+    same = t->loaded && strcmp(t->mark, t->mark_asked) == 0 &&
+           !json_is_true(json_object_get(o, "asked"));
+    json_decref(o);
+    if (!same) {
+        load(t);
+        return;
+    }
+    loop_timer_start(t->loop, &t->reload, RELOAD_MS, on_reload, t);
+    requests_look(t, NULL, 0);
+    leases_looked(t);
+    tenants_check(t);
+}
+
+static void
 on_reload(void *arg)
 {
     struct tenants *t = tenants_from(arg);
@@ -170,7 +213,7 @@ on_reload(void *arg)
     if (t->stopping || t->load_op != NULL) {
         return;
     }
-    if (store_tenants(t->store, NULL, on_loaded, t, &t->load_op) != ERR_OK) {
+    if (store_tenants_mark(t->store, on_marked, t, &t->load_op) != ERR_OK) {
         t->load_op = NULL;
         loop_timer_start(t->loop, &t->reload, RELOAD_MS, on_reload, t);
     }
@@ -179,6 +222,7 @@ on_reload(void *arg)
 void
 tenants_reload_soon(struct tenants *t)
 {
+    t->mark[0] = '\0';
     if (!t->stopping) {
         loop_timer_start(t->loop, &t->reload, 0, on_reload, t);
     }

@@ -50,6 +50,7 @@ on_tenants(void *arg)
 
     fault_clear(&f);
     op_free(arg);
+    fx.all_loads++;
     op.tenants(op.fn_arg, ERR_OK, fx.rows, fx.n_rows, &f);
 }
 
@@ -74,6 +75,30 @@ store_tenants(struct store *s, const char *name, store_tenants_fn *done,
         fx.loads++;
     }
     op_new(name != NULL ? on_tenant : on_tenants, arg, out)->tenants = done;
+    return ERR_OK;
+}
+
+static void
+on_mark(void *arg)
+{
+    struct op op = *(struct op *)arg;
+    char text[96];
+    struct fault f;
+
+    fault_clear(&f);
+    op_free(arg);
+    (void)snprintf(text, sizeof(text), "{\"mark\":\"m%d\",\"asked\":%s}",
+                   fx.mark >= 0 ? fx.mark : (int)++fx.marks,
+                   fx.rows[0].asked ? "true" : "false");
+    op.json(op.fn_arg, ERR_OK, text, &f);
+}
+
+enum err
+store_tenants_mark(struct store *s, store_json_fn *done, void *arg,
+                   struct store_op **out)
+{
+    (void)s;
+    op_new(on_mark, arg, out)->json = done;
     return ERR_OK;
 }
 
@@ -664,6 +689,7 @@ begin_as(const char *portal, bool once, bool asked)
 
     memset(&fx, 0, sizeof(fx));
     fx.once = once;
+    fx.mark = -1;
     fx.term = 1;
     fx.share = ROWS_MAX;
     list_init(&fx.ops);

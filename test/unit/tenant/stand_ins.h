@@ -69,9 +69,11 @@ struct stage {
     int64_t term;                 /* of the leases given; at first 1 */
     int64_t fence, released_term; /* 0: none */
     uint64_t share;               /* at first more than there is */
-    size_t beats, allowed;        /* allowed: leases told to a dispatcher */
-    enum store_beat_mode mode;    /* of the last beat */
-    unsigned most;                /* likewise */
+    int mark; /* of all tenants; -1: another one each time */
+    size_t marks, all_loads;
+    size_t beats, allowed;     /* allowed: leases told to a dispatcher */
+    enum store_beat_mode mode; /* of the last beat */
+    unsigned most;             /* likewise */
     enum err beat_err;
     bool hold_release;
     struct op *releasing;

@@ -200,6 +200,28 @@ wait_ms(int64_t ms)
     }
 }
 
+TEST(tenants_are_loaded_again_only_when_their_mark_is_another)
+{
+    size_t loads;
+
+    begin("4711");
+    fx.mark = 1;
+    turn();
+    loads = fx.all_loads;
+    IS(loads >= 1);
+    wait_ms(4300); /* a look finds the same */
+    EQ_UINT(fx.all_loads, loads);
+    fx.mark = 2;
+    fx.rows[0].revision++;
+    wait_ms(4300);
+    EQ_UINT(fx.all_loads, loads + 1);
+    EQ_UINT(fx.frees, 1); /* it was set up anew */
+    fx.rows[0].asked = true;
+    wait_ms(4300);
+    EQ_UINT(fx.all_loads, loads + 2);
+    end();
+}
+
 TEST(a_lease_in_doubt_that_is_still_ours_lets_the_work_go_on)
 {
     size_t beats, allowed;
@@ -461,6 +483,7 @@ SUITE(
     RUN(a_halted_tenant_that_is_tried_again_polls_at_once),
     RUN(a_paused_tenant_gives_its_portal_back_and_a_resumed_one_takes_it_again),
     RUN(a_tenant_resumed_while_its_portal_is_given_back_takes_it_again),
+    RUN_LONG(tenants_are_loaded_again_only_when_their_mark_is_another, 30),
     RUN(a_lease_in_doubt_that_is_still_ours_lets_the_work_go_on),
     RUN(a_lease_under_another_term_drops_all_work),
     RUN(a_lease_lost_and_free_again_is_taken_at_once),
