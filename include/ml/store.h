@@ -44,7 +44,7 @@ MUST_USE enum err store_check(struct store *s, store_done_fn *done, void *arg,
                               struct store_op **op);
 /* Creates audit partitions ahead (3 months), drops those past retention,
  * releases waiting jobs whose parents are there, removes what killed plans
- * left. Cheap; every minute. */
+ * left. Cheap; every minute. OK with a message: next month has no partition. */
 MUST_USE enum err store_upkeep(struct store *s, int64_t retention_ms,
                                store_done_fn *done, void *arg,
                                struct store_op **op);

@@ -246,6 +246,10 @@ on_upkept(void *arg, enum err err, const struct fault *f)
         LOG_WARN(NULL, "worker.upkeep", "error=%s message=\"%s\"",
                  err_name(err), log_safe(safe, f->message));
     } else {
+        if (f->message[0] != '\0') {
+            LOG_ERROR(NULL, "audit.late", "message=\"%s\"",
+                      log_safe(safe, f->message));
+        }
         tenants_poke(w->tenants); /* for what it released */
         tie_out(w);
     }

@@ -154,7 +154,17 @@ finish_upkeep(struct store_op *op, enum err err, const struct pg_reply *r,
               const struct fault *f)
 {
     struct store *s = op->s;
+    struct fault late;
 
+    fault_clear(&late);
+    if (err == ERR_OK && !pg_bool(r, 0, 0, "ahead")) {
+        (void)fault_set(&late, ERR_DB_TIMEOUT,
+                        "the audit has no partition for next month yet: "
+                        "something has read from it or locked it for long, see "
+                        "pg_stat_activity");
+        late.err = ERR_OK;
+        f = &late;
+    }
     if (err == ERR_OK) {
         mem_free(s->released_name);
         s->released_name = mem_strdup(pg_text(r, op->at, 0, "name"));

@@ -75,7 +75,7 @@ take_answer(struct tenants *t, const struct store_beat_lease *l)
         break;
     case STORE_LEASE_LOST:
         if (p != NULL) {
-            portal_lost(p, l->lease.term);
+            portal_lost(p, &l->lease);
         }
         break;
     case STORE_LEASE_BUSY:

@@ -411,13 +411,16 @@ portal_renewed(struct portal *p, const struct store_lease *lease)
 }
 
 void
-portal_lost(struct portal *p, int64_t term)
+portal_lost(struct portal *p, const struct store_lease *lease)
 {
-    if (p->state == PORTAL_WAITING || term != p->term ||
+    if (p->state == PORTAL_WAITING || lease->term != p->term ||
         p->release_op != NULL) {
         return;
     }
-    LOG_WARN(NULL, "portal.lost", "portal=%s term=%" PRId64, p->key, term);
+    LOG_WARN(NULL, "portal.lost", "portal=%s term=%" PRId64 " holder=%s",
+             p->key, lease->term, lease->holder != NULL ? lease->holder : "");
+    mem_free(p->holder);
+    p->holder = mem_strdup(lease->holder); /* run --once names it */
     portal_lose(p);
     portal_is_free(p);
     portal_poke(p);

@@ -151,7 +151,7 @@ bool portal_wants(const struct portal *p);    /* the lease, which it has not */
 void portal_renewed(struct portal *p, const struct store_lease *lease);
 /* False: it does not want it any more. */
 bool portal_taken(struct portal *p, const struct store_lease *lease);
-void portal_lost(struct portal *p, int64_t term); /* to another term */
+void portal_lost(struct portal *p, const struct store_lease *lease);
 void portal_free(struct portal *p);
 void portal_stop(struct portal *p);  /* drain, release */
 void portal_tune(struct portal *p);  /* its members have changed: what they

@@ -184,6 +184,63 @@ TEST(upkeep_makes_partitions_ahead_and_drops_old_ones)
     fix_close(&f);
 }
 
+/* Nobody waits for the reader, and it is told when that may matter. */
+TEST(a_long_reader_of_the_audit_puts_its_partitions_off)
+{
+    const int64_t keep_ms = (int64_t)400 * 86400 * 1000;
+    struct fix f;
+    struct fix reader;
+    struct got g = {0};
+
+    fix_open(&f, false);
+    fix_second(&f, &reader, "");
+    (void)fix_sql(&f, "CREATE TABLE ml_connector.audit_event_2020_01 "
+                      "PARTITION OF ml_connector.audit_event FOR VALUES FROM "
+                      "('2020-01-01 00:00+00') TO ('2020-02-01 00:00+00')");
+    (void)fix_sql(&f, "DO $$ BEGIN EXECUTE format('DROP TABLE ml_connector."
+                      "audit_event_%%s', to_char(date_trunc('month', now() AT "
+                      "TIME ZONE 'UTC') + interval '1 month', 'YYYY_MM')); "
+                      "END $$");
+    (void)fix_sql(&reader, "BEGIN");
+    (void)fix_sql(&reader, "SELECT count(*) FROM ml_connector.audit_event");
+    CALL(&f, &g, store_upkeep, keep_ms, on_done);
+    OK(g.err);
+    HAS(g.fault.message, "no partition for next month");
+    SQL_IS(&f, "ml_connector.audit_event_2020_01",
+           "SELECT to_regclass('ml_connector.audit_event_2020_01')::text");
+    (void)fix_sql(&reader, "ROLLBACK");
+    CALL(&f, &g, store_upkeep, keep_ms, on_done);
+    OK(g.err);
+    EQ_STR(g.fault.message, "");
+    SQL_IS(&f, "",
+           "SELECT to_regclass('ml_connector.audit_event_2020_01')::text");
+    got_clear(&g);
+    fix_close(&reader);
+    fix_close(&f);
+}
+
+TEST(upkeep_forgets_leases_that_nobody_can_want)
+{
+    struct fix f;
+    struct got g = {0};
+
+    fix_open(&f, false);
+    (void)fix_tenant(&f, "acme");
+    (void)fix_sql(&f, "INSERT INTO ml_connector.lease (portal, term, "
+                      "expires_at, taken_at) VALUES ('tenant:1', 1, now() - "
+                      "interval '2 days', now()), ('tenant:2', 1, now(), "
+                      "now())");
+    (void)fix_sql(&f, "UPDATE ml_connector.lease SET expires_at = now() - "
+                      "interval '3 days' WHERE portal = 'P-acme'");
+    CALL(&f, &g, store_upkeep, (int64_t)400 * 86400 * 1000, on_done);
+    OK(g.err);
+    SQL_IS(&f, "P-acme tenant:2",
+           "SELECT string_agg(portal, ' ' ORDER BY portal COLLATE \"C\") FROM "
+           "ml_connector.lease");
+    got_clear(&g);
+    fix_close(&f);
+}
+
 /* Whose parents are there waits at the end of many that wait in vain. */
 TEST(upkeep_looks_at_waiting_jobs_a_little_at_a_time)
 {
@@ -341,6 +398,8 @@ SUITE(schema, RUN_LONG(empty_database_is_migrated_once, 20),
       RUN_LONG(every_statement_prepares_with_its_parameters, 20),
       RUN_LONG(dashboard_role_sees_views_and_nothing_else, 20),
       RUN_LONG(upkeep_makes_partitions_ahead_and_drops_old_ones, 20),
+      RUN_LONG(a_long_reader_of_the_audit_puts_its_partitions_off, 30),
+      RUN_LONG(upkeep_forgets_leases_that_nobody_can_want, 20),
       RUN_LONG(upkeep_looks_at_waiting_jobs_a_little_at_a_time, 20),
       RUN_LONG(upkeep_prunes_settled_requests_and_old_polls, 20),
       RUN_LONG(cancelled_call_never_tells, 20),
