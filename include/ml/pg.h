@@ -85,7 +85,9 @@ typedef void pg_done_fn(void *arg, enum err err, const struct pg_reply *r);
  * once. Units go to any free connection; those with the same `lane` > 0 run in
  * the order they were sent, one after the other. ERR_FULL when queue_max wait,
  * the values are over 64 MiB or, with all that wait, over 256 MiB; ERR_CLOSED
- * while closing: nothing began. */
+ * while closing: nothing began. A unit of PG_LANE_FIRST goes before all that
+ * wait, and is taken when queue_max wait. */
+#define PG_LANE_FIRST UINT64_MAX
 MUST_USE enum err pg_send(struct pg *p, const struct pg_statement *s, size_t n,
                           int64_t wait_ms, uint64_t lane, pg_done_fn *done,
                           void *arg, struct pg_op **op);

@@ -292,7 +292,11 @@ op_queue(struct pg_op *op, int64_t wait_ms, struct pg_op **out)
 {
     struct pg *p = op->pg;
 
-    list_push(&p->queue, &op->link);
+    if (op->lane == PG_LANE_FIRST) {
+        list_push_front(&p->queue, &op->link);
+    } else {
+        list_push(&p->queue, &op->link);
+    }
     p->queued++;
     p->queued_bytes += op->bytes;
     loop_timer_start(p->loop, &op->wait,
@@ -350,7 +354,8 @@ pg_send(struct pg *p, const struct pg_statement *s, size_t n, int64_t wait_ms,
     if (p->closing) {
         return ERR_CLOSED;
     }
-    if (p->queued >= p->queue_max || bytes > PG_UNIT_BYTES_MAX ||
+    if ((p->queued >= p->queue_max && lane != PG_LANE_FIRST) ||
+        bytes > PG_UNIT_BYTES_MAX ||
         p->queued_bytes + bytes > PG_QUEUE_BYTES_MAX) {
         return ERR_FULL;
     }

@@ -178,6 +178,7 @@ store_lease_beat(struct store *s, const struct store_beat_spec *spec,
 
     o->done.beat = done;
     store_call_init(&c, 0);
+    c.lane = PG_LANE_FIRST; /* a lease must not run out in a queue */
     add_doubt(&c, spec->held, spec->wanted, &spec->who);
     o->at = store_call_add(
         &c, SQL_LEASE_BEAT,

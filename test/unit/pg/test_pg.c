@@ -499,6 +499,31 @@ TEST(a_free_lane_overtakes_a_busy_one)
     fx_close(&fx);
 }
 
+TEST(the_first_lane_goes_before_all_that_wait_also_in_a_full_queue)
+{
+    struct fx fx;
+    struct end e[4] = {{0}};
+    unsigned left = 4;
+    unsigned order = 0;
+    struct pg_statement s = {
+        .name = "one", .sql = "SELECT 1 AS v", .shape = PG_ONE};
+    struct pg_config c = {
+        .conninfo = test_pg.conninfo, .connections = 1, .queue_max = 3};
+
+    fx_open_config(&fx, &c);
+    for (unsigned i = 0; i < 4; i++) {
+        e[i].left = &left;
+        e[i].order = &order;
+        start(&fx, &e[i], &s, 1, i < 3 ? 0 : PG_LANE_FIRST);
+    }
+    while (left > 0) {
+        loop_run(fx.loop);
+    }
+    IS(e[3].place < e[0].place);
+    IS(e[0].place < e[1].place && e[1].place < e[2].place);
+    fx_close(&fx);
+}
+
 /* ---- scripts ------------------------------------------------------------ */
 
 TEST(a_script_runs_as_one_transaction)
@@ -543,6 +568,7 @@ SUITE(pg, SLOW(done_runs_once_with_the_rows), SLOW(done_never_runs_inside_send),
       SLOW(close_while_busy_silences_all),
       SLOW(close_inside_done_silences_the_others),
       SLOW(close_while_connecting_silences_all),
+      SLOW(the_first_lane_goes_before_all_that_wait_also_in_a_full_queue),
       SLOW(nothing_starts_on_a_full_queue),
       SLOW(nothing_starts_on_a_queue_that_is_full_of_bytes),
       SLOW(values_and_nulls_travel_unchanged),
