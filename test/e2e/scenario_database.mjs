@@ -101,7 +101,7 @@ async function locked(scene, sb, worker) {
 async function ills(scene) {
   await housed(scene, 'ills', {}, async (own) => {
     own.env.ML_LEASE_TTL = '5s'; // it lapses while the server is stopped
-    const sb = await world(own, long ? 4000 : 1200);
+    const sb = await world(own, long ? 4000 : 2400); // more than the outages leave time for
     await own.tenant(sb);
     const worker = await startWorker(own, sb);
     await stopped(own, sb, worker, long ? 60 : 6);
