@@ -133,6 +133,50 @@ WITH held AS MATERIALIZED (
     SELECT $1::bigint, $3::text, 'email_moved', 'payment', fusion_id, id,
         CASE WHEN revision = 1 THEN 'opened' ELSE 'replaced' END
     FROM payments
+), let_go AS MATERIALIZED (
+    -- addresses that a contact has given up for another
+    SELECT DISTINCT l.email FROM whole x, LATERAL (
+        SELECT k.properties ->> 'email' AS email FROM ml_connector.link k
+        WHERE k.tenant_id = $1::bigint AND k.kind = x.kind
+          AND k.fusion_id = x.fusion_id AND k.object = x.object
+          AND k.key = x.key OFFSET 0) l
+    WHERE x.kind = 'customer' AND x.object = 'contacts'
+      AND x.properties ->> 'email' <> l.email
+), heirs AS (
+    -- whose they are by now, and who went without perhaps
+    INSERT INTO ml_connector.job AS j (tenant_id, kind, fusion_id, state,
+        class)
+    SELECT $1::bigint, 'customer', r.fusion_id, 'queued', 'fresh'
+    FROM let_go g, LATERAL (
+        SELECT e.account FROM ml_connector.contact_email e
+        WHERE e.tenant_id = $1::bigint AND e.email = g.email OFFSET 0) e,
+        LATERAL (
+        SELECT c.fusion_id FROM ml_connector.record c
+        WHERE c.tenant_id = $1::bigint AND c.kind = 'customer'
+          AND c.fusion_id = e.account AND c.state = 'current'
+          AND c.desired IS NOT NULL OFFSET 0) r
+    WHERE NOT EXISTS (SELECT FROM whole x
+        WHERE x.kind = 'customer' AND x.fusion_id = r.fusion_id)
+      AND ('customer', r.fusion_id) NOT IN (SELECT kind, fusion_id
+        FROM forgotten)
+      AND NOT EXISTS (SELECT FROM ml_connector.link k
+        WHERE k.tenant_id = $1::bigint AND k.kind = 'customer'
+          AND k.fusion_id = r.fusion_id AND k.object = 'contacts'
+          AND k.properties ->> 'email' = g.email OFFSET 0)
+    ORDER BY r.fusion_id
+    ON CONFLICT (tenant_id, kind, fusion_id) DO NOTHING
+    RETURNING j.id, j.fusion_id
+), inherit AS (
+    UPDATE ml_connector.record r SET state = 'pending'
+    FROM heirs h
+    WHERE r.tenant_id = $1::bigint AND r.kind = 'customer'
+      AND r.fusion_id = h.fusion_id
+), inherit_trail AS (
+    INSERT INTO ml_connector.audit_event (tenant_id, worker, event, kind,
+        fusion_id, job, outcome)
+    SELECT $1::bigint, $3::text, 'email_moved', 'customer', fusion_id, id,
+        'opened'
+    FROM heirs
 ), reopened AS (
     INSERT INTO ml_connector.job AS j (tenant_id, kind, fusion_id, state,
         class)

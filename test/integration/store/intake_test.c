@@ -417,6 +417,48 @@ contact_written(struct fix *f, struct got *g, int64_t t, const char *properties)
                 NULL, NULL);
 }
 
+/* It went without, while another's contact had the address still. */
+TEST(the_heir_of_an_email_follows_when_the_contact_has_given_it_up)
+{
+    struct fix f;
+    struct got g = {0};
+    int64_t t;
+
+    fix_open(&f, false);
+    t = fix_tenant(&f, "acme");
+    fix_intake(&f, &g, t, "customers", "p", "fresh", 10,
+               text("%s,%s", customer("1", 1, 'a', "y@x.example"),
+                    customer("2", 1, 'a', "x@x.example")));
+    contact_written(&f, &g, t, "{\"email\":\"x@x.example\"}");
+    (void)fix_sql(&f, "DELETE FROM ml_connector.job; UPDATE ml_connector."
+                      "record SET state = 'current'; UPDATE ml_connector.poll"
+                      " SET written = read");
+    contact_written(&f, &g, t, "{\"email\":\"x@x.example\",\"a\":\"1\"}");
+    EQ_STR(JOB(&f, "2", "state"), "");
+    contact_written(&f, &g, t, "{\"a\":\"1\"}"); /* HubSpot keeps the old one */
+    EQ_STR(JOB(&f, "2", "state"), "");
+    contact_written(&f, &g, t, "{\"email\":\"x@x.example\"}");
+    contact_written(&f, &g, t, "{\"email\":\"y@x.example\"}");
+    EQ_STR(JOB(&f, "2", "class || ' ' || state"), "fresh queued");
+    EQ_STR(JOB(&f, "1", "state"), "");
+    EQ_STR(RECORD(&f, "2", "state"), "pending");
+    SQL_IS(&f, "customer 2",
+           "SELECT kind || ' ' || fusion_id FROM ml_dashboard.audit WHERE "
+           "event = 'email_moved'");
+    (void)fix_sql(&f, "DELETE FROM ml_connector.job; UPDATE ml_connector."
+                      "record SET state = 'current'; INSERT INTO "
+                      "ml_connector.link (tenant_id, kind, fusion_id, object, "
+                      "key, hubspot_id, properties) VALUES (1, 'customer', "
+                      "'2', 'contacts', '2', '8', '{\"email\":"
+                      "\"x@x.example\"}')");
+    contact_written(&f, &g, t, "{\"email\":\"x@x.example\"}");
+    contact_written(&f, &g, t, "{\"email\":\"y@x.example\"}");
+    EQ_STR(JOB(&f, "2", "state"), ""); /* it has it */
+    TIES_OUT(&f);
+    got_clear(&g);
+    fix_close(&f);
+}
+
 TEST(payments_follow_the_email_their_contact_was_written_with)
 {
     struct fix f;
@@ -619,6 +661,8 @@ SUITE(intake,
       RUN_LONG(job_waits_for_its_parents_and_goes_on_without_missing_ones, 20),
       RUN_LONG(gone_without_a_link_opens_nothing_and_drops_what_was_open, 20),
       RUN_LONG(email_belongs_to_the_first_and_passes_on_when_given_up, 20),
+      RUN_LONG(the_heir_of_an_email_follows_when_the_contact_has_given_it_up,
+               20),
       RUN_LONG(payments_follow_the_email_their_contact_was_written_with, 20),
       RUN_LONG(newest_invoice_says_when_its_customer_is_stale, 20),
       RUN_LONG(open_invoices_are_given_least_recently_read_first, 20),
