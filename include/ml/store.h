@@ -162,6 +162,8 @@ struct store_beat_spec {
                            or renewed */
     const char *wanted; /* ["4711",..]: portals it would work for */
     unsigned most;      /* takes no more at once */
+    bool patient; /* nor what ran out long ago: its holder may have been cut
+                           off, and be back soon */
     enum store_beat_mode mode;
 };
 enum store_lease_event {

@@ -200,6 +200,9 @@ const struct fault *tenants_unable(const struct tenants *t);
 /* Why a portal held here cannot be written to: what would come of it cannot be
  * recorded; NULL: there is none. Static. */
 const char *tenants_stuck(const struct tenants *t);
+/* Why leases have not been renewed for longer than one lasts; NULL: they are.
+ * Static. */
+const char *tenants_unleased(const struct tenants *t);
 void tenants_metrics(struct tenants *t); /* sets the gauges of stat */
 
 #endif

@@ -89,8 +89,8 @@ struct session {
     struct store_tenant row; /* in the arena */
     struct arena arena;
     struct tenant_settings settings;
-    char *portal; /* whose lease is held; NULL: none */
-    int64_t term, until_us;
+    char *portal;                     /* whose lease is held; NULL: none */
+    int64_t term, until_us, asked_us; /* asked: the last renewal */
     struct dispatch *dispatch;
     struct loop_timer renew;
     struct store_op *renew_op;

@@ -88,7 +88,8 @@ cell(const json_t *row, const char *column, char out[CELL_MAX])
         return json_is_true(v) ? "yes" : "no";
     }
     if (json_is_integer(v)) {
-        (void)snprintf(out, CELL_MAX, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
+        (void)snprintf(out, CELL_MAX, "%" JSON_INTEGER_FORMAT,
+                       json_integer_value(v));
         return out;
     }
     return v == NULL || json_is_null(v) ? "-" : "{...}";

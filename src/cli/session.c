@@ -152,6 +152,9 @@ session_errand(struct session *s, const char *command, const json_t *arguments,
     return ERR_OK;
 }
 
+/* Of a lease's milliseconds, as microseconds: not the last fifth. */
+enum { SURE = 800 };
+
 /* ---- the lease ---------------------------------------------------------- */
 
 struct taking {
@@ -201,7 +204,7 @@ on_renewed(void *arg, enum err err, const struct store_lease *lease,
     (void)f; /* it is asked for again until it has run out */
     s->renew_op = NULL;
     if (err == ERR_OK && lease->held && lease->term == s->term) {
-        s->until_us = clock_mono_us() + lease->ttl_ms * 800;
+        s->until_us = s->asked_us + lease->ttl_ms * SURE;
         dispatch_lease(s->dispatch, lease->term, s->until_us, 0, 0);
     }
     if (clock_mono_us() >= s->until_us ||
@@ -220,6 +223,7 @@ on_renew(void *arg)
 
     struct store_lessee who = tenant_lessee(&a->conf, a->worker);
 
+    s->asked_us = clock_mono_us();
     if (store_lease_take(a->store, s->portal, &who, on_renewed, s,
                          &s->renew_op) != ERR_OK) {
         s->renew_op = NULL;
@@ -255,7 +259,7 @@ take(struct session *s, const char *portal, struct fault *f)
     config =
         tenant_dispatch_config(&a->conf, &s->settings, s->portal, a->worker);
     s->dispatch = dispatch_new(a->loop, a->store, &config, &events);
-    s->until_us = asked_us + t.lease.ttl_ms * 800;
+    s->until_us = asked_us + t.lease.ttl_ms * SURE;
     dispatch_lease(s->dispatch, s->term, s->until_us, t.lease.hold,
                    t.lease.hold_ms);
     loop_timer_start(a->loop, &s->renew, a->conf.lease_ttl / 3, on_renew, s);

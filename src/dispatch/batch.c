@@ -236,7 +236,7 @@ batch_start(struct batch *b)
     mem_free(inputs);
     mem_free(joins);
     if (err != ERR_OK) {
-        if (request.verb != HUBSPOT_READ) {
+        if (!lane_reads(b->lane)) {
             close_unsent(b);
         }
         batch_put_back(b);

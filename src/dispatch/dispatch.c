@@ -15,6 +15,7 @@
 
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct dispatch *
@@ -197,15 +198,35 @@ on_due(void *arg)
     dispatch_poke_run(t->d);
 }
 
+/* Of a tenant, whichever of its lives in this dispatcher it was. */
+enum { TENANT_KEY_MAX = 24 };
+
+static const char *
+tenant_key(const struct dtenant *t, char out[TENANT_KEY_MAX])
+{
+    (void)snprintf(out, TENANT_KEY_MAX, "%" PRId64, t->id);
+    return out;
+}
+
+static bool
+claim_was_lost(const struct dtenant *t)
+{
+    char key[TENANT_KEY_MAX];
+
+    return map_get(&t->d->lost_claims, tenant_key(t, key)) != NULL;
+}
+
 /* Tried again, later each time. Where the connection broke at the commit jobs
  * may be in flight that nobody has: the next claim puts them back. */
 static void
 claim_failed(struct dtenant *t, enum err err, const struct fault *f)
 {
     double random = (double)(random_u64() >> 11) * 0x1.0p-53;
-    char safe[LOG_TEXT_MAX];
+    char safe[LOG_TEXT_MAX], key[TENANT_KEY_MAX];
 
-    t->claim_lost = t->claim_lost || strcmp(f->code, "unknown") == 0;
+    if (strcmp(f->code, "unknown") == 0) {
+        (void)map_put(&t->d->lost_claims, tenant_key(t, key), t->d);
+    }
     if (t->claim_tries == 0) {
         LOG_WARN(&t->log, "dispatch.unclaimed",
                  "error=%s code=%s message=\"%s\"", err_name(err), f->code,
@@ -224,6 +245,7 @@ on_claimed(void *arg, enum err err, const struct store_claim *c,
 {
     struct dtenant *t = tenant_from(arg);
     struct dispatch *d = t->d;
+    char key[TENANT_KEY_MAX];
 
     t->claiming = NULL;
     dispatch_poke_run(d);
@@ -232,7 +254,7 @@ on_claimed(void *arg, enum err err, const struct store_claim *c,
         return;
     }
     t->claim_tries = 0;
-    t->claim_lost = false;
+    (void)map_del(&d->lost_claims, tenant_key(t, key));
     if (c->lease_lost) {
         dispatch_lost(d);
         return;
@@ -275,18 +297,26 @@ dtenant_claims(const struct dtenant *t)
             !budget_stopped(t->d) && dtenant_has_room(t));
 }
 
-/* The ids of all jobs in memory. */
+/* The ids of all its jobs in memory, also of one that is leaving. */
 static void
 put_jobs(const struct dtenant *t, struct buf *out)
 {
     struct jsonx_writer w;
-    struct list *item, *next;
+    struct list *ti, *tn, *ji, *jn;
 
     jsonx_begin(&w, out);
     jsonx_open(&w, '[');
-    LIST_EACH((struct list *)(uintptr_t)&t->jobs, item, next)
+    LIST_EACH(&t->d->tenants, ti, tn)
     {
-        jsonx_put_int(&w, CONTAINER_OF(item, struct job, link)->id);
+        struct dtenant *same = CONTAINER_OF(ti, struct dtenant, link);
+
+        if (same->id != t->id) {
+            continue;
+        }
+        LIST_EACH(&same->jobs, ji, jn)
+        {
+            jsonx_put_int(&w, CONTAINER_OF(ji, struct job, link)->id);
+        }
     }
     jsonx_close(&w, ']');
 }
@@ -311,7 +341,7 @@ claim(struct dtenant *t)
                          -1;
     }
     buf_init(&known, OUTCOME_BYTES);
-    if (t->claim_lost) {
+    if (claim_was_lost(t)) {
         put_jobs(t, &known);
         r.known = buf_text(&known);
     }
@@ -529,6 +559,7 @@ dispatch_new(struct loop *l, struct store *s, const struct dispatch_config *c,
     list_init(&d->flying);
     list_init(&d->saves);
     map_init(&d->keys);
+    map_init(&d->lost_claims);
     d->keys_given = 1;
     stat_add(STAT_hubspot_unaccounted, NULL, NULL, 0);
     budget_init(d);
@@ -577,6 +608,7 @@ dispatch_free(struct dispatch *d)
     loop_call_cancel(&d->lost_call);
     loop_timer_stop(&d->wake);
     map_fini(&d->keys);
+    map_fini(&d->lost_claims);
     budget_fini(d);
     mem_free(d->time_zone);
     mem_free(d->portal);

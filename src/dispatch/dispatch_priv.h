@@ -266,8 +266,7 @@ struct dtenant {
     struct list jobs;
     size_t n_jobs;
     struct store_op *claiming, *learning;
-    bool want_claim; /* there may be claimable jobs */
-    bool claim_lost; /* a claim may have taken jobs, and its answer was lost */
+    bool want_claim;      /* there may be claimable jobs */
     unsigned claim_tries; /* that failed, one after the other */
     bool halted;
     struct fault halt_fault; /* why, until it is told on the next turn */
@@ -307,14 +306,16 @@ struct dispatch {
     bool leased_once, lost, draining, held, away;
     struct list tenants, flying, saves;
     size_t n_jobs, n_setups;
-    struct map keys;       /* under way */
-    uint64_t keys_given;   /* how many came back; from 1 */
-    int64_t callers;       /* there were so many: their ids are -1, -2, ... */
-    uint64_t n_needs;      /* that ever came to a lane */
-    size_t failing;        /* saves that the database did not take yet */
-    int64_t away_until_us; /* the database did not take a write row */
-    int64_t stuck_us;      /* since when nothing can be recorded; 0: it can */
-    struct fault stuck;    /* because of this */
+    struct map keys;        /* under way */
+    struct map lost_claims; /* tenants of whom a claim may have taken jobs, its
+                               answer lost */
+    uint64_t keys_given;    /* how many came back; from 1 */
+    int64_t callers;        /* there were so many: their ids are -1, -2, ... */
+    uint64_t n_needs;       /* that ever came to a lane */
+    size_t failing;         /* saves that the database did not take yet */
+    int64_t away_until_us;  /* the database did not take a write row */
+    int64_t stuck_us;       /* since when nothing can be recorded; 0: it can */
+    struct fault stuck;     /* because of this */
     struct loop_call run;
     struct loop_timer wake;
     struct loop_call drained_call, lost_call;

@@ -479,7 +479,12 @@ save_start(void *arg)
 
     ML_ASSERT(s->magic == SAVE_MAGIC);
     if (store_outcome(d->store, &o, on_saved, s, &s->op) != ERR_OK) {
-        set_failing(s, true); /* more waits than may */
+        struct fault f;
+
+        fault_clear(&f);
+        (void)fault_set(&f, ERR_FULL, "more waits than may");
+        set_failing(s, true);
+        save_is_stuck(d, ERR_FULL, &f);
         save_again(s);
     }
 }

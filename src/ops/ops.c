@@ -133,6 +133,7 @@ static char *
 why_not(const struct ops *o)
 {
     const char *stuck = tenants_stuck(o->tenants);
+    const char *unleased = tenants_unleased(o->tenants);
 
     if (!store_is_up(o->store)) {
         return mem_printf("%s: %s", err_text(ERR_DB_AWAY),
@@ -144,6 +145,9 @@ why_not(const struct ops *o)
     if (o->check_op != NULL &&
         clock_mono_us() - o->checked_us > ANSWER_MS * INT64_C(1000)) {
         return mem_strdup(err_text(ERR_DB_TIMEOUT));
+    }
+    if (unleased != NULL) {
+        return mem_printf("leases cannot be renewed: %s", unleased);
     }
     return stuck == NULL ? NULL :
                            mem_printf("outcomes cannot be stored in the "

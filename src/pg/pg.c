@@ -247,6 +247,8 @@ pg_cause(const struct fault *f)
     static const struct {
         const char *code, *words;
     } causes[] = {{PG_READ_ONLY, "it is read-only"},
+                  {"42501", "rights are missing: run deploy/grants.sql as the "
+                            "owner of the schema"},
                   {"53100", "its disk is full"},
                   {"53200", "it is out of memory"},
                   {"53300", "it has too many connections"},

@@ -71,11 +71,12 @@ finish_take(struct store_op *op, enum err err, const struct pg_reply *r,
 
 static void
 add_doubt(struct store_call *c, const char *held, const char *wanted,
-          const struct store_lessee *who)
+          const struct store_lessee *who, bool patient)
 {
     size_t at = store_call_add(
         c, SQL_LEASE_DOUBT,
-        (const char *const[]){held, wanted, store_call_int(c, who->ttl_ms)});
+        (const char *const[]){held, wanted, store_call_int(c, who->ttl_ms),
+                              patient ? "true" : "false"});
 
     c->steps[at].aside = true;
 }
@@ -101,7 +102,7 @@ store_lease_take(struct store *s, const char *portal,
             portal, known->term, (clock_mono_us() - known->renewed_us) / 1000);
         wanted = "[]";
     }
-    add_doubt(&c, held, wanted, who);
+    add_doubt(&c, held, wanted, who, false);
     o->at =
         store_call_add(&c, SQL_LEASE_TAKE,
                        (const char *const[]){
@@ -179,14 +180,15 @@ store_lease_beat(struct store *s, const struct store_beat_spec *spec,
     o->done.beat = done;
     store_call_init(&c, 0);
     c.lane = PG_LANE_FIRST; /* a lease must not run out in a queue */
-    add_doubt(&c, spec->held, spec->wanted, &spec->who);
+    add_doubt(&c, spec->held, spec->wanted, &spec->who, spec->patient);
     o->at = store_call_add(
         &c, SQL_LEASE_BEAT,
-        (const char *const[]){
-            spec->process, spec->who.worker, spec->version,
-            store_call_int(&c, spec->who.ttl_ms),
-            store_call_int(&c, spec->who.window_ms), spec->held, spec->wanted,
-            store_call_int(&c, spec->most), modes[spec->mode]});
+        (const char *const[]){spec->process, spec->who.worker, spec->version,
+                              store_call_int(&c, spec->who.ttl_ms),
+                              store_call_int(&c, spec->who.window_ms),
+                              spec->held, spec->wanted,
+                              store_call_int(&c, spec->most), modes[spec->mode],
+                              spec->patient ? "true" : "false"});
     (void)store_call_add(&c, SQL_LEASE_RECOVER, (const char *const[]){NULL});
     return store_op_send(o, &c, op);
 }

@@ -13,7 +13,7 @@
 #include "store_sql.h"
 
 enum { STORE_MAGIC = 0x73746f72, STORE_OP_MAGIC = 0x73746f70 };
-enum { STORE_STEPS_MAX = 12 };
+enum { STORE_STEPS_MAX = 16 };
 
 struct store_plan; /* store_plan.c */
 

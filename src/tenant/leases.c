@@ -163,7 +163,7 @@ note_asked(struct tenants *t)
     {
         struct portal *p = CONTAINER_OF(item, struct portal, link);
 
-        if (p->asking) {
+        if (p->asking || !portal_wants(p)) {
             p->asking = false;
             p->asked = true;
             portal_check(p);
@@ -217,6 +217,25 @@ next_beat_ms(struct tenants *t, const struct store_beat *b)
                ms;
 }
 
+/* The database is there and refuses to renew: others take what has run out. */
+static void
+drop_run_out(struct tenants *t)
+{
+    int64_t since_us =
+        clock_mono_us() - t->config.conf->lease_ttl * INT64_C(1000);
+    struct list *item, *next;
+
+    LIST_EACH(&t->portals, item, next)
+    {
+        struct portal *p = CONTAINER_OF(item, struct portal, link);
+        struct store_lease over = {.term = p->term};
+
+        if (p->state != PORTAL_WAITING && p->leased_us < since_us) {
+            portal_lost(p, &over);
+        }
+    }
+}
+
 static void
 on_beaten(void *arg, enum err err, const struct store_beat *b,
           const struct fault *f)
@@ -235,6 +254,10 @@ on_beaten(void *arg, enum err err, const struct store_beat *b,
                      err_name(err), log_safe(safe, f->message));
         }
         t->beat_fails = true;
+        t->beat_fault = *f;
+        if (err_class(err) != ERR_CLASS_AGAIN) {
+            drop_run_out(t);
+        }
         note_asked(t);
         beat_after(t, SOON_MS);
         return;
@@ -262,18 +285,30 @@ on_beaten(void *arg, enum err err, const struct store_beat *b,
     beat_after(t, next_beat_ms(t, b));
 }
 
-/* After a silence longer than a lease's life nothing is taken for so long: who
- * was cut off like us has yet to renew what ran out meanwhile. */
-static unsigned
-take_most(struct tenants *t)
+/* After a silence longer than a lease's life, those who were cut off like us have
+ * so long to renew what ran out meanwhile; at first, those who may have been. */
+static void
+look_at_grace(struct tenants *t)
 {
     int64_t ttl_us = t->config.conf->lease_ttl * 1000;
     int64_t now_us = clock_mono_us();
 
+    if (t->config.once) {
+        return;
+    }
+    if (t->begun_us == 0) {
+        t->begun_us = now_us;
+    }
     if (t->beat_us != 0 && now_us - t->beat_us > ttl_us) {
         t->grace_until_us = now_us + ttl_us;
     }
-    return now_us < t->grace_until_us ? 0 : TAKE_MOST;
+}
+
+static bool
+is_new(const struct tenants *t)
+{
+    return !t->config.once &&
+           clock_mono_us() - t->begun_us < t->config.conf->lease_ttl * 1000;
 }
 
 /* [{"portal","term","age"},..] of what is held, ["4711",..] of what is wanted. */
@@ -316,13 +351,18 @@ on_beat(void *arg)
         .process = t->process,
         .version = ML_VERSION,
         .who = tenant_lessee(t->config.conf, t->config.worker),
-        .most = take_most(t),
+        .most = TAKE_MOST,
         .mode = t->stopping    ? STORE_BEAT_LEAVES :
                 t->config.once ? STORE_BEAT_ALL :
                                  STORE_BEAT_SHARES,
     };
     struct buf held, wanted;
 
+    look_at_grace(t);
+    if (clock_mono_us() < t->grace_until_us) {
+        spec.most = 0;
+    }
+    spec.patient = spec.most == 0 || is_new(t);
     t->beating = true;
     buf_init(&held, KEYS_MAX);
     buf_init(&wanted, KEYS_MAX);
@@ -354,4 +394,15 @@ leases_close(struct tenants *t)
     store_cancel(t->beat_op);
     t->beat_op = NULL;
     loop_timer_stop(&t->beat);
+}
+
+const char *
+tenants_unleased(const struct tenants *t)
+{
+    int64_t since_us = t->beat_us != 0 ? t->beat_us : t->begun_us;
+
+    return t->beat_fails && clock_mono_us() - since_us >
+                                t->config.conf->lease_ttl * INT64_C(1000) ?
+               store_fault_cause(&t->beat_fault) :
+               NULL;
 }

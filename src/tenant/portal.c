@@ -367,18 +367,31 @@ may_work(struct portal *p, const struct store_lease *lease)
     int64_t until_us =
         p->asked_us + (lease->ttl_ms - c->lease_ttl / LEASE_MARGIN) * 1000;
 
-    p->leased_us = clock_mono_us();
+    p->leased_us = p->asked_us;
     if (p->dispatch != NULL) {
         dispatch_lease(p->dispatch, lease->term, until_us, lease->hold,
                        lease->hold_ms);
     }
 }
 
+static void
+mark_taken_over(struct portal *p, bool yes)
+{
+    struct list *item, *next;
+
+    LIST_EACH(&p->members, item, next)
+    {
+        CONTAINER_OF(item, struct member, link)->took_over = yes;
+    }
+}
+
 bool
 portal_wants(const struct portal *p)
 {
+    const struct tenant_settings *ignored = NULL;
+
     return p->state == PORTAL_WAITING && !p->stopping && !p->all->stopping &&
-           !list_empty((struct list *)(uintptr_t)&p->members);
+           portal_limit(p, &ignored) > 0; /* somebody's settings can be read */
 }
 
 bool
@@ -392,9 +405,10 @@ portal_taken(struct portal *p, const struct store_lease *lease)
     mem_free(p->holder);
     p->holder = NULL;
     p->term = lease->term;
+    mark_taken_over(p, lease->term > 1);
     portal_start(p);
     may_work(p, lease);
-    return true;
+    return p->dispatch != NULL;
 }
 
 void

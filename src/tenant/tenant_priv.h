@@ -58,6 +58,7 @@ struct member {
     bool polled;          /* once: its feeds have polled to their end */
     bool hurry;           /* it polls as soon as it works, not in its turn */
     bool seen;            /* by the reload under way */
+    bool took_over;       /* from another holder, since it was loaded */
     struct store_op *state_op, *learn_op, *take_op;
     json_t *asked;           /* once: requests to answer after the polls */
     struct loop_timer again; /* halted: another try */
@@ -121,6 +122,8 @@ struct tenants {
     bool beat_fails, left;             /* left: counts no more for the others */
     uint64_t beat_share, beat_workers; /* at the last one */
     int64_t beat_us;                   /* when that was answered; 0: never */
+    struct fault beat_fault;           /* beat_fails: why */
+    int64_t begun_us;                  /* the first one */
     int64_t grace_until_us;            /* nothing is taken until then */
     struct loop_call ending;
     bool loaded, stopping, told;

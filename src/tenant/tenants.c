@@ -57,6 +57,10 @@ take_row(struct tenants *t, const struct store_tenant *row, struct arena *a)
         m->seen = true;
         m->row.asked = row->asked;
         m->row.unfinished = row->unfinished;
+        if (m->took_over && row->unfinished && m->feeds != NULL) {
+            feeds_hurry(m->feeds); /* a poll died with the holder before */
+        }
+        m->took_over = false;
         return;
     }
     if (m != NULL) {

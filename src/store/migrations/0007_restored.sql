@@ -7,7 +7,10 @@ CREATE FUNCTION ml_connector.home() RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $fn$
-SELECT concat_ws(':', s.system_identifier, d.oid, c.timeline_id)
+SELECT concat_ws(':', s.system_identifier, d.oid,
+    -- the checkpoint knows the timeline of a promotion only when it has ended
+    CASE WHEN pg_is_in_recovery() THEN lpad(to_hex(c.timeline_id), 8, '0')
+        ELSE lower(left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)) END)
 FROM pg_control_system() s, pg_control_checkpoint() c, pg_database d
 WHERE d.datname = current_database()
 $fn$;

@@ -1,7 +1,8 @@
--- many: process, worker, version, ttl_ms, window_ms, held, wanted, most, mode
+-- many: process, worker, version, ttl_ms, window_ms, held, wanted, most, mode, patient
 -- A worker says that it lives, renews what it holds and takes of what it wants
 -- what is free, up to its share. Mode: `shares` with the others, takes `all`,
--- or `leaves` and takes nothing.
+-- or `leaves` and takes nothing. Who is `patient` leaves a lease that ran out long
+-- ago to its holder for a while: it may have been cut off.
 --
 -- Renewing waits for nobody: what works under a lease locks its key only, and a
 -- row locked by a taker is left for the next time. A lease that ran out and that
@@ -53,11 +54,15 @@ WITH told AS MATERIALIZED (
     RETURNING l.portal, l.term, l.expires_at
 ), wanted AS MATERIALIZED (
     SELECT w.portal, l.worker, l.expires_at,
-        l.worker IS NOT NULL AND l.expires_at > told.now AS busy
+        l.worker IS NOT NULL AND l.expires_at > told.now AS busy,
+        $10::boolean AND l.worker IS NOT NULL AND l.expires_at < told.now -
+            greatest(interval '3 minutes',
+                make_interval(secs => $4::bigint / 100.0)) AS silent
     FROM told, jsonb_array_elements_text($7::jsonb) AS w(portal)
     LEFT JOIN ml_connector.lease l ON l.portal = w.portal
 ), free AS MATERIALIZED (
-    SELECT portal, expires_at FROM wanted WHERE NOT coalesce(busy, false)
+    SELECT portal, expires_at FROM wanted
+    WHERE NOT coalesce(busy, false) AND NOT coalesce(silent, false)
     ORDER BY expires_at NULLS FIRST, portal
     LIMIT greatest(0, least($8::bigint, (SELECT share FROM share) -
         (SELECT count(*) FROM held)))

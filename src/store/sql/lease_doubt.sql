@@ -1,10 +1,12 @@
--- none: held, wanted, ttl_ms
+-- none: held, wanted, ttl_ms, patient
 -- Before leases are taken or renewed: was the database set back? It was when it
 -- is not the one a lease was written in (dropped and made anew, another server,
 -- another timeline), or when it does not know what a process knows: the term, or
 -- that this was renewed `age` ms ago. It may have been when a holder vanished
--- long ago, unless that is us. Then nobody holds the lease, terms go on where
--- none was ever given out, and what is known of the tenants is in doubt.
+-- long ago: not to those who are patient, since it may be about to come back.
+-- Then nobody holds the lease, terms go on where none was ever given out, and what
+-- is known of the tenants is in doubt. A holder that is there all the same may
+-- still read for as long as it believes in its lease.
 --
 -- Only what is to be changed is locked, and only if it is as it was judged.
 WITH known AS MATERIALIZED (
@@ -19,7 +21,7 @@ WITH known AS MATERIALIZED (
             OR (o.term = k.term AND o.expires_at < clock_timestamp() -
                 interval '1 minute' + make_interval(secs =>
                     ($3::bigint - k.age) / 1000.0)) AS back,
-        o.term <> k.term AND o.worker IS NOT NULL
+        NOT $4::boolean AND o.term <> k.term AND o.worker IS NOT NULL
             AND o.expires_at < clock_timestamp() - greatest(
                 interval '3 minutes',
                 make_interval(secs => $3::bigint / 100.0)) AS silent
@@ -29,9 +31,10 @@ WITH known AS MATERIALIZED (
     UPDATE ml_connector.lease l SET home = j.here,
         term = CASE WHEN j.back OR j.silent
             THEN greatest(l.term, j.term) + 1000 ELSE l.term END,
-        worker = CASE WHEN NOT j.back THEN l.worker END,
-        clean = l.clean AND NOT j.back,
-        expires_at = CASE WHEN j.back THEN clock_timestamp()
+        worker = CASE WHEN NOT j.back AND NOT j.silent THEN l.worker END,
+        clean = l.clean AND NOT j.back AND NOT j.silent,
+        expires_at = CASE WHEN j.back THEN clock_timestamp() +
+                make_interval(secs => $3::bigint / 1000.0)
             ELSE l.expires_at END
     FROM judged j
     WHERE l.portal = j.portal AND (j.back OR j.silent OR j.homeless)

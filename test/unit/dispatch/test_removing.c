@@ -2,6 +2,9 @@
 /* Orderly ways out: draining, a tenant taken away, everything freed. */
 #include "fake.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 static struct fx fx;
 
 static void
@@ -331,8 +334,63 @@ TEST(what_was_not_read_back_yet_goes_back_as_unknown)
     fx_close(&fx);
 }
 
+/* A changed tenant is there twice: the one that ends, and the one that claims. */
+TEST(a_claim_whose_answer_was_lost_leaves_what_the_one_before_has_in_flight)
+{
+    size_t claims;
+    char known[32];
+
+    fx_open(&fx, NULL);
+    fx.hold = HOLD_HUBSPOT;
+    plain_jobs(1);
+    fx_start(&fx);
+    UNTIL(&fx, fx.n_sent == 1);
+    dispatch_remove(fx.d, TENANT);
+    fx.claim_err = ERR_DB_AWAY;
+    fx.claim_code = "unknown";
+    claims = fx.claims;
+    fx_add(&fx, TENANT, true);
+    UNTIL(&fx, fx.claims > claims);
+    fx.claim_err = ERR_OK;
+    UNTIL(&fx, fx.claim_known != NULL);
+    (void)snprintf(known, sizeof(known), "[%" PRId64 "]", fx.jobs->id);
+    EQ_STR(fx.claim_known, known);
+    fx_let(&fx, HOLD_HUBSPOT);
+    fx_settle(&fx);
+    fx_close(&fx);
+}
+
+TEST(a_claim_lost_while_its_tenant_left_is_made_good_when_it_is_back)
+{
+    size_t claims;
+
+    fx_open(&fx, NULL);
+    fx.hold = HOLD_CLAIM;
+    plain_jobs(1);
+    fx_start(&fx);
+    UNTIL(&fx, fx.n_ops == 1);
+    fx.claim_err = ERR_DB_AWAY;
+    fx.claim_code = "unknown";
+    dispatch_remove(fx.d, TENANT);
+    fx_let(&fx, HOLD_CLAIM);
+    fx_quiet(&fx);
+    fx.claim_err = ERR_OK;
+    claims = fx.claims;
+    fx_add(&fx, TENANT, true);
+    UNTIL(&fx, fx.claims > claims);
+    IS(fx.claim_known != NULL);
+    fx_settle(&fx);
+    fx_close(&fx);
+}
+
 SUITE(
-    removing, RUN(draining_lets_requests_end_and_gives_the_other_jobs_back),
+    removing,
+    RUN_LONG(
+        a_claim_whose_answer_was_lost_leaves_what_the_one_before_has_in_flight,
+        10),
+    RUN_LONG(a_claim_lost_while_its_tenant_left_is_made_good_when_it_is_back,
+             10),
+    RUN(draining_lets_requests_end_and_gives_the_other_jobs_back),
     RUN(a_drain_between_two_steps_keeps_what_was_written),
     RUN(a_drain_waits_for_a_claim_under_way_and_gives_its_jobs_back),
     RUN_LONG(a_drain_waits_until_every_outcome_is_stored, 10),

@@ -25,7 +25,7 @@ static struct fx {
     void *arg;
     size_t checks, closed, metrics;
     bool silent; /* checks are never answered */
-    const char *stuck;
+    const char *stuck, *unleased;
 } fx;
 
 static void
@@ -92,6 +92,13 @@ tenants_stuck(const struct tenants *t)
 {
     (void)t;
     return fx.stuck;
+}
+
+const char *
+tenants_unleased(const struct tenants *t)
+{
+    (void)t;
+    return fx.unleased;
 }
 
 void
@@ -283,6 +290,15 @@ TEST(readyz_says_when_nothing_can_be_recorded)
     end();
 }
 
+TEST(readyz_says_when_leases_cannot_be_renewed)
+{
+    begin(NULL);
+    fx.unleased = "rights are missing";
+    EQ_INT(ask("GET", "/readyz", ""), 503);
+    HAS(reply, "not ready: leases cannot be renewed: rights are missing\n");
+    end();
+}
+
 TEST(readyz_names_no_host_when_the_look_failed)
 {
     struct fault f;
@@ -458,6 +474,7 @@ SUITE(
     RUN(readyz_gives_the_reason_when_the_schema_does_not_fit),
     RUN(readyz_is_not_ready_before_the_first_look_and_when_it_cannot_be_taken),
     RUN(readyz_notices_at_once_that_the_database_went_away),
+    RUN(readyz_says_when_leases_cannot_be_renewed),
     RUN(readyz_says_when_nothing_can_be_recorded),
     RUN(readyz_names_no_host_when_the_look_failed),
     RUN(metrics_are_prometheus_text_with_fresh_gauges),

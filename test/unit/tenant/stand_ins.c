@@ -224,6 +224,13 @@ store_lease_beat(struct store *s, const struct store_beat_spec *spec,
     return ERR_OK;
 }
 
+const char *
+store_fault_cause(const struct fault *f)
+{
+    (void)f;
+    return "rights are missing";
+}
+
 void
 store_fence(struct store *s, int64_t tenant, const char *portal, int64_t term)
 {

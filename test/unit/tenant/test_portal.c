@@ -313,6 +313,53 @@ TEST(after_a_long_silence_others_may_renew_before_anything_is_taken)
     end();
 }
 
+/* It is there and says no: others take what has run out. */
+TEST(a_database_that_refuses_to_renew_takes_the_work_away_and_is_told)
+{
+    begin("4711");
+    fx.conf.lease_ttl = 900;
+    turn();
+    IS(works_in("4711"));
+    IS(tenants_unleased(fx.tenants) == NULL);
+    fx.beat_err = ERR_DB_STATEMENT;
+    fx.share = 0;
+    wait_ms(2500);
+    IS(tenants_unleased(fx.tenants) != NULL);
+    IS(fx.last == NULL);
+    EQ_UINT(fx.frees, 1);
+    fx.beat_err = ERR_OK;
+    wait_ms(1200);
+    IS(tenants_unleased(fx.tenants) == NULL);
+    end();
+}
+
+TEST(a_portal_taken_over_goes_on_with_the_poll_that_died)
+{
+    begin("4711");
+    fx.mark = 7;
+    fx.share = 0;
+    fx.conf.lease_ttl = 900;
+    turn();
+    IS(fx.last == NULL);
+    fx.rows[0].unfinished = true; /* the holder's poll, when it died */
+    fx.term = 2;
+    fx.share = ROWS_MAX;
+    wait_ms(1500);
+    IS(fx.last != NULL);
+    EQ_UINT(fx.hurried, 1);
+    end();
+}
+
+TEST(a_portal_whose_settings_nobody_here_can_read_is_left_to_others)
+{
+    begin("4711");
+    fx.rows[0].settings = "{\"hubspot_limit\":\"many\"}";
+    turn();
+    wait_ms(1500);
+    EQ_UINT(fx.leases, 0);
+    end();
+}
+
 /* Eight portals: more come, then others want their share. */
 static void
 begin_eight(void)
@@ -491,6 +538,11 @@ SUITE(
     RUN_LONG(without_the_database_the_work_stays_and_leases_are_asked_for_again,
              10),
     RUN_LONG(after_a_long_silence_others_may_renew_before_anything_is_taken,
+             20),
+    RUN_LONG(a_database_that_refuses_to_renew_takes_the_work_away_and_is_told,
+             20),
+    RUN_LONG(a_portal_taken_over_goes_on_with_the_poll_that_died, 20),
+    RUN_LONG(a_portal_whose_settings_nobody_here_can_read_is_left_to_others,
              20),
     RUN(a_worker_takes_no_more_than_its_share),
     RUN(what_is_above_the_share_is_given_back_in_order),
