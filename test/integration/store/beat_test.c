@@ -18,6 +18,7 @@ struct scene {
     struct fix f;
     struct beat b;
     struct got g;
+    bool patient;
 };
 
 static void
@@ -61,6 +62,7 @@ beat_as(struct scene *s, const char *process, enum store_beat_mode mode,
                                    .held = held,
                                    .wanted = wanted,
                                    .most = 100,
+                                   .patient = s->patient,
                                    .mode = mode};
 
     s->g.calls = 0;
@@ -188,6 +190,32 @@ TEST(a_lease_that_ran_out_is_renewed_under_its_term_when_nobody_took_it)
     close_scene(&s);
 }
 
+/* All were cut off for long: who is back first leaves the others theirs. */
+TEST(what_ran_out_long_ago_is_left_to_its_holder_by_the_patient)
+{
+    const char *in_doubt = "SELECT count(*) FROM ml_connector.audit_event "
+                           "WHERE event = 'in_doubt'";
+    struct scene s;
+
+    open_portals(&s, 2);
+    (void)beat(&s, "w2", "[]", "[\"P1\"]");
+    (void)fix_sql(&s.f, "UPDATE ml_connector.lease SET expires_at = "
+                        "clock_timestamp() - interval '5 min'");
+    s.patient = true;
+    EQ_STR(beat(&s, "w1", "[]", "[\"P1\"]").text, "");
+    SQL_IS(&s.f, "0", "%s", in_doubt);
+    EQ_STR(
+        beat(&s, "w2", "[{\"portal\":\"P1\",\"term\":1,\"age\":315000}]", "[]")
+            .text,
+        "renewed:P1:1 ");
+    (void)fix_sql(&s.f, "UPDATE ml_connector.lease SET expires_at = "
+                        "clock_timestamp() - interval '5 min'");
+    s.patient = false; /* it did not come back */
+    EQ_STR(beat(&s, "w1", "[]", "[\"P1\"]").text, "taken:P1:1002 ");
+    SQL_IS(&s.f, "1", "%s", in_doubt);
+    close_scene(&s);
+}
+
 /* A renewal waits neither for statements under the lease nor for a taker, so
  * that one tenant that stands still takes no other with it. */
 TEST(renewing_waits_for_nobody)
@@ -312,6 +340,7 @@ SUITE(
              20),
     RUN_LONG(a_lease_that_ran_out_is_renewed_under_its_term_when_nobody_took_it,
              20),
+    RUN_LONG(what_ran_out_long_ago_is_left_to_its_holder_by_the_patient, 20),
     RUN_LONG(renewing_waits_for_nobody, 20),
     RUN_LONG(one_that_leaves_counts_no_more_and_takes_nothing, 20),
     RUN_LONG(one_that_takes_all_counts_for_nobody_and_hears_who_has_the_rest,
