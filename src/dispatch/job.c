@@ -226,7 +226,9 @@ job_new(struct dtenant *t, const struct store_job *s)
     j->sent_us = s->sent_ago_us >= 0 ? now_us - s->sent_ago_us : INT64_MIN;
     j->attempts = s->attempts;
     j->verify = s->verify;
-    j->doubt = s->doubt;
+    /* also when it has changed since a write that nobody knows the outcome of: what
+     * that one made may be wanted no more */
+    j->doubt = s->doubt || (s->verify && job_changed_since(j));
     j->fusion_id = arena_strdup(&j->arena, s->fusion_id);
     j->number = arena_strdup(&j->arena, s->number);
     j->klass = arena_strdup(&j->arena, s->klass);
