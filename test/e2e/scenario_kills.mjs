@@ -29,7 +29,7 @@ const daily = [...of(['create', 'upsert', 'read']), 'invoices.update', 'invoices
   'commerce_payments.archive', 'token', 'batch', 'hubOrganizations', 'hubPersons', 'receivablesInvoices', 'receivablesInvoiceLines',
   'receivablesCustomerAccountActivities', 'standardReceipts', 'standardReceiptApplications'];
 // What is not needed in every run of the test; killed at all the same.
-const rare = of(['associate', 'dissociate', 'archive', 'update']).filter((r) => !daily.includes(r));
+const rare = of(['associate', 'dissociate', 'archive', 'update', 'joined']).filter((r) => !daily.includes(r));
 const rareCommits = ['audit', 'claim_lost', 'conservation_check', 'gone', 'lease_take', 'missing', 'pass_begin', 'pass_move',
   'requests_answer', 'requests_take', 'tenant_state', 'unanswered'];
 
