@@ -146,6 +146,50 @@ has_rows(const char *json)
     return json != NULL && strcmp(json, "[]") != 0;
 }
 
+/* What is opened as news is held against the ceiling; what was gathered before
+ * the end of the poll is let go. */
+static void
+add_ceiling(struct store_op *o, struct store_call *c,
+            const struct store_intake *in, const char *tenant)
+{
+    if (in->news != NULL && in->ceiling > 0) {
+        o->also = store_call_add(
+            c, SQL_INTAKE_CEILING,
+            (const char *const[]){tenant, in->news, in->poll, in->worker,
+                                  store_call_int(c, in->ceiling),
+                                  store_call_int(c, in->factor)});
+    } else if (in->ceiling > 0) {
+        (void)store_call_add(c, SQL_INTAKE_GATHERED,
+                             (const char *const[]){tenant, in->poll});
+    }
+}
+
+/* Where the feed stands once the page is in. */
+static void
+add_moves(struct store_call *c, const struct store_intake *in,
+          const char *tenant)
+{
+    if (in->cursor.stream != NULL) {
+        (void)store_call_add(
+            c, SQL_INTAKE_CURSOR,
+            (const char *const[]){tenant, in->feed, in->cursor.stream,
+                                  store_call_int(c, in->cursor.stamp_us),
+                                  in->cursor.id});
+    }
+    if (in->scanned != NULL) {
+        (void)store_call_add(
+            c, SQL_INTAKE_SCANNED,
+            (const char *const[]){tenant, in->feed, in->scanned,
+                                  store_call_int(c, in->scanned_us),
+                                  store_call_int(c, in->overlap_us)});
+    }
+    for (size_t i = 0; i < COUNT_OF(in->passes); i++) {
+        if (in->passes[i].pass != NULL) {
+            add_pass(c, in->tenant, in->feed, &in->passes[i]);
+        }
+    }
+}
+
 enum err
 store_intake(struct store *s, const struct store_intake *in,
              store_intake_fn *done, void *arg, struct store_op **op)
@@ -190,35 +234,8 @@ store_intake(struct store *s, const struct store_intake *in,
             &c, SQL_INTAKE_DOUBT,
             (const char *const[]){tenant, in->worker, in->klass, records});
     }
-    if (in->news != NULL && in->ceiling > 0) {
-        o->also = store_call_add(
-            &c, SQL_INTAKE_CEILING,
-            (const char *const[]){tenant, in->news, in->poll, in->worker,
-                                  store_call_int(&c, in->ceiling),
-                                  store_call_int(&c, in->factor)});
-    } else if (in->ceiling > 0) {
-        (void)store_call_add(&c, SQL_INTAKE_GATHERED,
-                             (const char *const[]){tenant, in->poll});
-    }
-    if (in->cursor.stream != NULL) {
-        (void)store_call_add(
-            &c, SQL_INTAKE_CURSOR,
-            (const char *const[]){tenant, in->feed, in->cursor.stream,
-                                  store_call_int(&c, in->cursor.stamp_us),
-                                  in->cursor.id});
-    }
-    if (in->scanned != NULL) {
-        (void)store_call_add(
-            &c, SQL_INTAKE_SCANNED,
-            (const char *const[]){tenant, in->feed, in->scanned,
-                                  store_call_int(&c, in->scanned_us),
-                                  store_call_int(&c, in->overlap_us)});
-    }
-    for (size_t i = 0; i < COUNT_OF(in->passes); i++) {
-        if (in->passes[i].pass != NULL) {
-            add_pass(&c, in->tenant, in->feed, &in->passes[i]);
-        }
-    }
+    add_ceiling(o, &c, in, tenant);
+    add_moves(&c, in, tenant);
     if (has_rows(in->notes)) {
         (void)store_call_add(
             &c, SQL_INTAKE_NOTES,
