@@ -304,6 +304,7 @@ struct store_poll {
     const char *message; /* of the failure, or NULL */
     int64_t interval_ms;
     size_t requests; /* since the poll began */
+    bool by_id;      /* only what others wait for: no poll of the feed */
 };
 MUST_USE enum err store_poll_save(struct store *s, const struct store_poll *p,
                                   store_done_fn *done, void *arg,

@@ -145,6 +145,7 @@ poll_save_end(struct poll *p)
         .message = p->err == ERR_OK ? NULL : p->fault.message,
         .interval_ms = p->f->cfg.interval_ms[s->kind],
         .requests = p->requests,
+        .by_id = p->needs_only,
     };
 
     poll_store_started(
@@ -396,6 +397,7 @@ poll_save_begin(struct poll *p)
         .state = "polling",
         .outcome = "",
         .interval_ms = p->f->cfg.interval_ms[p->feed->kind],
+        .by_id = p->needs_only,
     };
 
     poll_store_started(

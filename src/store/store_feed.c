@@ -260,7 +260,8 @@ store_poll_save(struct store *s, const struct store_poll *p,
                               p->worker, p->state,
                               p->outcome != NULL ? p->outcome : "", p->message,
                               store_call_int(&c, p->interval_ms),
-                              store_call_int(&c, (int64_t)p->requests)});
+                              store_call_int(&c, (int64_t)p->requests),
+                              p->by_id ? "true" : "false"});
     return store_op_send(o, &c, op);
 }
 

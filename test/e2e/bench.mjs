@@ -259,6 +259,14 @@ export class Scene {
     await this.ok(['tenant', 'add', name, ...this.tenantFlags(sb)]);
   }
 
+  // The worker polls these tenants now, to the end: sync only tells that it begins.
+  async polled(names = ['demo']) {
+    const since = this.sql('SELECT clock_timestamp()');
+    await Promise.all(names.map((name) => this.ok(['sync', name])));
+    await until(`the polls of ${names}`, 90, () => this.sql(`SELECT count(*) FROM ml_dashboard.feeds
+      WHERE tenant IN ('${names.join("','")}') AND last_success >= '${since}' AND state = 'idle'`) === String(3 * names.length));
+  }
+
   // HubSpot against the oracle. `from` holds what was before; gives what is now.
   async equal(sb, from = {}, options = {}) {
     const world = merged(from.world, await sb.world());

@@ -135,9 +135,8 @@ export async function run(scene) {
     }
   }
   await sb.healed();
-  await Promise.all(tenants.map((name) => scene.ok(['sync', name])));
-  await until('everything is written', 60, () => openJobs(scene) === 0 && scene.sql(
-    "SELECT count(*) FROM ml_dashboard.feeds WHERE state <> 'idle'") === '0');
+  await scene.polled(tenants);
+  await until('everything is written', 60, () => openJobs(scene) === 0);
   const to = Date.now() / 1000;
   look(scene, leases);
   stamps(scene, from, to);

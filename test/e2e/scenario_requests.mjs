@@ -59,14 +59,11 @@ async function trickle(scene) {
   await own.tenant(sb);
   await own.ok(['run', '--once']);
   const worker = own.spawn(path.join(own.house.build, 'ml-connector'), ['run'], own.env);
-  const polls = () => Number(own.sql('SELECT count(*) FROM ml_dashboard.conservation'));
   const idle = () => own.sql("SELECT count(*) FROM ml_connector.job WHERE state <> 'parked'") === '0';
   const after = async (what, change) => {
-    const before = polls();
     await change();
     await sb.clear();
-    await own.ok(['sync', 'demo']);
-    await until(`${what}: polls`, 30, () => polls() >= before + 3);
+    await own.polled();
     await until(`${what}: jobs`, 30, idle);
     return told(await sb.log());
   };

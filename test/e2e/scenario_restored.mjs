@@ -160,7 +160,7 @@ const busy = (scene) => scene.sql(`SELECT count(*) FROM ml_connector.job WHERE s
 // One that stays, or a run to its end, again as long as something is to come.
 async function settle(scene, sb, worker) {
   if (worker) {
-    await scene.ok(['sync', 'demo']);
+    await scene.polled();
     await until('nothing is open', 90, () => busy(scene) === '0');
     return;
   }

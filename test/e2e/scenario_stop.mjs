@@ -55,13 +55,12 @@ function choose(world) {
 const idle = (own) => own.rows(`SELECT 1 FROM ml_connector.job`).length === 0;
 
 async function takeOver(own) {
-  const since = own.sql('SELECT clock_timestamp()');
   const b = own.spawn(path.join(own.house.build, 'ml-connector'), ['run'], { ...own.env, ML_WORKER_ID: 'second' });
   await until('the second worker has the portal', 30, () => /portal\.held/.test(b.stderr));
-  await own.ok(['sync', 'demo']);
+  await own.polled();
   await until('the second worker is done', 60, () => {
     must(b.child.exitCode === null, `the second worker ended: ${b.stderr.slice(-2000)}`);
-    return idle(own) && own.rows(`SELECT 1 FROM ml_dashboard.feeds WHERE last_success > '${since}'`).length === 3 && idle(own);
+    return idle(own);
   });
   return b;
 }

@@ -1,5 +1,6 @@
--- none: tenant, feed, poll, worker, state, outcome, message, interval_ms, requests
--- Begin and end of a poll; requests count from its beginning.
+-- none: tenant, feed, poll, worker, state, outcome, message, interval_ms, requests, by_id
+-- Begin and end of a poll; requests count from its beginning. One by_id read
+-- only what others wait for: the feed is as old as it was.
 WITH before AS MATERIALIZED (
     SELECT requests FROM ml_connector.poll
     WHERE tenant_id = $1::bigint AND poll = $3::text AND feed = $2::text
@@ -41,8 +42,10 @@ WITH before AS MATERIALIZED (
 )
 INSERT INTO ml_connector.feed AS f (tenant_id, feed, state, interval_ms,
     last_poll, last_success, last_outcome, last_error, last_error_at)
-SELECT $1::bigint, $2::text, $5::text, $8::bigint, s.started_at,
-    CASE WHEN $6::text = 'ok' THEN s.started_at END, nullif($6::text, ''),
+SELECT $1::bigint, $2::text, $5::text, $8::bigint,
+    CASE WHEN NOT $10::bool THEN s.started_at END,
+    CASE WHEN NOT $10::bool AND $6::text = 'ok' THEN s.started_at END,
+    nullif($6::text, ''),
     CASE WHEN $6::text NOT IN ('', 'ok')
         THEN concat_ws(': ', $6::text, $7::text) END,
     CASE WHEN $6::text NOT IN ('', 'ok') THEN clock_timestamp() END
@@ -51,7 +54,8 @@ ON CONFLICT (tenant_id, feed) DO UPDATE SET
     state = excluded.state,
     state_at = CASE WHEN f.state = excluded.state THEN f.state_at
         ELSE now() END,
-    interval_ms = excluded.interval_ms, last_poll = excluded.last_poll,
+    interval_ms = excluded.interval_ms,
+    last_poll = coalesce(excluded.last_poll, f.last_poll),
     last_success = coalesce(excluded.last_success, f.last_success),
     last_outcome = coalesce(excluded.last_outcome, f.last_outcome),
     last_error = coalesce(excluded.last_error, f.last_error),

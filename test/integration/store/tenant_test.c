@@ -137,6 +137,18 @@ TEST(poll_shows_in_feeds_with_lag_and_error)
            "ml_dashboard.feeds WHERE last_success "
            "IS NOT NULL");
     SQL_IS(&f, "delayed", "SELECT health FROM ml_dashboard.tenants");
+    p.poll = "p3"; /* served whoever waits: the feed is as old as before */
+    p.by_id = true;
+    p.outcome = "ok";
+    p.state = "idle";
+    p.requests = 0;
+    CALL(&f, &g, store_poll_save, &p, on_done);
+    OK(g.err);
+    SQL_IS(&f, "p1/p2/ok",
+           "SELECT concat_ws('/', (SELECT poll FROM ml_connector.poll WHERE "
+           "started_at = f.last_success), (SELECT poll FROM ml_connector.poll "
+           "WHERE started_at = f.last_poll), f.last_outcome) FROM "
+           "ml_connector.feed f");
     SQL_IS(&f, "7/1",
            "SELECT sum(fusion_requests) || '/' || sum(errors) "
            "FROM ml_dashboard.requests_per_minute");
