@@ -525,7 +525,7 @@ function momentary(options, type, k, p, got) {
 }
 
 // Each wanted address is held by exactly one contact, one that wants it, or one
-// that had it before and could not get its new one.
+// that had it before, or at a moment, and could not get its new one.
 function checkEmails(expected, got, was, bad, options) {
   const wanters = new Map();
   const holders = new Map();
@@ -554,7 +554,8 @@ function checkEmails(expected, got, was, bad, options) {
     const e = c.properties.email?.toLowerCase();
     const want = expected.contacts.get(k)?.properties.email;
     const had = was?.contacts.get(k)?.properties.email?.toLowerCase();
-    if (e === want || e === had || (!want && momentary(options, 'contacts', k, 'email', e))) {
+    const mayKeep = !want || holders.get(want)?.some((h) => h !== k);
+    if (e === want || e === had || (mayKeep && momentary(options, 'contacts', k, 'email', e))) {
       continue;
     }
     bad.push(`contacts ${k}: email is ${e}, wanted ${want}, was ${had}`);
