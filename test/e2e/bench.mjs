@@ -259,12 +259,23 @@ export class Scene {
     await this.ok(['tenant', 'add', name, ...this.tenantFlags(sb)]);
   }
 
+  // All feeds of these tenants were read to the end in a poll that began since then.
+  read(names, since) {
+    return this.sql(`SELECT count(*) FROM ml_dashboard.feeds WHERE tenant IN ('${names.join("','")}')
+      AND last_success >= '${since}' AND state = 'idle'`) === String(3 * names.length);
+  }
+
+  // Read at least once, and written. In this order: jobs are stored before a poll ends.
+  done(names = ['demo']) {
+    return this.read(names, '-infinity') &&
+      this.sql(`SELECT sum(open_jobs) FROM ml_dashboard.tenants WHERE tenant IN ('${names.join("','")}')`) === '0';
+  }
+
   // The worker polls these tenants now, to the end: sync only tells that it begins.
   async polled(names = ['demo']) {
     const since = this.sql('SELECT clock_timestamp()');
     await Promise.all(names.map((name) => this.ok(['sync', name])));
-    await until(`the polls of ${names}`, 90, () => this.sql(`SELECT count(*) FROM ml_dashboard.feeds
-      WHERE tenant IN ('${names.join("','")}') AND last_success >= '${since}' AND state = 'idle'`) === String(3 * names.length));
+    await until(`the polls of ${names}`, 90, () => this.read(names, since));
   }
 
   // HubSpot against the oracle. `from` holds what was before; gives what is now.

@@ -120,7 +120,7 @@ export async function run(scene) {
   const leases = new Map();
   await until('both portals are held', 20, () => scene.sql(`SELECT count(*) FROM ml_connector.lease
     WHERE worker IS NOT NULL AND portal NOT LIKE 'tenant:%'`) === '2');
-  await until('the first sync', 60, () => openJobs(scene) === 0 && Number(scene.sql('SELECT count(*) FROM ml_dashboard.feeds WHERE last_success IS NOT NULL')) === 6);
+  await until('the first sync', 60, () => scene.done(tenants));
   const before = [await equal(scene, sb, 0), await equal(scene, sb, 1)];
 
   await weather(sb);

@@ -245,16 +245,24 @@ async function full(scene) {
     cut();
     await until('its sessions are gone', 10, () => Number(own.sql(`SELECT count(*) FROM pg_stat_activity WHERE usename = 'worker'`)) === 0);
     own.sql('CREATE ROLE hog LOGIN');
-    const hogs = Array.from({ length: 9 }, () => spawn('psql', ['-AtXq', '-d', own.url.replace('user=postgres', 'user=hog'), '-c', 'SELECT pg_sleep(600)'],
-      { stdio: 'ignore' }));
-    hogs.forEach((h) => own.house.children.add(h));
-    await until('all slots are taken', 10, () => Number(own.sql(`SELECT count(*) FROM pg_stat_activity WHERE usename = 'hog'`)) === 9);
+    let hogs = [];
+    const hog = () => {
+      const h = spawn('psql', ['-AtXq', '-d', own.url.replace('user=postgres', 'user=hog'), '-c', 'SELECT pg_sleep(600)'], { stdio: 'ignore' });
+      own.house.children.add(h);
+      h.on('exit', () => own.house.children.delete(h));
+      return h;
+    };
+    // Whoever looks takes a slot for a moment, so that one of them may find none.
+    await until('all slots are taken', 30, () => {
+      hogs = hogs.filter((h) => h.exitCode === null);
+      hogs.push(...Array.from({ length: 9 - hogs.length }, hog));
+      return Number(own.sql(`SELECT count(*) FROM pg_stat_activity WHERE usename = 'hog'`)) === 9;
+    });
     own.sql('ALTER ROLE worker CONNECTION LIMIT -1');
     await none.away(/too many connections/);
     await pause(2000);
     await none.silent();
     own.sql(`SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'hog'`);
-    hogs.forEach((h) => own.house.children.delete(h));
     await none.back();
     await finish(own, sb, worker);
   });

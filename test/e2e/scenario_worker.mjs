@@ -25,12 +25,7 @@ export async function run(scene) {
   });
   must((await text('/healthz')).status === 200, 'healthz');
   must((await text('/no/such/page')).status === 404, 'an unknown page is not 404');
-  const idle = (name) => async () => {
-    const [t] = scene.rows(`SELECT * FROM ml_dashboard.tenants WHERE tenant = '${name}'`);
-    const f = scene.rows(`SELECT * FROM ml_dashboard.feeds WHERE tenant = '${name}'`);
-    return t && Number(t.open_jobs) === 0 && f.length === 3 && f.every((x) => x.last_success);
-  };
-  await until('the first sync', 60, idle('demo'));
+  await until('the first sync', 60, () => scene.done());
   await scene.equal(sb);
   const metrics = (await text('/metrics')).text;
   for (const name of ['ml_tenants', 'ml_polls_total', 'ml_records_total', 'ml_jobs', 'ml_hubspot_requests_total', 'ml_hubspot_inputs_total',
@@ -53,7 +48,7 @@ export async function run(scene) {
   const second = scene.tenantFlags(sb, 1);
   await scene.ok(['tenant', 'add', 'second', ...second]);
   await until('the second tenant taken up', 10, stated(2, 'active'));
-  await until('the second tenant synced', 60, idle('second'));
+  await until('the second tenant synced', 60, () => scene.done(['second']));
   const other = await sb.get(`/control/hubspot/objects/invoices?limit=1&portal=${sb.ready.tenants[1].portal_id}`);
   must(Number(other.live ?? other.count) > 0, 'the second portal is empty');
 
