@@ -386,7 +386,8 @@ void plan_strays(struct job *j);
 void plan_strays_away(struct job *j); /* lines that nobody wants */
 /* Of a record that is gone only its keys are known: those are looked for. */
 void doubt_gone(struct job *j, const json_t *objects);
-void joined_found(struct need *n, const struct hubspot_result *r);
+void joined_found(struct need *n, const struct hubspot_result *r,
+                  struct save *s);
 void stray_found(struct need *n, const struct hubspot_result *r);
 /* The contact's e-mail as HubSpot has it goes into its link, so that what
  * follows a change of it follows. */

@@ -156,8 +156,28 @@ is_among(const char **list, size_t n, const char *id)
     return false;
 }
 
+/* What is joined as wanted needs no more writes, which would store it; whoever
+ * parts from it later has to know of it. */
+static void
+save_joins(struct need *n, unsigned type, struct save *s)
+{
+    struct job *j = n->job;
+
+    if (type != 409) {
+        save_link(s, j, n->part, false);
+        return;
+    }
+    for (size_t i = 1; i < j->n_parts; i++) {
+        struct part *p = &j->parts[i];
+
+        if (p->object == MAP_LINE_ITEMS && p->id != NULL) {
+            save_link(s, j, p, false);
+        }
+    }
+}
+
 void
-joined_found(struct need *n, const struct hubspot_result *r)
+joined_found(struct need *n, const struct hubspot_result *r, struct save *s)
 {
     const struct map_association *a = lane_association(n->lane);
     unsigned row = n->lane - LANE_JOINED;
@@ -189,6 +209,8 @@ joined_found(struct need *n, const struct hubspot_result *r)
     if (r->after != NULL) {
         job_need(j, n->part, n->lane, n->id, arena_strdup(&j->arena, r->after),
                  NULL);
+    } else {
+        save_joins(n, type, s);
     }
 }
 

@@ -111,6 +111,28 @@ TEST(what_stands_as_wanted_is_read_and_not_written)
     fx_close(&fx);
 }
 
+/* A creation that brought its associations was not answered, so that no link
+ * knows them; nothing else is to be written. */
+TEST(what_is_joined_already_is_remembered)
+{
+    struct fake_job *j;
+
+    begin(as_wanted, COUNT_OF(as_wanted));
+    j = fx_invoice(&fx, "3001", 1, "paid");
+    j->doubt = true;
+    fx_start(&fx);
+    fx_settle(&fx);
+    EQ_STR(j->state, "done");
+    EQ_UINT(fx.writes, 0);
+    IS(fx_has_assoc(fx_stored(&fx, "invoice", "3001", "invoices", "3001"),
+                    "177:k1"));
+    IS(fx_has_assoc(fx_stored(&fx, "invoice", "3001", "invoices", "3001"),
+                    "179:c1"));
+    IS(fx_has_assoc(fx_stored(&fx, "invoice", "3001", "line_items", "3001-1"),
+                    "409:77"));
+    fx_close(&fx);
+}
+
 TEST(a_status_that_hubspot_has_gone_past_stays)
 {
     begin(as_wanted, COUNT_OF(as_wanted));
@@ -225,6 +247,7 @@ TEST(what_is_not_there_is_written_by_its_key)
 }
 
 SUITE(doubt, RUN(what_stands_as_wanted_is_read_and_not_written),
+      RUN(what_is_joined_already_is_remembered),
       RUN(a_status_that_hubspot_has_gone_past_stays),
       RUN(what_only_hubspot_knows_is_cleared_away_when_it_is_ours),
       RUN(what_an_unknown_write_made_and_is_wanted_no_more_is_cleared_away),
