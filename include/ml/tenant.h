@@ -43,6 +43,9 @@ MUST_USE enum err tenant_settings_read(struct arena *a, const char *settings,
 void tenant_row_copy(struct arena *a, const struct store_tenant *from,
                      struct store_tenant *to);
 MUST_USE enum err tenant_name_check(const char *name, struct fault *f);
+/* Whether all its secrets open; fault says which does not. */
+bool tenant_opens(const struct vault *v, const struct store_tenant *row,
+                  struct fault *f);
 /* The clients of one tenant, as ping and provision use them too. The secrets of
  * `row.sealed` are opened for it. Free with hubspot_free and fusion_free. */
 MUST_USE enum err tenant_hubspot(struct loop *l, struct http *h,
@@ -203,6 +206,9 @@ const char *tenants_stuck(const struct tenants *t);
 /* Why leases have not been renewed for longer than one lasts; NULL: they are.
  * Static. */
 const char *tenants_unleased(const struct tenants *t);
+/* Why the master keys open none of the tenants there are, so that this process
+ * holds no portal; NULL: they do. Borrowed. */
+const char *tenants_keyless(const struct tenants *t);
 void tenants_metrics(struct tenants *t); /* sets the gauges of stat */
 
 #endif

@@ -27,6 +27,28 @@ unseal(const struct vault *v, const struct store_tenant *row, const char *field,
     return err;
 }
 
+bool
+tenant_opens(const struct vault *v, const struct store_tenant *row,
+             struct fault *f)
+{
+    json_t *o = NULL, *value;
+    const char *field;
+    enum err err = jsonx_parse(row->sealed, strlen(row->sealed), &o, f);
+
+    json_object_foreach(o, field, value)
+    {
+        struct secret *plain = NULL;
+
+        if (err == ERR_OK && json_is_string(value)) {
+            err = vault_unseal(v, row->name, field, json_string_value(value),
+                               &plain, f);
+        }
+        secret_free(plain);
+    }
+    json_decref(o);
+    return err == ERR_OK;
+}
+
 enum err
 tenant_hubspot(struct loop *l, struct http *h, const struct vault *v,
                const struct conf *c, const struct store_tenant *row,

@@ -352,9 +352,9 @@ on_beat(void *arg)
         .version = ML_VERSION,
         .who = tenant_lessee(t->config.conf, t->config.worker),
         .most = TAKE_MOST,
-        .mode = t->stopping    ? STORE_BEAT_LEAVES :
-                t->config.once ? STORE_BEAT_ALL :
-                                 STORE_BEAT_SHARES,
+        .mode = t->stopping || t->keyless ? STORE_BEAT_LEAVES :
+                t->config.once            ? STORE_BEAT_ALL :
+                                            STORE_BEAT_SHARES,
     };
     struct buf held, wanted;
 
@@ -405,4 +405,10 @@ tenants_unleased(const struct tenants *t)
                                 t->config.conf->lease_ttl * INT64_C(1000) ?
                store_fault_cause(&t->beat_fault) :
                NULL;
+}
+
+const char *
+tenants_keyless(const struct tenants *t)
+{
+    return t->keyless ? t->keyless_fault.message : NULL;
 }

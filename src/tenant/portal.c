@@ -400,8 +400,8 @@ portal_taken(struct portal *p, const struct store_lease *lease)
     if (!portal_wants(p)) {
         return false;
     }
-    LOG_INFO(NULL, "portal.held", "portal=%s term=%" PRId64 " hold=%u", p->key,
-             lease->term, lease->hold);
+    LOG_INFO(NULL, "portal.held", "portal=%s term=%" PRId64 " hold_ms=%" PRId64,
+             p->key, lease->term, lease->hold > 0 ? lease->hold_ms : 0);
     mem_free(p->holder);
     p->holder = NULL;
     p->term = lease->term;

@@ -129,6 +129,47 @@ forget_unseen(struct tenants *t, const struct store_tenant *rows, size_t n)
     }
 }
 
+/* A worker whose master keys open nothing would only keep others from the
+ * portals; one tenant that does not open is that tenant's own matter. */
+static void
+look_at_keys(struct tenants *t, const struct store_tenant *rows, size_t n)
+{
+    struct fault f, why;
+    bool opens = false;
+    struct list *item, *next;
+    char safe[LOG_TEXT_MAX];
+
+    fault_clear(&why);
+    for (size_t i = 0; i < n && !opens; i++) {
+        fault_clear(&f);
+        if (strcmp(rows[i].state, "removed") != 0) {
+            opens = tenant_opens(t->vault, &rows[i], &f);
+            why = why.err == ERR_OK && !opens ? f : why;
+        }
+    }
+    opens = opens || why.err == ERR_OK || t->config.once;
+    if (opens != t->keyless) {
+        return;
+    }
+    t->keyless = !opens;
+    leases_soon(t);
+    if (opens) {
+        LOG_INFO(NULL, "worker.keys", "opens=true");
+        return;
+    }
+    t->keyless_fault = why;
+    LOG_ERROR(NULL, "worker.keys", "opens=false error=%s message=\"%s\"",
+              err_name(why.err), log_safe(safe, why.message));
+    LIST_EACH(&t->portals, item, next)
+    {
+        struct portal *p = CONTAINER_OF(item, struct portal, link);
+
+        if (p->state == PORTAL_HELD) {
+            portal_stop(p);
+        }
+    }
+}
+
 static void on_reload(void *arg);
 
 static void
@@ -154,6 +195,7 @@ on_loaded(void *arg, enum err err, const struct store_tenant *rows, size_t n,
         t->n_paused += strcmp(rows[i].state, "paused") == 0 ? 1 : 0;
         t->n_held += strcmp(rows[i].state, "held") == 0 ? 1 : 0;
     }
+    look_at_keys(t, rows, n);
     for (size_t i = 0; i < n; i++) {
         bool wanted = strcmp(rows[i].state, "active") == 0 ||
                       strcmp(rows[i].state, "halted") == 0;

@@ -2,9 +2,69 @@
 // Master keys come and go; secrets are never said and never stored in clear.
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import { must } from './bench.mjs';
+import path from 'node:path';
+import { freePort, must, until } from './bench.mjs';
+
+// Two workers, two portals; the secrets are sealed anew with a key that one of them
+// does not know, and a third comes that never knew any: both leave all to the other.
+async function unknown(scene) {
+  const own = scene.part('workers');
+  const sb = await own.sandbox('--portals', 2, '--customers', 5, '--invoices', 10, '--receipts', 5);
+  await own.ok(['migrate']);
+  await own.ok(['tenant', 'add', 'demo', ...own.tenantFlags(sb, 0)]);
+  await own.ok(['tenant', 'add', 'other', ...own.tenantFlags(sb, 1)]);
+  const second = `k2:${randomBytes(32).toString('base64')}`;
+  const start = async (name, lines) => {
+    const port = await freePort();
+    const env = { ...own.env, ML_WORKER_ID: name, ML_MASTER_KEY_FILE: own.file(name, `${lines.join('\n')}\n`),
+      ML_LISTEN: `127.0.0.1:${port}`, ML_LEASE_TTL: '3s' };
+    const p = own.spawn(path.join(own.house.build, 'ml-connector'), ['run'], env);
+    const ready = async () => {
+      const r = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined);
+      return r && { status: r.status, text: await r.text() };
+    };
+    return { p, ready };
+  };
+  const holders = () => own.sql(`SELECT string_agg(worker, ' ' ORDER BY worker) FROM ml_dashboard.leases WHERE held AND portal NOT LIKE 'tenant:%'`);
+  const without = async (w, id) => {
+    const r = await until('it says so', 10, async () => {
+      const now = await w.ready();
+      return now?.status === 503 && now;
+    });
+    must(/the master keys open no tenant/.test(r.text) && r.text.includes(id), r.text);
+  };
+
+  const old = await start('old', [own.master]);
+  await until('the old worker holds both', 20, () => holders() === 'old old');
+  const both = await start('both', [own.master, second]);
+  await until('each has one', 20, () => holders() === 'both old');
+  await until('all is written', 60, () => own.done(['demo', 'other']));
+  own.file('key', `${second}\n${own.master}\n`);
+  await own.ok(['keys', 'rotate']);
+  await until('who knows the key has both', 30, () => holders() === 'both both');
+  await without(old, 'k2');
+  const never = await start('never', [`k9:${randomBytes(32).toString('base64')}`]);
+  await without(never, 'k2');
+  must(own.sql('SELECT count(*) FROM ml_dashboard.workers') === '1', 'who opens nothing counts as a worker');
+  must(!/portal\.held/.test(never.p.stderr), 'it held a portal');
+  must((await both.ready()).status === 200, 'the other is not ready');
+  await own.polled(['demo', 'other']);
+  must(holders() === 'both both', `held by ${holders()}`);
+
+  // Sealed with the key it knows it is as good as any.
+  own.file('key', `${own.master}\n${second}\n`);
+  await own.ok(['keys', 'rotate']);
+  await until('the old worker has its part again', 30, () => holders() === 'both old');
+  must((await old.ready()).status === 200, 'it is not ready with a key that opens');
+  for (const { p } of [old, both, never]) {
+    p.child.kill('SIGTERM');
+    must((await p.ended).code === 0, p.stderr.slice(-2000));
+  }
+  await scene.over(own);
+}
 
 export async function run(scene) {
+  await unknown(scene);
   const sb = await scene.sandbox('--customers', 15, '--invoices', 30, '--receipts', 15);
   scene.env.ML_LOG_LEVEL = 'debug';
   await scene.tenant(sb);

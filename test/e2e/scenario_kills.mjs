@@ -66,6 +66,18 @@ async function nudge(sb, world, n) {
   await sb.fusion(`invoice?account=${account}&lines=2&Email=ap-${account}@nudged.example`);
 }
 
+// A receipt with more applications than an expanded child has rows: they are asked
+// for apart whenever it changes.
+async function longReceipt(sb, world) {
+  const { AccountNumber: account } = world.customers[0];
+  const invoices = [];
+  for (let i = 0; i < 4; i++) {
+    invoices.push((await sb.fusion(`invoice?account=${account}&lines=1&currency=USD&Email=ap-${account}@nudged.example`)).id);
+  }
+  const { id } = await sb.fusion(`receipt?amount=4&account=${account}&currency=USD&method=1&apply=${invoices.map((i) => `${i}:1`).join(',')}`);
+  return id;
+}
+
 // ---- one part: all points of one place ------------------------------------------
 
 class Part {
@@ -89,6 +101,7 @@ class Part {
     await this.sb.switches(quick);
     await this.sb.post('/control/fusion/0/switches?child_limit=3');
     await scene.tenant(this.sb);
+    this.receipt = await longReceipt(this.sb, await this.sb.world());
     this.at = {};
     this.moments = [];
     this.frozen = []; // workers that have stopped
@@ -111,6 +124,7 @@ class Part {
     nothingTwice(this.at.hub);
     this.runs++;
     await change(this.sb, CHANGES, this.seed * 100 + this.runs);
+    await this.sb.fusion(`touch?kind=receipt&id=${this.receipt}`);
     await this.look();
     this.cursor = cursorOf(this.scene);
   }

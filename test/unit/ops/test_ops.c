@@ -95,6 +95,13 @@ tenants_stuck(const struct tenants *t)
 }
 
 const char *
+tenants_keyless(const struct tenants *t)
+{
+    (void)t;
+    return NULL;
+}
+
+const char *
 tenants_unleased(const struct tenants *t)
 {
     (void)t;
