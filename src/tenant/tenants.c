@@ -154,11 +154,11 @@ look_at_keys(struct tenants *t, const struct store_tenant *rows, size_t n)
     t->keyless = !opens;
     leases_soon(t);
     if (opens) {
-        LOG_INFO(NULL, "worker.keys", "opens=true");
+        LOG_INFO(NULL, "worker.keyed", "tenants=%zu", n);
         return;
     }
     t->keyless_fault = why;
-    LOG_ERROR(NULL, "worker.keys", "opens=false error=%s message=\"%s\"",
+    LOG_ERROR(NULL, "worker.keyless", "error=%s message=\"%s\"",
               err_name(why.err), log_safe(safe, why.message));
     LIST_EACH(&t->portals, item, next)
     {

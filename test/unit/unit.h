@@ -52,47 +52,56 @@ struct unit_suite {
 
 enum { UNIT_SECONDS = 2 };
 
-#define TEST(sentence)                                                        \
-    static void sentence##_fn(int unit_i);                                    \
-    static const TTest sentence = {#sentence, sentence##_fn, __FILE__,        \
-                                   __LINE__};                                 \
+#define TEST(sentence)                                                         \
+    static void sentence##_fn(int unit_i);                                     \
+    static const TTest sentence = {#sentence, sentence##_fn, __FILE__,         \
+                                   __LINE__};                                  \
     static void sentence##_fn(int unit_i __attribute__((unused)))
 #define DEATH(sentence) TEST(sentence)
 
-#define RUN(sentence) {&sentence, 0, UNIT_SECONDS}
-#define RUN_LONG(sentence, seconds) {&sentence, 0, seconds}
-#define DIES(sentence) {&sentence, SIGABRT, UNIT_SECONDS}
+#define RUN(sentence)                                                          \
+    {                                                                          \
+        &sentence, 0, UNIT_SECONDS                                             \
+    }
+#define RUN_LONG(sentence, seconds)                                            \
+    {                                                                          \
+        &sentence, 0, seconds                                                  \
+    }
+#define DIES(sentence)                                                         \
+    {                                                                          \
+        &sentence, SIGABRT, UNIT_SECONDS                                       \
+    }
 
-#define SUITE(title, ...)                                                     \
-    static const struct unit_test title##_tests[] = {__VA_ARGS__};            \
-    extern const struct unit_suite title##_suite;                             \
-    const struct unit_suite title##_suite = {                                 \
-        #title, title##_tests,                                                \
-        sizeof(title##_tests) / sizeof(title##_tests[0])};
+#define SUITE(title, ...)                                                      \
+    static const struct unit_test title##_tests[] = {__VA_ARGS__};             \
+    extern const struct unit_suite title##_suite;                              \
+    const struct unit_suite title##_suite = {#title, title##_tests,            \
+                                             sizeof(title##_tests) /           \
+                                                 sizeof(title##_tests[0])};
 
 /* Checks; every one says the values when it fails. */
 #define IS(cond) ck_assert_msg((cond), "%s", #cond)
 #define NOT(cond) ck_assert_msg(!(cond), "not %s", #cond)
 #define EQ_INT(got, want) ck_assert_int_eq((intmax_t)(got), (intmax_t)(want))
-#define EQ_UINT(got, want)                                                    \
+#define EQ_UINT(got, want)                                                     \
     ck_assert_uint_eq((uintmax_t)(got), (uintmax_t)(want))
 #define EQ_STR(got, want) ck_assert_str_eq(got, want)
 #define EQ_PTR(got, want) ck_assert_ptr_eq(got, want)
 #define EQ_MEM(got, want, n) ck_assert_mem_eq(got, want, n)
-#define EQ_ERR(got, want)                                                     \
-    do {                                                                      \
-        enum err unit_got = (got);                                            \
-        enum err unit_want = (want);                                          \
-        ck_assert_msg(unit_got == unit_want, "%s is %s, not %s", #got,        \
-                      err_name(unit_got), err_name(unit_want));               \
+#define EQ_ERR(got, want)                                                      \
+    do {                                                                       \
+        enum err unit_got = (got);                                             \
+        enum err unit_want = (want);                                           \
+        ck_assert_msg(unit_got == unit_want, "%s is %s, not %s", #got,         \
+                      err_name(unit_got), err_name(unit_want));                \
     } while (0)
 #define OK(call) EQ_ERR(call, ERR_OK)
-#define HAS(text, part)                                                       \
-    ck_assert_msg(strstr((text), (part)) != NULL, "\"%s\" lacks \"%s\"",      \
+#define HAS(text, part)                                                        \
+    ck_assert_msg(strstr((text), (part)) != NULL, "\"%s\" lacks \"%s\"",       \
                   (text), (part))
-#define LACKS(text, part)                                                     \
-    ck_assert_msg(strstr((text), (part)) == NULL, "\"%s\" has \"%s\"",        \
-                  (text), (part))
+#define LACKS(text, part)                                                      \
+    ck_assert_msg(strstr((text), (part)) == NULL, "\"%s\" has \"%s\"", (text), \
+                  (part))
 #define FAIL(...) ck_abort_msg(__VA_ARGS__)
 
 static inline void
@@ -113,6 +122,31 @@ unit_add(SRunner *runner, const struct unit_suite *s, const char *only)
         suite_add_tcase(suite, tc);
     }
     srunner_add_suite(runner, suite);
+}
+
+/* The suites that the arguments name, all without any, into `out`, which has room
+ * for all; 0: one of them is none. */
+static inline size_t
+unit_named(const struct unit_suite *const *suites, size_t count, int argc,
+           char **argv, const struct unit_suite **out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        int named = argc < 2;
+
+        for (int k = 1; k < argc; k++) {
+            named = named || strcmp(argv[k], suites[i]->name) == 0;
+        }
+        if (named) {
+            out[n++] = suites[i];
+        }
+    }
+    if (argc >= 2 && n != (size_t)argc - 1) {
+        (void)fprintf(stderr, "usage: %s [SUITE...]\n", argv[0]);
+        return 0;
+    }
+    return n;
 }
 
 static inline int
@@ -155,20 +189,20 @@ unit_main(const struct unit_suite *const *suites, size_t count)
 #define UNIT_E14(m, x, ...) m(x) UNIT_E13(m, __VA_ARGS__)
 #define UNIT_E15(m, x, ...) m(x) UNIT_E14(m, __VA_ARGS__)
 #define UNIT_E16(m, x, ...) m(x) UNIT_E15(m, __VA_ARGS__)
-#define UNIT_PICK(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, name, ...)  \
+#define UNIT_PICK(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, name, ...)   \
     name
-#define UNIT_EACH(m, ...)                                                     \
-    UNIT_PICK(__VA_ARGS__, UNIT_E16, UNIT_E15, UNIT_E14, UNIT_E13, UNIT_E12,  \
-              UNIT_E11, UNIT_E10, UNIT_E9, UNIT_E8, UNIT_E7, UNIT_E6,         \
-              UNIT_E5, UNIT_E4, UNIT_E3, UNIT_E2, UNIT_E1, 0)                 \
+#define UNIT_EACH(m, ...)                                                      \
+    UNIT_PICK(__VA_ARGS__, UNIT_E16, UNIT_E15, UNIT_E14, UNIT_E13, UNIT_E12,   \
+              UNIT_E11, UNIT_E10, UNIT_E9, UNIT_E8, UNIT_E7, UNIT_E6, UNIT_E5, \
+              UNIT_E4, UNIT_E3, UNIT_E2, UNIT_E1, 0)                           \
     (m, __VA_ARGS__)
-#define MAIN(...)                                                             \
-    UNIT_EACH(UNIT_DECL, __VA_ARGS__)                                         \
-    int main(void)                                                            \
-    {                                                                         \
-        static const struct unit_suite *const suites[] = {                    \
-            UNIT_EACH(UNIT_REF, __VA_ARGS__)};                                \
-        return unit_main(suites, sizeof(suites) / sizeof(suites[0]));         \
+#define MAIN(...)                                                              \
+    UNIT_EACH(UNIT_DECL, __VA_ARGS__)                                          \
+    int main(void)                                                             \
+    {                                                                          \
+        static const struct unit_suite *const suites[] = {                     \
+            UNIT_EACH(UNIT_REF, __VA_ARGS__)};                                 \
+        return unit_main(suites, sizeof(suites) / sizeof(suites[0]));          \
     }
 
 #endif

@@ -21,25 +21,14 @@ static const struct unit_suite *const suites[] = {
     &passes_suite, &receipts_suite,    &sweeps_suite,
     &costs_suite,  &troubles_suite,    &moving_suite};
 
-/* All suites, or those named. */
 int
 main(int argc, char **argv)
 {
     const struct unit_suite *wanted[COUNT_OF(suites)];
-    size_t n = 0;
+    size_t n = unit_named(suites, COUNT_OF(suites), argc, argv, wanted);
     int rc = EXIT_FAILURE;
 
-    for (size_t i = 0; i < COUNT_OF(suites); i++) {
-        bool named = argc < 2;
-
-        for (int k = 1; k < argc; k++) {
-            named = named || strcmp(argv[k], suites[i]->name) == 0;
-        }
-        if (named) {
-            wanted[n++] = suites[i];
-        }
-    }
-    if (pods_start()) {
+    if (n > 0 && pods_start()) {
         rc = unit_main(wanted, n);
     }
     pods_stop();
