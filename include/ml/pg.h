@@ -37,8 +37,8 @@ void pg_close(struct pg *p, loop_fn *closed, void *arg); /* cancels silently */
 /* Whether at least one connection is usable, and the last failure if not. */
 bool pg_is_up(const struct pg *p);
 const struct fault *pg_fault(const struct pg *p);
-/* That failure in a few words that name neither host nor user, after "the
- * database cannot be reached: "; static. */
+/* That failure in a few words that name neither host nor user, after "no
+ * database to work with: "; static. */
 const char *pg_cause(const struct fault *f);
 
 enum pg_shape { PG_NONE, PG_ONE, PG_MAYBE, PG_MANY };

@@ -445,8 +445,9 @@ worker_open(struct worker *w, struct fault *f)
     on_upkeep(w);
     on_metrics(w);
     tenants_start(w->tenants);
-    LOG_INFO(NULL, "worker.start", "version=%s listen=%s port=%d", ML_VERSION,
-             ops.listen, w->ops != NULL ? ops_port(w->ops) : 0);
+    LOG_INFO(NULL, "worker.start", "version=%s schema=%d listen=%s port=%d",
+             ML_VERSION, store_schema_version(), ops.listen,
+             w->ops != NULL ? ops_port(w->ops) : 0);
     return ERR_OK;
 }
 

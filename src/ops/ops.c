@@ -136,7 +136,7 @@ why_not(const struct ops *o)
     const char *unleased = tenants_unleased(o->tenants);
 
     if (!store_is_up(o->store)) {
-        return mem_printf("%s: %s", err_text(ERR_DB_AWAY),
+        return mem_printf("no database to work with: %s",
                           store_cause(o->store));
     }
     if (o->ready != ERR_OK) {

@@ -49,7 +49,7 @@ async function stopped(scene, sb, worker, seconds) {
   const out = new Outage(scene, sb, worker, `stopped for ${seconds} s`);
   await out.busy();
   scene.house.postgres('halt');
-  await out.away(/cannot be reached/);
+  await out.away(/no database to work with/);
   await pause(seconds * 1000);
   await out.silent();
   scene.house.start();
@@ -167,7 +167,7 @@ async function pooled(scene) {
     const dead = new Outage(own, sb, worker, 'pooler killed');
     await dead.busy();
     await pooler.kill();
-    await dead.away(/cannot be reached/);
+    await dead.away(/no database to work with/);
     await pause(2000);
     await dead.silent();
     await pooler.start();
@@ -176,7 +176,7 @@ async function pooled(scene) {
     const below = new Outage(own, sb, worker, 'server behind the pooler killed');
     await below.busy();
     own.house.postgres('crash');
-    await below.away(/cannot be reached|in time/);
+    await below.away(/no database to work with|in time/);
     await pause(2000);
     await below.silent();
     own.house.start();
@@ -339,7 +339,7 @@ async function memory(scene) {
     const out = new Outage(own, sb, worker, `away for ${seconds} s, ${portals} tenants`);
     await out.busy(2 * portals);
     own.house.postgres('crash');
-    await out.away(/cannot be reached/);
+    await out.away(/no database to work with/);
     await pause(2000);
     const first = worker.rss();
     let most = first;

@@ -281,7 +281,7 @@ TEST(readyz_notices_at_once_that_the_database_went_away)
     begin(NULL);
     fx.up = false;
     EQ_INT(ask("GET", "/readyz", ""), 503);
-    HAS(reply, "not ready: the database cannot be reached: it is read-only\n");
+    HAS(reply, "not ready: no database to work with: it is read-only\n");
     end();
 }
 
