@@ -256,6 +256,7 @@ MUST_USE enum err base64_decode(const char *s, unsigned char **out, size_t *n);
 
 void random_bytes(void *p, size_t n);
 uint64_t random_u64(void);
+double random_share(void); /* at least 0, less than 1 */
 /* lower-case hex of 16 random bytes, 32 characters: ids of ours. */
 enum { RANDOM_ID_MAX = 33 };
 char *random_id(char out[RANDOM_ID_MAX]);

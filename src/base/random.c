@@ -35,6 +35,12 @@ random_u64(void)
     return v;
 }
 
+double
+random_share(void)
+{
+    return (double)(random_u64() >> 11) * 0x1.0p-53; /* what a double holds */
+}
+
 char *
 random_id(char out[RANDOM_ID_MAX])
 {

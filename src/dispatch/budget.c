@@ -72,7 +72,7 @@ budget_pause(const struct hubspot_meta *m)
 static void
 throttled(struct dispatch *d, const struct hubspot_meta *m, int64_t now_us)
 {
-    double random = (double)(random_u64() >> 11) * 0x1.0p-53;
+    double random = random_share();
 
     d->status.throttled++;
     d->quota.throttled++;

@@ -221,7 +221,7 @@ claim_was_lost(const struct dtenant *t)
 static void
 claim_failed(struct dtenant *t, enum err err, const struct fault *f)
 {
-    double random = (double)(random_u64() >> 11) * 0x1.0p-53;
+    double random = random_share();
     char safe[LOG_TEXT_MAX], key[TENANT_KEY_MAX];
 
     if (strcmp(f->code, "unknown") == 0) {

@@ -374,7 +374,7 @@ static int64_t
 retry_wait(const struct job *j)
 {
     const struct dispatch_config *c = &j->tenant->d->config;
-    double random = (double)(random_u64() >> 11) * 0x1.0p-53;
+    double random = random_share();
 
     if (j->wait_ms >= 0) {
         return j->wait_ms;

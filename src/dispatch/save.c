@@ -412,7 +412,7 @@ save_is_in(struct save *s, size_t released)
 static void
 save_again(struct save *s)
 {
-    double random = (double)(random_u64() >> 11) * 0x1.0p-53;
+    double random = random_share();
 
     loop_timer_start(s->tenant->d->loop, &s->again,
                      backoff_ms(s->tries, STORE_RETRY_MS, STORE_CAP_MS, random),

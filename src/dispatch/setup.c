@@ -196,7 +196,7 @@ comes_again(struct setup *u, const struct hubspot_meta *m)
     const struct dispatch_config *c = &u->tenant->d->config;
     enum err_class class = err_class(m->fault.err);
     enum err err = m->fault.err;
-    double random = (double)(random_u64() >> 11) * 0x1.0p-53;
+    double random = random_share();
     int64_t wait_us;
 
     if (class != ERR_CLASS_AGAIN && class != ERR_CLASS_LATER) {

@@ -262,8 +262,6 @@ void feeds_pod_heard(struct feeds *f, int64_t pod_us);
 void feeds_tell_stored(struct feeds *f);
 void feeds_tell_held(struct feeds *f, const char *json);
 void feed_enter(struct feed *s, enum feed_state next);
-/* At least 0 and less than 1, for jitter. */
-double random_share(void);
 /* When it would be due next: monotonic. */
 int64_t feed_due_us(const struct feed *s);
 /* The same for every process and start. */

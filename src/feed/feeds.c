@@ -196,12 +196,6 @@ feeds_tell_halted(struct feeds *f, enum err err, const struct fault *why)
     loop_later(f->loop, &f->tell, on_tell, f);
 }
 
-double
-random_share(void)
-{
-    return (double)(random_u64() >> 11) / 9007199254740992.0;
-}
-
 /* ---- when ------------------------------------------------------------------------------ */
 
 static void round_step(struct feeds *f);
