@@ -206,9 +206,9 @@ const char *tenants_stuck(const struct tenants *t);
 /* Why leases have not been renewed for longer than one lasts; NULL: they are.
  * Static. */
 const char *tenants_unleased(const struct tenants *t);
-/* Why the master keys open none of the tenants there are, so that this process
- * holds no portal; NULL: they do. Borrowed. */
-const char *tenants_keyless(const struct tenants *t);
+/* The master keys open none of the tenants at work: this process holds no portal.
+ */
+bool tenants_keyless(const struct tenants *t);
 void tenants_metrics(struct tenants *t); /* sets the gauges of stat */
 
 #endif

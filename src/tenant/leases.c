@@ -407,8 +407,8 @@ tenants_unleased(const struct tenants *t)
                NULL;
 }
 
-const char *
+bool
 tenants_keyless(const struct tenants *t)
 {
-    return t->keyless ? t->keyless_fault.message : NULL;
+    return t->keyless;
 }

@@ -391,6 +391,7 @@ portal_wants(const struct portal *p)
     const struct tenant_settings *ignored = NULL;
 
     return p->state == PORTAL_WAITING && !p->stopping && !p->all->stopping &&
+           !p->all->keyless &&
            portal_limit(p, &ignored) > 0; /* somebody's settings can be read */
 }
 

@@ -129,6 +129,13 @@ forget_unseen(struct tenants *t, const struct store_tenant *rows, size_t n)
     }
 }
 
+static bool
+is_wanted(const struct store_tenant *row)
+{
+    return strcmp(row->state, "active") == 0 ||
+           strcmp(row->state, "halted") == 0;
+}
+
 /* A worker whose master keys open nothing would only keep others from the
  * portals; one tenant that does not open is that tenant's own matter. */
 static void
@@ -142,12 +149,13 @@ look_at_keys(struct tenants *t, const struct store_tenant *rows, size_t n)
     fault_clear(&why);
     for (size_t i = 0; i < n && !opens; i++) {
         fault_clear(&f);
-        if (strcmp(rows[i].state, "removed") != 0) {
+        if (is_wanted(&rows[i]) && strcmp(rows[i].sealed, "{}") != 0) {
             opens = tenant_opens(t->vault, &rows[i], &f);
             why = why.err == ERR_OK && !opens ? f : why;
         }
     }
     opens = opens || why.err == ERR_OK || t->config.once;
+    t->keyless_fault = why;
     if (opens != t->keyless) {
         return;
     }
@@ -157,7 +165,6 @@ look_at_keys(struct tenants *t, const struct store_tenant *rows, size_t n)
         LOG_INFO(NULL, "worker.keyed", "tenants=%zu", n);
         return;
     }
-    t->keyless_fault = why;
     LOG_ERROR(NULL, "worker.keyless", "error=%s message=\"%s\"",
               err_name(why.err), log_safe(safe, why.message));
     LIST_EACH(&t->portals, item, next)
@@ -197,10 +204,7 @@ on_loaded(void *arg, enum err err, const struct store_tenant *rows, size_t n,
     }
     look_at_keys(t, rows, n);
     for (size_t i = 0; i < n; i++) {
-        bool wanted = strcmp(rows[i].state, "active") == 0 ||
-                      strcmp(rows[i].state, "halted") == 0;
-
-        if (wanted && (!t->config.once || !t->told)) {
+        if (is_wanted(&rows[i]) && (!t->config.once || !t->told)) {
             take_row(t, &rows[i], &a);
         }
     }

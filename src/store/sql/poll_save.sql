@@ -45,7 +45,7 @@ INSERT INTO ml_connector.feed AS f (tenant_id, feed, state, interval_ms,
 SELECT $1::bigint, $2::text, $5::text, $8::bigint,
     CASE WHEN NOT $10::bool THEN s.started_at END,
     CASE WHEN NOT $10::bool AND $6::text = 'ok' THEN s.started_at END,
-    nullif($6::text, ''),
+    CASE WHEN NOT $10::bool OR $6::text <> 'ok' THEN nullif($6::text, '') END,
     CASE WHEN $6::text NOT IN ('', 'ok')
         THEN concat_ws(': ', $6::text, $7::text) END,
     CASE WHEN $6::text NOT IN ('', 'ok') THEN clock_timestamp() END

@@ -144,7 +144,7 @@ TEST(poll_shows_in_feeds_with_lag_and_error)
     p.requests = 0;
     CALL(&f, &g, store_poll_save, &p, on_done);
     OK(g.err);
-    SQL_IS(&f, "p1/p2/ok",
+    SQL_IS(&f, "p1/p2/TIMEOUT",
            "SELECT concat_ws('/', (SELECT poll FROM ml_connector.poll WHERE "
            "started_at = f.last_success), (SELECT poll FROM ml_connector.poll "
            "WHERE started_at = f.last_poll), f.last_outcome) FROM "

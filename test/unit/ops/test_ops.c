@@ -94,11 +94,11 @@ tenants_stuck(const struct tenants *t)
     return fx.stuck;
 }
 
-const char *
+bool
 tenants_keyless(const struct tenants *t)
 {
     (void)t;
-    return NULL;
+    return false;
 }
 
 const char *
