@@ -136,6 +136,8 @@ struct part {
     const char *existing; /* contacts: id the conflict named */
     const char **assoc;   /* confirmed: "177:<id>" */
     size_t assoc_count;
+    const char **linked; /* those as the link has them; only in doubt */
+    size_t linked_count;
 };
 
 /* Something that an object is joined to and that no link knows. */
@@ -346,6 +348,8 @@ void job_worst(struct job *j, enum hubspot_outcome outcome,
                const struct fault *f, bool counts, int64_t wait_ms);
 /* Nothing is pending any more: the job's row goes into s, or the next stage
  * is planned. */
+/* A write of unknown outcome, and what it left, was not read back yet. */
+bool job_is_unread(const struct job *j);
 void job_settle(struct job *j, struct save *s);
 bool part_has_assoc(const struct part *p, const char *entry);
 void part_add_assoc(struct job *j, struct part *p, unsigned type,
@@ -383,11 +387,11 @@ bool end_is_gone(struct need *n, const char *gone, struct save *s);
 /* doubt.c */
 void plan_joined(struct job *j);
 void plan_strays(struct job *j);
+void remember_joins(struct job *j, struct save *s);
 void plan_strays_away(struct job *j); /* lines that nobody wants */
 /* Of a record that is gone only its keys are known: those are looked for. */
 void doubt_gone(struct job *j, const json_t *objects);
-void joined_found(struct need *n, const struct hubspot_result *r,
-                  struct save *s);
+void joined_found(struct need *n, const struct hubspot_result *r);
 void stray_found(struct need *n, const struct hubspot_result *r);
 /* The contact's e-mail as HubSpot has it goes into its link, so that what
  * follows a change of it follows. */

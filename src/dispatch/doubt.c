@@ -156,28 +156,8 @@ is_among(const char **list, size_t n, const char *id)
     return false;
 }
 
-/* What is joined as wanted needs no more writes, which would store it; whoever
- * parts from it later has to know of it. */
-static void
-save_joins(struct need *n, unsigned type, struct save *s)
-{
-    struct job *j = n->job;
-
-    if (type != 409) {
-        save_link(s, j, n->part, false);
-        return;
-    }
-    for (size_t i = 1; i < j->n_parts; i++) {
-        struct part *p = &j->parts[i];
-
-        if (p->object == MAP_LINE_ITEMS && p->id != NULL) {
-            save_link(s, j, p, false);
-        }
-    }
-}
-
 void
-joined_found(struct need *n, const struct hubspot_result *r, struct save *s)
+joined_found(struct need *n, const struct hubspot_result *r)
 {
     const struct map_association *a = lane_association(n->lane);
     unsigned row = n->lane - LANE_JOINED;
@@ -209,8 +189,6 @@ joined_found(struct need *n, const struct hubspot_result *r, struct save *s)
     if (r->after != NULL) {
         job_need(j, n->part, n->lane, n->id, arena_strdup(&j->arena, r->after),
                  NULL);
-    } else {
-        save_joins(n, type, s);
     }
 }
 
@@ -246,6 +224,32 @@ stray_found(struct need *n, const struct hubspot_result *r)
         part_add_assoc(j, &j->parts[0], table[x->row].types[0], x->part.id);
     } else if (job_find_part(j, MAP_LINE_ITEMS, key) == NULL) {
         x->part.key = arena_strdup(&j->arena, key);
+    }
+}
+
+static bool
+is_as_linked(const struct part *p)
+{
+    bool same = p->assoc_count == p->linked_count;
+
+    for (size_t i = 0; same && i < p->assoc_count; i++) {
+        same = is_among(p->linked, p->linked_count, p->assoc[i]);
+    }
+    return same;
+}
+
+/* What is joined as wanted needs no more writes, which would store it; whoever
+ * parts from it later has to know of it. */
+void
+remember_joins(struct job *j, struct save *s)
+{
+    if (!j->doubt || j->n_wanted == 0 || j->parts[0].rebill) {
+        return; /* of an object made anew no link knows yet */
+    }
+    for (size_t i = 0; i < j->n_wanted; i++) {
+        if (j->parts[i].id != NULL && !is_as_linked(&j->parts[i])) {
+            save_link(s, j, &j->parts[i], false);
+        }
     }
 }
 

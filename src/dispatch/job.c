@@ -139,6 +139,12 @@ read_link(struct job *j, const json_t *link)
             p->assoc[p->assoc_count++] = arena_strdup(&j->arena, entry);
         }
     }
+    if (j->doubt) {
+        p->linked =
+            arena_array(&j->arena, p->assoc_count + 1, sizeof(*p->linked));
+        memcpy(p->linked, p->assoc, p->assoc_count * sizeof(*p->linked));
+        p->linked_count = p->assoc_count;
+    }
 }
 
 static void
@@ -399,6 +405,12 @@ park(struct job *j, struct save *s)
     save_job_row(s, j, "parked", 0, NULL);
 }
 
+bool
+job_is_unread(const struct job *j)
+{
+    return j->verify && j->stage <= STAGE_OBJECTS;
+}
+
 static void
 settle_failed(struct job *j, struct save *s)
 {
@@ -411,8 +423,9 @@ settle_failed(struct job *j, struct save *s)
         (j->counts && j->attempts >= c->retry_attempts)) {
         park(j, s);
     } else {
-        save_job_row(s, j, j->verdict == HUBSPOT_UNKNOWN ? "unknown" : "retry",
-                     retry_wait(j), NULL);
+        bool unknown = j->verdict == HUBSPOT_UNKNOWN || job_is_unread(j);
+
+        save_job_row(s, j, unknown ? "unknown" : "retry", retry_wait(j), NULL);
     }
     j->settled = true;
     save_end(s, j);

@@ -328,7 +328,7 @@ need_written(struct need *n, const struct hubspot_result *r, struct save *s,
         verify_found(n, r, s);
         break;
     case HUBSPOT_JOINED:
-        joined_found(n, r, s);
+        joined_found(n, r);
         break;
     case HUBSPOT_UPSERT:
     case HUBSPOT_CREATE:
@@ -433,7 +433,7 @@ need_absent(struct need *n, const struct hubspot_result *r, struct save *s)
         }
         return;
     case HUBSPOT_JOINED:
-        joined_found(n, r, s);
+        joined_found(n, r);
         return;
     case HUBSPOT_ARCHIVE:
     case HUBSPOT_DISSOCIATE:

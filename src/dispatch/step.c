@@ -453,6 +453,7 @@ plan_stage(struct job *j, struct save *s)
         plan_strays(j);
         break;
     case STAGE_OBJECTS:
+        remember_joins(j, s);
         plan_objects(j, s);
         break;
     case STAGE_PARTS:
