@@ -346,10 +346,10 @@ const char *job_waits_for(const struct job *j); /* "customer:1008", or NULL;
 bool parent_is_missing(const struct link_ref *p);
 void job_worst(struct job *j, enum hubspot_outcome outcome,
                const struct fault *f, bool counts, int64_t wait_ms);
-/* Nothing is pending any more: the job's row goes into s, or the next stage
- * is planned. */
 /* A write of unknown outcome, and what it left, was not read back yet. */
 bool job_is_unread(const struct job *j);
+/* Nothing is pending any more: the job's row goes into s, or the next stage
+ * is planned. */
 void job_settle(struct job *j, struct save *s);
 bool part_has_assoc(const struct part *p, const char *entry);
 void part_add_assoc(struct job *j, struct part *p, unsigned type,
@@ -387,6 +387,7 @@ bool end_is_gone(struct need *n, const char *gone, struct save *s);
 /* doubt.c */
 void plan_joined(struct job *j);
 void plan_strays(struct job *j);
+/* Stores what JOINED found where links say otherwise. */
 void remember_joins(struct job *j, struct save *s);
 void plan_strays_away(struct job *j); /* lines that nobody wants */
 /* Of a record that is gone only its keys are known: those are looked for. */
