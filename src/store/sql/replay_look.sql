@@ -8,7 +8,7 @@ WITH owner AS MATERIALIZED (
     SELECT j.*
     FROM owner o JOIN ml_connector.job j ON j.tenant_id = o.id
     WHERE j.id > $4::bigint
-      AND (j.state = 'parked' OR (j.state = 'retry'
+      AND (j.state = 'parked' OR (j.state IN ('retry', 'unknown')
         AND ($2::jsonb IS NOT NULL OR $3::text IS NOT NULL)))
       AND ($2::jsonb IS NULL OR $2::jsonb @> to_jsonb(j.id::text))
       AND ($3::text IS NULL OR j.error_code = $3::text)

@@ -20,7 +20,7 @@ SELECT json_build_object('misses', coalesce((SELECT json_agg(
         AND j.id::text = x.id
      LEFT JOIN ml_connector.record r ON r.tenant_id = j.tenant_id
         AND r.kind = j.kind AND r.fusion_id = j.fusion_id
-     WHERE coalesce(j.state NOT IN ('parked', 'retry'), true)), '[]'),
+     WHERE coalesce(j.state NOT IN ('parked', 'retry', 'unknown'), true)), '[]'),
     'codes', coalesce((SELECT json_agg(json_build_object('error_code',
         c.error_code, 'jobs', c.n) ORDER BY c.n DESC, c.error_code)
      FROM (SELECT j.error_code, count(*) AS n FROM ml_connector.job j
