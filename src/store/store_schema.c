@@ -51,6 +51,9 @@ static const char script_tail[] =
     "unique_violation THEN NULL;\nEND;\nEND IF;\n"
     "IF EXISTS (SELECT FROM pg_catalog.pg_roles "
     "WHERE rolname = 'ml_dashboard') THEN\n"
+    /* The query above sees a role that was made this moment from another
+     * database; names are looked up as of the last lock of another kind. */
+    "LOCK TABLE ml_connector.schema_version IN SHARE ROW EXCLUSIVE MODE;\n"
     "GRANT USAGE ON SCHEMA ml_dashboard TO ml_dashboard;\n"
     "GRANT SELECT ON ALL TABLES IN SCHEMA ml_dashboard TO ml_dashboard;\n"
     "END IF;\nEND $ml$;\n";

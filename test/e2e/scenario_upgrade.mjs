@@ -7,11 +7,11 @@
 // options the simulator ran, what was changed in Fusion meanwhile, and every
 // object of the portal with its id. The key sealed nothing but the simulator's
 // own secrets.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { must } from './bench.mjs';
+import { must, until } from './bench.mjs';
 import { merged } from './oracle.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -51,6 +51,27 @@ const columns = (scene) => scene.sql(`SELECT string_agg(concat_ws(' ', table_sch
   WHERE table_schema IN ('ml_connector', 'ml_dashboard') AND table_name !~ '^audit_event_[0-9]'`);
 const versions = (scene) => scene.rows('SELECT version, name, compatible_from FROM ml_connector.schema_version ORDER BY version');
 const open = (scene) => scene.rows(`SELECT state, count(*) AS n FROM ml_connector.job GROUP BY state ORDER BY state`);
+
+// The role is the server's: two databases of it are migrated at the same moment.
+async function roleTwice(scene) {
+  const own = scene.part('role');
+  const other = spawn('psql', ['-AtXq', '-d', scene.house.url], { stdio: ['pipe', 'pipe', 'ignore'] });
+  let said = '';
+
+  other.stdout.on('data', (d) => { said += d; });
+  own.house.children.add(other);
+  other.on('exit', () => own.house.children.delete(other));
+  other.stdin.write("BEGIN; CREATE ROLE ml_dashboard NOLOGIN; SELECT 'made';\n");
+  await until('the role is being made', 10, () => said.includes('made'));
+  const migrating = own.ml(['migrate']);
+  await until('migrate waits for the other', 20, () => own.sql(
+    `SELECT count(*) FROM pg_stat_activity WHERE datname = '${own.database}' AND wait_event_type = 'Lock'`) === '1');
+  other.stdin.end('COMMIT;\n');
+  const r = await migrating;
+  must(r.code === 0, `migrate: exit ${r.code}\n${r.stderr}`);
+  const may = own.sql(`SELECT has_table_privilege('ml_dashboard', 'ml_dashboard.feeds', 'SELECT')`);
+  must(may === 't', 'the role may not read the views');
+}
 
 async function migrated(scene) {
   for (const command of [['run', '--once'], ['status'], ['tenant', 'list']]) {
@@ -94,6 +115,7 @@ async function future(scene) {
 export async function run(scene) {
   const { head, objects } = JSON.parse(fs.readFileSync(path.join(here, 'first_release.json'), 'utf8'));
   fs.writeFileSync(scene.key, `${head.master}\n`);
+  await roleTwice(scene);
   Object.assign(scene.env, { ML_RETRY_BASE: '20ms', ML_RETRY_CAP: '300ms', ML_HUBSPOT_CUTOFF: '2s', ML_HUBSPOT_LINGER_BUSY: '200ms' });
   restore(scene);
   const before = open(scene);
