@@ -378,6 +378,15 @@ export class Sandbox {
     await this.call('DELETE', where);
   }
 
+  // Changes in Fusion, one by one: two invoices of a customer with one stamp would
+  // leave open which of them is the newest.
+  async change(n, seed) {
+    for (let i = 0; i < n; i++) {
+      await this.fusion(`mutate?n=1&seed=${seed * 1000 + i}`);
+      await new Promise((done) => { setTimeout(done, 2); });
+    }
+  }
+
   // The pod's clock is known by the second: a change of this very second is read
   // by the next poll. So changes are stamped a little back.
   fusion(change, method = 'POST', i = this.index) {

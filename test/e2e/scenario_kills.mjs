@@ -43,15 +43,6 @@ const sql = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..', 
 
 // ---- changes in Fusion ----------------------------------------------------------
 
-// One by one: two invoices of a customer with one stamp would leave open which of
-// them is the newest.
-async function change(sb, n, seed) {
-  for (let i = 0; i < n; i++) {
-    await sb.fusion(`mutate?n=1&seed=${seed * 1000 + i}`);
-    await new Promise((done) => { setTimeout(done, 2); });
-  }
-}
-
 // Little things about one customer that only ever go forward, so that it does not
 // matter which of them a dying worker had written. The newest invoice says the
 // e-mail: it has one.
@@ -112,7 +103,7 @@ class Part {
     this.moments = [];
     nothingTwice(this.at.hub);
     this.runs++;
-    await change(this.sb, CHANGES, this.seed * 100 + this.runs);
+    await this.sb.change(CHANGES, this.seed * 100 + this.runs);
     await this.look();
     this.cursor = cursorOf(this.scene);
   }

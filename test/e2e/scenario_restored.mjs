@@ -196,7 +196,7 @@ async function interrupted(scene, sb, variant, seed) {
   if (variant === 'rest') {
     return { text: dump(scene), currencies, world: await sb.world() };
   }
-  await sb.fusion(`mutate?n=80&seed=${seed + 500}`);
+  await sb.change(80, seed + 500);
   await sb.switches({ latency_us: 400000 });
   const worker = start(scene);
   await scene.ok(['sync', 'demo']);
@@ -224,7 +224,7 @@ async function lostHour(scene, sb, seed, { worker, currencies }, first) {
   await settle(scene, sb, worker);
   at = await scene.equal(sb, at);
   for (let n = 0; n < 2; n++) {
-    await sb.fusion(`mutate?n=60&seed=${seed * 10 + n}`);
+    await sb.change(60, seed * 10 + n);
     await settle(scene, sb, worker);
     at = await scene.equal(sb, at);
   }
@@ -263,7 +263,7 @@ async function one(scene, variant, seed) {
   await scene.tenant(sb);
   await settle(scene, sb);
   const whole = await scene.equal(sb);
-  await sb.fusion(`mutate?n=60&seed=${seed}`);
+  await sb.change(60, seed);
   await settle(scene, sb);
   const first = await scene.equal(sb, whole);
   const before = await interrupted(scene, sb, variant, seed);
@@ -271,7 +271,7 @@ async function one(scene, variant, seed) {
   const { at, backs } = await lostHour(scene, sb, seed, before, first);
   restore(scene, before.text);
   const done = await goBack(backs);
-  await sb.fusion(`mutate?n=30&seed=${seed * 10 + 5}`);
+  await sb.change(30, seed * 10 + 5);
   await orphaned(scene, sb);
   await sb.clear();
   const statusBacks = async () => (await sb.get('/control/hubspot')).portals[0].status_backs;
