@@ -38,6 +38,7 @@ const rareCommits = ['audit', 'claim_lost', 'conservation_check', 'gone', 'lease
 const CHANGES = 40; // in Fusion, each time all is exact
 const ROUND = 10; // kills until one runs to its end
 const WAY_MS = 400; // at most, of a request to HubSpot; of those at random moments
+const FRESH = 5; // tenants
 const IDLE = 15; // runs to the end without passing what is left
 const sql = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..', 'src', 'store', 'sql');
 
@@ -62,8 +63,9 @@ async function nudge(sb, world, n) {
 // ---- one part: all points of one place ------------------------------------------
 
 class Part {
-  constructor(scene, place) {
-    this.scene = scene;
+  constructor(root, place) {
+    this.root = root;
+    this.scene = root.part(place);
     this.place = place;
     this.first = new Set([...learns.map((c) => `commit.${place}:${c}`), ...first.map((s) => `send.${place}:${s}`)]);
     this.daily = new Set([...commits.map((c) => `commit.${place}:${c}`), ...daily.map((s) => `send.${place}:${s}`)]);
@@ -146,11 +148,23 @@ class Part {
     }
   }
 
+  // What is asked for in a tenant's first minute may be done by a run that died of
+  // something else: then another tenant begins.
+  async firsts() {
+    for (let n = 1; this.first.size > 0; n++) {
+      while (this.first.size > 0 && await this.kill(this.first));
+      if (this.first.size > 0) {
+        must(n < FRESH, `never passed: ${[...this.first].join(' ')}`);
+        await this.root.over(this.scene);
+        this.scene = this.root.part(`${this.place}-${n}`);
+        await this.begin(this.seed);
+      }
+    }
+  }
+
   async run() {
     let idle = 0;
-    while (this.first.size > 0) {
-      must(await this.kill(this.first), `never passed: ${[...this.first].join(' ')}`);
-    }
+    await this.firsts();
     await this.round();
     while (this.daily.size > 0) {
       const dead = await this.kill(this.daily);
@@ -241,8 +255,8 @@ async function done(part, scene, what) {
 export async function run(scene) {
   const seed = Number(process.env.SEED ?? (process.env.E2E_LONG ? Date.now() % 1e6 : 1));
   const kills = Number(process.env.KILLS ?? (process.env.E2E_LONG ? 200 : 15));
-  const parts = ['before', 'sent', 'after'].map((place) => new Part(scene.part(place), place));
-  const random = new Part(scene.part('random'), 'random');
+  const parts = ['before', 'sent', 'after'].map((place) => new Part(scene, place));
+  const random = new Part(scene, 'random');
 
   scene.figure(`SEED=${seed}`);
   await Promise.all([...parts.map(async (part, i) => {
