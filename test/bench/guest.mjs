@@ -231,7 +231,7 @@ async function rounds(stage, each, n, show) {
     const env = { ...await stage.tenant(dir, db.url, ready, '--since', '2020-01-01'), ML_FUSION_BEHIND: '0s', ML_FUSION_OVERLAP: '0s', ML_CHANGE_CEILING: '0' };
     const worker = stage.start(stage.bin('ml-connector'), ['run'], env);
     const written = () => Number(psql(db.url, "SELECT count(*) FROM ml_connector.record WHERE state = 'current' AND kind = 'payment'"));
-    const end = Date.now() + 60000 + n * 30000;
+    const end = Date.now() + 60000 + n * 90000;
     const kib = [];
     for (let k = 0; k < n; k++) {
       const goal = written() + each;
