@@ -372,8 +372,11 @@ give_back(struct dtenant *t)
             job_settle(j, dtenant_thoughts(t));
             continue;
         }
+        /* what was not read back yet still has to be */
         save_job_row(dtenant_thoughts(t), j,
-                     job_is_unread(j) ? "unknown" : "queued", 0, NULL);
+                     j->verify && j->stage <= STAGE_OBJECTS ? "unknown" :
+                                                              "queued",
+                     0, NULL);
         j->settled = true;
         save_end(t->thoughts, j);
     }

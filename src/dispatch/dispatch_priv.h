@@ -346,8 +346,6 @@ const char *job_waits_for(const struct job *j); /* "customer:1008", or NULL;
 bool parent_is_missing(const struct link_ref *p);
 void job_worst(struct job *j, enum hubspot_outcome outcome,
                const struct fault *f, bool counts, int64_t wait_ms);
-/* A write of unknown outcome, and what it left, was not read back yet. */
-bool job_is_unread(const struct job *j);
 /* Nothing is pending any more: the job's row goes into s, or the next stage
  * is planned. */
 void job_settle(struct job *j, struct save *s);

@@ -405,12 +405,6 @@ park(struct job *j, struct save *s)
     save_job_row(s, j, "parked", 0, NULL);
 }
 
-bool
-job_is_unread(const struct job *j)
-{
-    return j->verify && j->stage <= STAGE_OBJECTS;
-}
-
 static void
 settle_failed(struct job *j, struct save *s)
 {
@@ -423,9 +417,8 @@ settle_failed(struct job *j, struct save *s)
         (j->counts && j->attempts >= c->retry_attempts)) {
         park(j, s);
     } else {
-        bool unknown = j->verdict == HUBSPOT_UNKNOWN || job_is_unread(j);
-
-        save_job_row(s, j, unknown ? "unknown" : "retry", retry_wait(j), NULL);
+        save_job_row(s, j, j->verdict == HUBSPOT_UNKNOWN ? "unknown" : "retry",
+                     retry_wait(j), NULL);
     }
     j->settled = true;
     save_end(s, j);

@@ -304,7 +304,7 @@ WITH held AS MATERIALIZED (
         sent_at = CASE n.state WHEN 'unknown' THEN
             coalesce((SELECT sent_at FROM go), j.sent_at, now())
             ELSE j.sent_at END,
-        verify = CASE WHEN n.state IN ('in_flight', 'parked') THEN j.verify
+        verify = CASE n.state WHEN 'in_flight' THEN j.verify
             ELSE n.state = 'unknown' END,
         waiting_for = CASE n.state WHEN 'waiting' THEN
             coalesce(n.told_waiting, 'portal') END,
