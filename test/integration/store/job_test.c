@@ -468,17 +468,6 @@ TEST(retry_and_unknown_are_claimed_when_due)
     EQ_INT(g.n, 2);
     HAS(g.text, "customer:1 r1 retry a2");
     HAS(g.text, "customer:2 r1 fresh verify a0");
-    fix_outcome(&f, &g, t,
-                NULL, /* and still after it was given up for a while */
-                text("[{\"id\":%s,\"revision\":1,\"state\":\"parked\","
-                     "\"attempts\":8,\"error_code\":\"UNAVAILABLE\"}]",
-                     job_id(&f, "2")),
-                NULL);
-    EQ_STR(job(&f, "2", "state"), "parked");
-    (void)fix_sql(&f, "UPDATE ml_connector.job SET state = 'queued', class = "
-                      "'replay' WHERE state = 'parked'");
-    fix_claim(&f, &g, t, 10);
-    HAS(g.text, "customer:2 r1 replay verify");
     got_clear(&g);
     fix_close(&f);
 }

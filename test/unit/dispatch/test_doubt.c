@@ -168,31 +168,6 @@ TEST(what_was_made_anew_is_not_remembered_before_it_is_written)
     fx_close(&fx);
 }
 
-/* A write that nobody knows the outcome of is still to be read back when reading
- * failed, or reading what it joined. */
-TEST(what_could_not_be_read_back_still_has_to_be)
-{
-    static const enum hubspot_verb verbs[] = {HUBSPOT_READ, HUBSPOT_JOINED};
-
-    for (size_t i = 0; i < COUNT_OF(verbs); i++) {
-        struct fake_job *j;
-
-        begin(as_wanted, COUNT_OF(as_wanted));
-        fx.decide = fails;
-        failing = verbs[i];
-        j = fx_invoice(&fx, "3001", 1, "paid");
-        j->verify = true;
-        j->sent_us = clock_mono_us() - INT64_C(101000000);
-        j->seen_us = clock_mono_us() - INT64_C(50000000);
-        fx_link(&fx, "invoice", "3001", INVOICE_LINK);
-        fx_link(&fx, "invoice", "3001", LINE_LINK);
-        fx_start(&fx);
-        UNTIL(&fx, j->attempts > 0);
-        EQ_STR(j->state, "unknown");
-        fx_close(&fx);
-    }
-}
-
 TEST(a_status_that_hubspot_has_gone_past_stays)
 {
     begin(as_wanted, COUNT_OF(as_wanted));
@@ -309,7 +284,6 @@ TEST(what_is_not_there_is_written_by_its_key)
 SUITE(doubt, RUN(what_stands_as_wanted_is_read_and_not_written),
       RUN(what_is_joined_already_is_remembered),
       RUN(what_was_made_anew_is_not_remembered_before_it_is_written),
-      RUN(what_could_not_be_read_back_still_has_to_be),
       RUN(a_status_that_hubspot_has_gone_past_stays),
       RUN(what_only_hubspot_knows_is_cleared_away_when_it_is_ours),
       RUN(what_an_unknown_write_made_and_is_wanted_no_more_is_cleared_away),
