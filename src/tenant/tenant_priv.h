@@ -124,7 +124,6 @@ struct tenants {
     int64_t beat_us;                   /* when that was answered; 0: never */
     struct fault beat_fault;           /* beat_fails: why */
     bool keyless; /* the master keys open no tenant: nothing is held */
-    struct fault keyless_fault;
     int64_t begun_us;                  /* the first one */
     int64_t grace_until_us;            /* nothing is taken until then */
     struct loop_call ending;

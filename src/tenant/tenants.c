@@ -155,7 +155,6 @@ look_at_keys(struct tenants *t, const struct store_tenant *rows, size_t n)
         }
     }
     opens = opens || why.err == ERR_OK || t->config.once;
-    t->keyless_fault = why;
     if (opens != t->keyless) {
         return;
     }
